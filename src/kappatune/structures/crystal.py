@@ -1,0 +1,296 @@
+"""A crystal as kappatune sees it, and the checks that every crystal passes before anything else."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import cache, cached_property, lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from ase import Atoms
+    from pymatgen.core import Structure
+
+MIN_DISTANCE_ANGSTROM = 0.5
+"""Two atoms closer than this overlap: the shortest bond known, H-H in H2, is 0.74 Å."""
+
+MIN_VOLUME_PER_ATOM = 1.0
+"""Å^3. The densest crystal at ambient pressure, diamond, has 5.7 Å^3 per atom."""
+
+MAX_VOLUME_PER_ATOM = 10_000.0
+"""Å^3. With the two limits below, it bounds the memory of the search for neighbours."""
+
+MAX_CELL_LENGTH_ANGSTROM = 1000.0
+MIN_CELL_HEIGHT_ANGSTROM = 0.01
+
+_PERIODIC = np.ones(3, dtype=np.int64)
+
+
+class BadCrystal(ValueError):
+    """A crystal that cannot be used; the message names the site and says what to do."""
+
+
+@dataclass(frozen=True)
+class Crystal:
+    """An ordered, periodic crystal.
+
+    Attributes:
+        lattice: (3, 3) row vectors, Å.
+        numbers: (n_atoms,) atomic numbers.
+        frac_coords: (n_atoms, 3) fractional coordinates.
+        id: The name that follows the crystal into every result.
+        file: The file it was read from, if any.
+    """
+
+    lattice: NDArray[np.float64]
+    numbers: NDArray[np.int64]
+    frac_coords: NDArray[np.float64]
+    id: str = ""
+    file: str | None = None
+
+    @property
+    def n_atoms(self) -> int:
+        """Atoms in the cell."""
+        return len(self.numbers)
+
+    @property
+    def volume(self) -> float:
+        """Volume of the cell, Å^3."""
+        return float(abs(np.linalg.det(self.lattice)))
+
+    @property
+    def cartesian(self) -> NDArray[np.float64]:
+        """(n_atoms, 3) Cartesian coordinates, Å."""
+        return self.frac_coords @ self.lattice
+
+    @cached_property
+    def formula(self) -> str:
+        """Reduced formula, in pymatgen's spelling (``LiZnP``)."""
+        return reduced_formula(self.numbers)
+
+    def to_pymatgen(self) -> Structure:
+        """The same crystal as a pymatgen ``Structure``."""
+        from pymatgen.core import Structure
+
+        return Structure(self.lattice, self.numbers.tolist(), self.frac_coords)
+
+    @classmethod
+    def from_pymatgen(cls, structure: Structure, id: str = "", file: str | None = None) -> Crystal:
+        """Take a pymatgen ``Structure``.
+
+        Raises:
+            BadCrystal: A site is partially occupied, shared, or not an element.
+        """
+        numbers = []
+        for index, site in enumerate(structure, 1):
+            if not site.is_ordered:
+                raise BadCrystal(
+                    f"site {index} is disordered ({site.species_string}): "
+                    "replace it by an ordered approximant (for example with pymatgen's "
+                    "OrderDisorderedStructureTransformation)"
+                )
+            element = getattr(site.specie, "element", site.specie)
+            symbol = getattr(element, "name", getattr(element, "symbol", str(element)))
+            numbers.append(atomic_number(symbol, index))
+        return cls(
+            lattice=np.ascontiguousarray(structure.lattice.matrix, dtype=np.float64),
+            numbers=np.array(numbers, dtype=np.int64),
+            frac_coords=np.ascontiguousarray(structure.frac_coords, dtype=np.float64).reshape(-1, 3),
+            id=id,
+            file=file,
+        )
+
+    @classmethod
+    def from_ase(cls, atoms: Atoms, id: str = "", file: str | None = None) -> Crystal:
+        """Take ASE ``Atoms``.
+
+        Raises:
+            BadCrystal: The atoms are not periodic in all three directions, or a site is no element.
+        """
+        if not all(atoms.pbc):
+            raise BadCrystal(
+                "the atoms are not periodic in all three directions: give a lattice "
+                '(in extxyz: Lattice="..." and pbc="T T T")'
+            )
+        for site, symbol in enumerate(atoms.symbols, 1):
+            atomic_number(symbol, site)
+        lattice = np.array(atoms.cell.array, dtype=np.float64)
+        _check_lattice(lattice, max(len(atoms), 1))
+        return cls(
+            lattice=lattice,
+            numbers=np.array(atoms.numbers, dtype=np.int64),
+            frac_coords=np.array(atoms.get_scaled_positions(wrap=False), dtype=np.float64),
+            id=id,
+            file=file,
+        )
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """An input that could not be read or used: it keeps its place, and says why.
+
+    Attributes:
+        id: The name the crystal would have had.
+        reason: What is wrong, where, and what to do.
+        file: The file it was read from, if any.
+        formula: Reduced formula, where it could still be read.
+    """
+
+    id: str
+    reason: str
+    file: str | None = None
+    formula: str | None = field(default=None)
+
+
+def check(crystal: Crystal) -> Crystal:
+    """Refuse what is no crystal.
+
+    Returns:
+        The same crystal.
+
+    Raises:
+        BadCrystal: No atoms; non-finite or flat cell; non-finite coordinates; overlapping atoms.
+    """
+    if crystal.n_atoms == 0:
+        raise BadCrystal("the crystal has no atoms: check that the file is complete")
+    _check_lattice(crystal.lattice, crystal.n_atoms)
+    if not np.isfinite(crystal.frac_coords).all():
+        site = int(np.flatnonzero(~np.isfinite(crystal.frac_coords).all(axis=1))[0])
+        raise BadCrystal(
+            f"site {site + 1} ({_symbol(crystal, site)}) has a coordinate that is not a number: correct it"
+        )
+    first, second, distances = neighbour_pairs(crystal, MIN_DISTANCE_ANGSTROM)
+    if len(distances):
+        closest = int(np.argmin(distances))
+        i, j = int(first[closest]), int(second[closest])
+        raise BadCrystal(
+            f"site {i + 1} ({_symbol(crystal, i)}) and site {j + 1} ({_symbol(crystal, j)}) are "
+            f"{distances[closest]:.2f} Å apart: remove the duplicate or correct the coordinates"
+        )
+    return crystal
+
+
+def neighbour_pairs(
+    crystal: Crystal, cutoff: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """All directed pairs of atoms within a cutoff, periodic images included.
+
+    Args:
+        crystal: The crystal.
+        cutoff: Å.
+
+    Returns:
+        Centre (n_pairs,), neighbour (n_pairs,), distance (n_pairs,) in Å.
+    """
+    from pymatgen.optimization.neighbors import find_points_in_spheres
+
+    wrapped = np.ascontiguousarray((crystal.frac_coords % 1.0) @ crystal.lattice)
+    centre, neighbour, image, distance = find_points_in_spheres(
+        wrapped,
+        wrapped,
+        r=float(cutoff),
+        pbc=_PERIODIC,
+        lattice=np.ascontiguousarray(crystal.lattice),
+        tol=1e-8,
+        min_r=1.0,
+    )
+    itself = (centre == neighbour) & ~image.any(axis=1)
+    return centre[~itself], neighbour[~itself], distance[~itself]
+
+
+def n_translations(crystal: Crystal, tolerance: float = 0.01) -> int:
+    """Pure translations that map the crystal onto itself: 1 for a primitive cell.
+
+    The number decides how many atoms the primitive cell has, on which the acoustic Debye temperature
+    depends. Only the shifts between atoms of the rarest element can be translations; most are refuted
+    by that element alone, which makes this some ten times faster than a full symmetry search.
+
+    Args:
+        crystal: A checked crystal.
+        tolerance: How far from its image an atom may lie, Å.
+    """
+    elements, counts = np.unique(crystal.numbers, return_counts=True)
+    if math.gcd(*counts.tolist()) == 1:
+        return 1
+    sites = [crystal.frac_coords[crystal.numbers == z] for z in elements[np.argsort(counts)]]
+    shifts = sites[0][1:] - sites[0][0]
+    return 1 + sum(all(_maps_onto_itself(s, shift, crystal.lattice, tolerance) for s in sites) for shift in shifts)
+
+
+def _maps_onto_itself(
+    sites: NDArray[np.float64], shift: NDArray[np.float64], lattice: NDArray[np.float64], tolerance: float
+) -> bool:
+    apart = (sites + shift)[:, None] - sites[None]
+    apart = (apart - np.round(apart)) @ lattice
+    return bool((np.einsum("ijk,ijk->ij", apart, apart).min(axis=1) < tolerance**2).all())
+
+
+def _check_lattice(lattice: NDArray[np.float64], n_atoms: int) -> None:
+    if lattice.shape != (3, 3) or not np.isfinite(lattice).all():
+        raise BadCrystal("the cell has an entry that is not a number: correct the lattice vectors")
+    longest = np.abs(lattice).max()
+    if longest > MAX_CELL_LENGTH_ANGSTROM:
+        raise BadCrystal(
+            f"the cell extends over {longest:.3g} Å, more than {MAX_CELL_LENGTH_ANGSTROM:g}: "
+            "check the lattice vectors and their unit (Å)"
+        )
+    per_atom = abs(np.linalg.det(lattice)) / n_atoms
+    if not MIN_VOLUME_PER_ATOM <= per_atom <= MAX_VOLUME_PER_ATOM:
+        raise BadCrystal(
+            f"the cell has {per_atom:.3g} Å^3 per atom, no crystal has less than {MIN_VOLUME_PER_ATOM:g} "
+            f"or more than {MAX_VOLUME_PER_ATOM:g}: check the lattice vectors and their unit (Å)"
+        )
+    height = 1 / np.linalg.norm(np.linalg.inv(lattice), axis=0).max()
+    if height < MIN_CELL_HEIGHT_ANGSTROM:
+        raise BadCrystal(f"the cell is {height:.2g} Å thin: correct the lattice vectors")
+
+
+def _symbol(crystal: Crystal, site: int) -> str:
+    return element_symbol(int(crystal.numbers[site]))
+
+
+@cache
+def element_symbol(number: int) -> str:
+    """Chemical symbol of an atomic number."""
+    from ase.data import chemical_symbols
+
+    return str(chemical_symbols[number])
+
+
+@cache
+def _numbers_by_symbol() -> dict[str, int]:
+    from ase.data import atomic_numbers
+
+    return {symbol: number for symbol, number in atomic_numbers.items() if number}
+
+
+def atomic_number(symbol: str, site: int) -> int:
+    """Atomic number of a chemical symbol.
+
+    Raises:
+        BadCrystal: The symbol of this site (counted from 1) is no element.
+    """
+    if symbol in ("D", "T"):
+        raise BadCrystal(
+            f"site {site} is {symbol}, an isotope of hydrogen, and isotopes are not modelled: write it as H to go on"
+        )
+    number = _numbers_by_symbol().get(symbol)
+    if number is None:
+        raise BadCrystal(f"site {site} is '{symbol}', which is no chemical element: correct its symbol")
+    return number
+
+
+def reduced_formula(numbers: NDArray[np.int64]) -> str:
+    """Reduced formula, in pymatgen's spelling, of (n_atoms,) atomic numbers."""
+    return _reduced_formula(tuple(sorted(Counter(numbers.tolist()).items())))
+
+
+@lru_cache(maxsize=65536)
+def _reduced_formula(counts: tuple[tuple[int, int], ...]) -> str:
+    from pymatgen.core import Composition
+
+    return str(Composition({element_symbol(z): n for z, n in counts}).reduced_formula)

@@ -1,0 +1,244 @@
+"""The table of labelled crystals: one schema, read from Parquet, JSON lines, or CSV beside structure files.
+
+Columns: `id`, `species` (n_atoms symbols), `lattice` (3x3 row vectors, Å), `frac_coords` (n_atoms x 3),
+`kappa_w_mk_300k` (W/(m K) at 300 K), `fidelity`, `source`; `formula` and `spacegroup` are read if
+present; every other numeric column becomes a property. In CSV, `kappa` may stand for
+`kappa_w_mk_300k`, and `file` names a structure file, relative to the CSV.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from kappatune.structures.crystal import BadCrystal, Crystal, Rejection, atomic_number, check
+
+Fidelity = Literal["agl", "semiempirical", "dft", "experiment", "mlip"]
+"""Where a value of kappa comes from, a rung of the ladder."""
+
+FIDELITIES: tuple[str, ...] = get_args(Fidelity)
+SUFFIXES = (".parquet", ".jsonl", ".csv")
+
+_ALIASES = {"kappa": "kappa_w_mk_300k", "kappa_w_mk": "kappa_w_mk_300k"}
+_LABEL_COLUMNS = {"id", "kappa_w_mk_300k", "fidelity"}
+_CRYSTAL_COLUMNS = {"lattice", "species", "frac_coords"}
+
+
+class BadTable(ValueError):
+    """A table that cannot be read at all; the message names file and column."""
+
+
+@dataclass(frozen=True)
+class LabelledCrystal:
+    """A crystal with its thermal conductivity.
+
+    Attributes:
+        crystal: The crystal.
+        kappa: Lattice thermal conductivity at 300 K, W/(m K).
+        fidelity: Rung of the ladder.
+        source: Where the value comes from.
+        properties: Other numeric columns of the table, by name.
+    """
+
+    crystal: Crystal
+    kappa: float
+    fidelity: Fidelity
+    source: str = ""
+    properties: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class LabelledTable:
+    """What a table held.
+
+    Attributes:
+        name: File name.
+        rows: The usable rows, in order.
+        rejections: The rows that could not be used, each with its reason.
+        sha256: Hash of the file.
+    """
+
+    name: str
+    rows: list[LabelledCrystal]
+    rejections: list[Rejection]
+    sha256: str
+
+
+class _Cell(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    lattice: tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, float, float]]
+    species: list[str] = Field(min_length=1)
+    frac_coords: list[tuple[float, float, float]]
+
+
+class _Label(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    kappa_w_mk_300k: float = Field(gt=0, allow_inf_nan=False)
+    fidelity: Fidelity
+    source: str = ""
+
+
+def read_table(path: str | Path, *, default_fidelity: Fidelity | None = None) -> LabelledTable:
+    """Read labelled crystals.
+
+    Args:
+        path: A `.parquet`, `.jsonl` or `.csv` file.
+        default_fidelity: Fidelity of rows that name none.
+
+    Returns:
+        Usable rows and rejected ones; a rejected row never hides.
+
+    Raises:
+        BadTable: The file is missing, of another kind, unreadable, or lacks a column.
+    """
+    path = Path(path)
+    rows: list[LabelledCrystal] = []
+    rejections: list[Rejection] = []
+    for number, row in enumerate(_rows(path), 1):
+        if number == 1:
+            _require(row, _LABEL_COLUMNS - ({"fidelity"} if default_fidelity else set()), path)
+        if row.get("fidelity") is None:
+            row["fidelity"] = default_fidelity
+        crystal = _crystal(row, number, path)
+        if isinstance(crystal, Rejection):
+            rejections.append(crystal)
+            continue
+        try:
+            label = _Label.model_validate({k: v for k, v in row.items() if v is not None})
+        except ValidationError as error:
+            rejections.append(Rejection(crystal.id, f"row {number}: {_sentence(error)}", str(path), crystal.formula))
+            continue
+        known = _Cell.model_fields.keys() | _Label.model_fields.keys() | {"id", "formula", "file"}
+        properties = {k: v for k, v in ((k, _number(v)) for k, v in row.items() if k not in known) if v is not None}
+        rows.append(LabelledCrystal(crystal, label.kappa_w_mk_300k, label.fidelity, label.source, properties))
+    if not rows and not rejections:
+        raise BadTable(f"{path}: the table has no rows")
+    return LabelledTable(path.name, rows, rejections, file_sha256(path))
+
+
+def read_table_crystals(path: str | Path) -> Iterator[Crystal | Rejection]:
+    """The crystals of a table, labelled or not, one after the other.
+
+    Raises:
+        BadTable: The file is missing, of another kind, unreadable, or lacks a column.
+    """
+    path = Path(path)
+    number = 0
+    for number, row in enumerate(_rows(path), 1):
+        yield _crystal(row, number, path)
+    if not number:
+        raise BadTable(f"{path}: the table has no rows")
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    if path.suffix not in SUFFIXES:
+        raise BadTable(f"{path}: a table is one of {', '.join(SUFFIXES)}")
+    if not path.is_file():
+        raise BadTable(f"{path}: no such file")
+    reader = {".parquet": _parquet_rows, ".jsonl": _json_rows, ".csv": _csv_rows}[path.suffix]
+    for row in reader(path):
+        yield {_ALIASES.get(key, key): value for key, value in row.items()}
+
+
+def _parquet_rows(path: Path) -> Iterator[dict[str, Any]]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        for batch in pq.ParquetFile(path).iter_batches(batch_size=1024):
+            yield from batch.to_pylist()
+    except (pa.ArrowException, OSError) as error:
+        raise BadTable(f"{path}: not a readable Parquet file ({error})") from error
+
+
+def _json_rows(path: Path) -> Iterator[dict[str, Any]]:
+    with path.open(encoding="utf-8", errors="replace") as file:
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except json.JSONDecodeError as error:
+                raise BadTable(f"{path}, line {number}: not JSON ({error.msg}); one object per line") from error
+            if not isinstance(row, dict):
+                raise BadTable(f"{path}, line {number}: a JSON object per line is expected")
+            yield row
+
+
+def _csv_rows(path: Path) -> Iterator[dict[str, Any]]:
+    with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
+        for row in csv.DictReader(file):
+            yield {(key or "").strip(): (value.strip() or None) for key, value in row.items() if isinstance(value, str)}
+
+
+def _crystal(row: dict[str, Any], number: int, path: Path) -> Crystal | Rejection:
+    name = str(row.get("id") or f"{path.stem}#{number}")
+    formula = row.get("formula")
+    if path.suffix == ".csv":
+        return _crystal_of_file(row, name, number, path)
+    _require(row, _CRYSTAL_COLUMNS, path)
+    try:
+        cell = _Cell.model_validate(row)
+        if len(cell.species) != len(cell.frac_coords):
+            raise BadCrystal(f"{len(cell.species)} species but {len(cell.frac_coords)} frac_coords: give one per atom")
+        numbers = [atomic_number(symbol, site) for site, symbol in enumerate(cell.species, 1)]
+        return check(
+            Crystal(np.array(cell.lattice), np.array(numbers), np.array(cell.frac_coords), id=name, file=str(path))
+        )
+    except ValidationError as error:
+        return Rejection(name, f"row {number}: {_sentence(error)}", str(path), formula)
+    except BadCrystal as error:
+        return Rejection(name, f"row {number}: {error}", str(path), formula)
+
+
+def _crystal_of_file(row: dict[str, Any], name: str, number: int, path: Path) -> Crystal | Rejection:
+    from dataclasses import replace
+
+    from kappatune.structures.files import read_crystals
+
+    _require(row, {"file"}, path)
+    if not row["file"]:
+        return Rejection(name, f"row {number}: names no structure file: fill the column 'file'", str(path))
+    entries = list(read_crystals([path.parent / row["file"]]))
+    if len(entries) != 1:
+        reason = f"row {number}: {row['file']} holds {len(entries)} crystals: give one file per row"
+        return Rejection(name, reason, str(path))
+    return replace(entries[0], id=name)
+
+
+def _require(row: dict[str, Any], columns: set[str], path: Path) -> None:
+    missing = sorted(columns - row.keys())
+    if missing:
+        raise BadTable(f"{path}: column {', '.join(repr(m) for m in missing)} is missing (found: {', '.join(row)})")
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool | type(None)):
+        return None
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _sentence(error: ValidationError) -> str:
+    faults = [f"{'.'.join(str(part) for part in e['loc'])}: {e['msg']}" for e in error.errors()[:3]]
+    return "; ".join(faults)
