@@ -1,0 +1,1 @@
+"""Pure functions of numbers: what physics knows about lattice thermal conductivity."""

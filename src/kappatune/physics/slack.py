@@ -1,0 +1,64 @@
+"""Leibfried-Schlömann (Slack) conductivity from the Debye temperature and the Grüneisen parameter.
+
+This is the formula AFLOW's AGL values of kappa follow: Toher et al., Phys. Rev. B 90, 174107 (2014),
+eqs. 17 and 18; Slack, Solid State Physics 34, 1 (1979); Leibfried and Schlömann (1954).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import constants
+from torch import Tensor
+
+Number = TypeVar("Number", float, NDArray[np.float64], Tensor)
+
+_ANGSTROM = 1e-10
+_LN_PREFACTOR = (
+    math.log(0.849 * 3.0 * 4.0 ** (1.0 / 3.0) / (20.0 * math.pi**3))
+    + 2.0 * math.log(constants.k / constants.hbar)
+    + math.log(constants.k * constants.atomic_mass * _ANGSTROM / constants.hbar)
+)
+GRUNEISEN_RANGE = (0.5, 6.0)
+"""Where the polynomial in 1/gamma is positive and was ever used."""
+
+
+def ln_slack_kappa(
+    ln_debye_temperature: Number,
+    gruneisen: Number,
+    ln_mean_mass: Number,
+    ln_volume_per_atom: Number,
+    ln_n_primitive: Number,
+    temperature_k: float = 300.0,
+) -> Number:
+    """Natural logarithm of the Slack conductivity.
+
+    kappa = A / (1 - 0.514/g + 0.228/g^2) (k theta_a/hbar)^2 (k m V^(1/3) / (hbar g^2)) (theta_a / T) with
+    A = 0.849 * 3 * 4^(1/3) / (20 pi^3), theta_a = theta n^(-1/3) and V the volume of the primitive cell.
+
+    Args:
+        ln_debye_temperature: ln of the Debye temperature theta of the whole primitive cell, K.
+        gruneisen: Grüneisen parameter g.
+        ln_mean_mass: ln of the mean atomic mass m, u.
+        ln_volume_per_atom: ln of the volume per atom, Å^3.
+        ln_n_primitive: ln of the number of atoms n in the primitive cell.
+        temperature_k: T, K.
+
+    Returns:
+        ln kappa, kappa in W/(m K); shape as the arguments.
+    """
+    ln_theta_a = ln_debye_temperature - ln_n_primitive / 3.0
+    polynomial = 1.0 - 0.514 / gruneisen + 0.228 / gruneisen**2
+    logarithm = torch.log if isinstance(gruneisen, Tensor) else np.log
+    return (
+        _LN_PREFACTOR
+        - math.log(temperature_k)
+        + 3.0 * ln_theta_a
+        + ln_mean_mass
+        + (ln_volume_per_atom + ln_n_primitive) / 3.0
+        - logarithm(gruneisen**2 * polynomial)
+    )
