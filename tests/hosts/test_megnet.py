@@ -6,10 +6,10 @@ from functools import lru_cache
 import numpy as np
 import pytest
 import torch
-from host_contract import HostContract
 from safetensors.torch import load_file, save_file
 
 from builders import rocksalt, zincblende
+from host_contract import HostContract
 from kappatune.graphs import build_graphs
 from kappatune.hosts import BadWeights, MEGNet, load_host, read_host_card, save_host, shipped_hosts
 from kappatune.hosts.megnet import MEGNetSettings

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import cache, cached_property, lru_cache
@@ -293,4 +294,6 @@ def reduced_formula(numbers: NDArray[np.int64]) -> str:
 def _reduced_formula(counts: tuple[tuple[int, int], ...]) -> str:
     from pymatgen.core import Composition
 
-    return str(Composition({element_symbol(z): n for z, n in counts}).reduced_formula)
+    with warnings.catch_warnings():  # noble gases have no electronegativity, and pymatgen says so
+        warnings.simplefilter("ignore")
+        return str(Composition({element_symbol(z): n for z, n in counts}).reduced_formula)
