@@ -1,0 +1,1 @@
+"""Training: recipes, stages, and the climb from rough values to precise ones."""

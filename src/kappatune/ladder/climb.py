@@ -1,0 +1,318 @@
+"""The whole ladder: every stage for every member, resumable, ending in a model bundle."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
+
+from kappatune.bundle import DataCard, ModelCard
+from kappatune.graphs import CrystalGraphs, build_graphs
+from kappatune.heads import BASE, PROPERTIES, KappaNetwork, TargetScaler, descriptors, transform_properties
+from kappatune.hosts import HostCard, load_host, load_strictly, new_host, read_host_card
+from kappatune.ladder.recipe import Recipe, Stage
+from kappatune.ladder.stage import StageData, all_features, climb_stage, frozen_prefixes
+from kappatune.model import KappaModel
+from kappatune.structures.crystal import element_symbol
+from kappatune.structures.table import Fidelity, LabelledCrystal, LabelledTable, read_table
+
+UNITS = {"kappa_w_mk": "W/(m K) at 300 K", "lower_w_mk": "W/(m K)", "upper_w_mk": "W/(m K)"}
+USER_FIDELITY: Fidelity = "experiment"
+"""Fidelity of a user's rows that name none."""
+
+Tables = Callable[[Stage], list[LabelledTable]]
+
+
+class BadRun(ValueError):
+    """A training run that cannot begin or go on; the message says why."""
+
+
+@dataclass(frozen=True)
+class _Rung:
+    stage: Stage
+    fidelity: Fidelity
+    data: StageData
+    elements: list[int]
+    cards: list[DataCard]
+
+
+def tables_in(data: Path | None) -> Tables:
+    """How stages find their tables: files of a folder, or the one table given.
+
+    Args:
+        data: A folder for stages that name tables; a table for stages that name none.
+    """
+
+    def find(stage: Stage) -> list[LabelledTable]:
+        if data is None:
+            raise BadRun(f"stage '{stage.name}' needs data: give --data (or set KAPPATUNE_DATA)")
+        if not data.exists():
+            raise BadRun(f"{data}: no such file or folder")
+        if stage.data and not data.is_dir():
+            raise BadRun(f"stage '{stage.name}' takes {', '.join(stage.data)} from a folder, but --data is a file")
+        if not stage.data and data.is_dir():
+            raise BadRun(f"stage '{stage.name}' takes one table: let --data name a .parquet, .jsonl or .csv file")
+        paths = [data / name for name in stage.data] or [data]
+        return [read_table(path, default_fidelity=stage.fidelity or USER_FIDELITY) for path in paths]
+
+    return find
+
+
+def climb(
+    recipe: Recipe,
+    tables: Tables,
+    out: Path,
+    *,
+    resume: bool = False,
+    progress: bool = True,
+    say: Callable[[str], None] = lambda _: None,
+) -> KappaModel:
+    """Follow a recipe from the first stage to a saved model.
+
+    A run writes under `out/run` and can be killed at any moment; with `resume` it goes on and ends
+    with the same model as a run that was not interrupted.
+
+    Args:
+        recipe: What to do.
+        tables: Gives the tables of a stage.
+        out: Folder of the model; must be empty or absent unless `resume`.
+        resume: Go on with the run in `out`.
+        progress: Show progress bars on stderr.
+        say: Receives one line per finished step.
+
+    Returns:
+        The model, saved in `out`.
+
+    Raises:
+        BadRun: `out` is in use, or the run in it had another recipe or other data; no usable row.
+    """
+    run = out / "run"
+    joins = "LOCAL_RANK" in os.environ  # a further process that Lightning started on a machine with several GPUs
+    if out.exists() and any(out.iterdir()) and not (resume or joins):
+        raise BadRun(f"{out} is not empty: give another --out, or --resume to go on with it")
+    start = KappaModel.load(recipe.start) if recipe.start else None
+    card = start.card.host if start else read_host_card(str(recipe.host))
+    stock = start.members[0].host if start else new_host(card)
+    rungs, left_out = _prepare(recipe, tables, stock.cutoff_angstrom, stock.supported_elements)
+    _claim(run, recipe, rungs, start)
+    (run / "left_out.jsonl").write_text("".join(json.dumps(row) + "\n" for row in left_out), encoding="utf-8")
+    for rung in rungs:
+        say(f"{rung.stage.name}: {len(rung.data.kappa)} crystals, {rung.fidelity}")
+    if left_out:
+        say(f"{len(left_out)} rows were left out, each with its reason in {run / 'left_out.jsonl'}")
+
+    scaler = (
+        start.card.scaler if start else TargetScaler.fit(rungs[0].data.kappa, recipe.target, rungs[0].data.properties)
+    )
+    seeds = recipe.seeds
+    if start and len(seeds) == 1:
+        seeds = tuple(seeds[0] + k for k in range(len(start.members)))
+    if start and len(seeds) != len(start.members):
+        raise BadRun(f"the recipe has {len(seeds)} seeds, model '{start.card.name}' {len(start.members)} members")
+    members: list[KappaNetwork] = []
+    metrics: dict[str, list[dict[str, Any]]] = {rung.stage.name: [] for rung in rungs}
+    for k, seed in enumerate(seeds):
+        network = copy.deepcopy(start.members[k]) if start else _begin(recipe, card, scaler, seed)
+        for rung in rungs:
+            result = _step(network, rung, seed, run / f"member-{k + 1}" / rung.stage.name, progress)
+            metrics[rung.stage.name].append({"seed": seed, **result})
+            error = result["validation_error"]
+            said = f"validation |ln kappa| error {error:.3f}" if error is not None else "no validation part"
+            say(f"member {k + 1} of {len(seeds)}, {rung.stage.name}: {result['epochs']} epochs, {said}")
+        members.append(network)
+    model = KappaModel(_card(recipe, card, start, rungs, scaler, metrics, members), members)
+    model.save(out)
+    return model
+
+
+def _prepare(
+    recipe: Recipe, tables: Tables, cutoff: float, supported: frozenset[int]
+) -> tuple[list[_Rung], list[dict[str, Any]]]:
+    rungs = []
+    left_out: list[dict[str, Any]] = []
+    for stage in recipe.stages:
+        found = tables(stage)
+        fidelity = _fidelity(stage, found)
+        kept: list[LabelledCrystal] = []
+        cards = []
+        for table in found:
+            usable = []
+            refused = [(r.id, r.reason) for r in table.rejections]
+            for row in table.rows:
+                unknown = sorted(set(row.crystal.numbers.tolist()) - supported)
+                if row.fidelity != fidelity:
+                    refused.append((row.crystal.id, f"its fidelity is {row.fidelity}, the stage's {fidelity}"))
+                elif unknown:
+                    refused.append((row.crystal.id, f"the host knows no {', '.join(map(element_symbol, unknown))}"))
+                else:
+                    usable.append(row)
+            bonded = build_graphs([row.crystal for row in usable], cutoff).n_bonds > 0
+            alone = f"no atom has a neighbour within {cutoff:g} Å"
+            refused += [(row.crystal.id, alone) for row, has in zip(usable, bonded, strict=True) if not has]
+            usable = [row for row, has in zip(usable, bonded, strict=True) if has]
+            left_out += [{"stage": stage.name, "table": table.name, "id": i, "reason": r} for i, r in refused]
+            kept += usable
+            cards.append(
+                DataCard(
+                    stage=stage.name,
+                    file=table.name,
+                    sha256=table.sha256,
+                    fidelity=fidelity,
+                    sources=sorted({row.source for row in usable if row.source}),
+                    n_rows=len(usable),
+                    n_left_out=len(refused),
+                )
+            )
+        if len(kept) < 5:
+            reasons = "; ".join(f"{r['id']}: {r['reason']}" for r in left_out[:3])
+            raise BadRun(f"stage '{stage.name}' has {len(kept)} usable rows, at least 5 are needed. {reasons}")
+        graphs = build_graphs([row.crystal for row in kept], cutoff)
+        data = StageData(
+            graphs=graphs,
+            kappa=np.array([row.kappa for row in kept]),
+            properties=_properties(stage, kept, graphs),
+            formulas=[row.crystal.formula for row in kept],
+        )
+        elements = sorted({z for row in kept for z in row.crystal.numbers.tolist()})
+        rungs.append(_Rung(stage, fidelity, data, elements, cards))
+    return rungs, left_out
+
+
+def _properties(stage: Stage, rows: list[LabelledCrystal], graphs: CrystalGraphs) -> NDArray[np.float64]:
+    """(n, 4) transformed properties from the columns the stage names."""
+    columns = [stage.properties.get(name, "") for name in PROPERTIES]
+    values = [[row.properties.get(column, np.nan) for column in columns] for row in rows]
+    if any(column and np.isnan(v).all() for column, v in zip(columns, np.array(values).T, strict=True)):
+        raise BadRun(f"stage '{stage.name}': a column of {', '.join(filter(None, columns))} is missing or empty")
+    return transform_properties(torch.tensor(values), descriptors(graphs.batch())).double().numpy()
+
+
+def _fidelity(stage: Stage, tables: Iterable[LabelledTable]) -> Fidelity:
+    if stage.fidelity:
+        return stage.fidelity
+    found = sorted({row.fidelity for table in tables for row in table.rows})
+    if len(found) != 1:
+        raise BadRun(
+            f"stage '{stage.name}' names no fidelity and its data hold {', '.join(found) or 'no usable row'}: "
+            "let the table or the recipe name one"
+        )
+    return found[0]
+
+
+def _claim(run: Path, recipe: Recipe, rungs: list[_Rung], start: KappaModel | None) -> None:
+    """Mark the folder with what is trained in it; refuse to mix two runs."""
+    what = {
+        "recipe": recipe.model_dump(mode="json"),
+        "data": [card.sha256 for rung in rungs for card in rung.cards],
+        "start": start.card.weights_sha256 if start else None,
+    }
+    mark = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
+    path = run / "run.json"
+    if path.is_file() and json.loads(path.read_text(encoding="utf-8"))["mark"] != mark:
+        raise BadRun(f"{run} was begun with another recipe or other data: give another --out")
+    run.mkdir(parents=True, exist_ok=True)
+    _write(path, json.dumps({"mark": mark, **what}, indent=1))
+
+
+def _begin(recipe: Recipe, card: HostCard, scaler: TargetScaler, seed: int) -> KappaNetwork:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        host = load_host(str(recipe.host)) if recipe.pretrained else new_host(card)
+    return KappaNetwork(host, level=recipe.embedding, widths=recipe.head, composition=recipe.composition, scaler=scaler)
+
+
+def _step(network: KappaNetwork, rung: _Rung, seed: int, folder: Path, progress: bool) -> dict[str, Any]:
+    """Climb one rung, or take its stored result."""
+    _attach_head(network, rung, seed)
+    done = folder / "done.json"
+    weights = folder / "network.safetensors"
+    if done.is_file():
+        load_strictly(network, load_file(weights), str(weights))
+        return json.loads(done.read_text(encoding="utf-8"))
+    result = climb_stage(network, rung.stage, rung.fidelity, rung.data, seed=seed, folder=folder, progress=progress)
+    save_file({name: value.contiguous() for name, value in network.state_dict().items()}, weights)
+    _write(done, json.dumps(asdict(result)))
+    (folder / "checkpoint.safetensors").unlink(missing_ok=True)
+    return asdict(result)
+
+
+def _attach_head(network: KappaNetwork, rung: _Rung, seed: int) -> None:
+    """Give the network the head of this rung, and drop those of rungs whose host is about to move."""
+    stage, heads = rung.stage, network.heads
+    corrections = network.composition == "debye" and rung.fidelity != BASE
+    if corrections and BASE not in heads:
+        raise BadRun(f"stage '{stage.name}' corrects the '{BASE}' rung, which this model has not climbed")
+    if stage.start_from and stage.start_from not in heads:
+        raise BadRun(f"stage '{stage.name}' starts from '{stage.start_from}', which no earlier stage climbed")
+    alike = [name for name in heads if network.composition == "direct" or (name != BASE) == corrections]
+    origin = stage.start_from or (alike[-1] if alike else None)
+    if origin and not stage.new_head:
+        head = copy.deepcopy(heads[origin])
+    else:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            head = network.new_head(rung.fidelity)
+        head.standardise(network.head_inputs(all_features(network, rung.data.graphs), rung.fidelity).detach())
+    if "host" not in frozen_prefixes(network, stage, rung.fidelity):
+        heads.clear()
+    elif rung.fidelity in heads:
+        del heads[rung.fidelity]
+    heads[rung.fidelity] = head
+
+
+def _card(
+    recipe: Recipe,
+    host: HostCard,
+    start: KappaModel | None,
+    rungs: list[_Rung],
+    scaler: TargetScaler,
+    metrics: dict[str, list[dict[str, Any]]],
+    members: list[KappaNetwork],
+) -> ModelCard:
+    before = start.card if start else None
+    elements = {k: set(v) for k, v in before.elements.items()} if before else {}
+    formulas = {k: set(v) for k, v in before.formulas.items()} if before else {}
+    for rung in rungs:
+        elements.setdefault(rung.fidelity, set()).update(rung.elements)
+        formulas.setdefault(rung.fidelity, set()).update(rung.data.formulas)
+    libraries = ("kappatune", "torch", "lightning", "numpy", "pymatgen", "ase")
+    return ModelCard(
+        name=recipe.name,
+        created=datetime.now(UTC).date().isoformat(),
+        description=recipe.description,
+        recipe=recipe,
+        host=host,
+        embedding=members[0].level,
+        head=members[0].widths,
+        composition=members[0].composition,
+        fidelities=list(members[0].heads),  # type: ignore[arg-type]
+        scaler=scaler,
+        units=UNITS,
+        elements={k: sorted(v) for k, v in elements.items()},
+        formulas={k: sorted(v) for k, v in formulas.items()},
+        data=(before.data if before else []) + [card for rung in rungs for card in rung.cards],
+        members=list(range(len(members))),
+        metrics=metrics,
+        versions={"python": platform.python_version(), **{name: version(name) for name in libraries}},
+        licence="MIT; grown from MEGNet weights under BSD-3-Clause",
+        weights_sha256="",
+    )
+
+
+def _write(path: Path, text: str) -> None:
+    partial = path.with_suffix(f".{os.getpid()}.partial")
+    partial.write_text(text, encoding="utf-8")
+    os.replace(partial, path)

@@ -1,0 +1,272 @@
+"""`KappaModel`: the object users hold."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, Union
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from kappatune.bundle import ModelCard, load_bundle, save_bundle
+from kappatune.graphs import CrystalGraphs, GraphBatch, build_graphs
+from kappatune.heads import KappaNetwork, debye_temperature, descriptors
+from kappatune.structures import BadCrystal, Crystal, Rejection, check, read_crystals
+from kappatune.structures.crystal import element_symbol
+
+if TYPE_CHECKING:
+    from ase import Atoms
+    from pymatgen.core import Structure
+
+Input = Union["Structure", "Atoms", Crystal, Rejection, str, Path]
+
+SHIPPED = Path(__file__).parent / "assets" / "models"
+ALIASES = {"accurate": "ladder-5", "fast": "ladder-5"}
+"""Reserved names; until a second model exists both mean the same one."""
+
+INTERVAL_SIGMAS = 1.645
+"""Half-width of the interval in standard deviations of ln kappa over the members: 90 % of a normal law."""
+
+_CHUNK = 256
+_EDGES_PER_BATCH = 20_000
+
+
+class Prediction(BaseModel):
+    """One row of an answer: a crystal's conductivity, or why there is none.
+
+    Attributes:
+        id: Name of the crystal.
+        file: File it came from.
+        formula: Reduced formula.
+        kappa_w_mk: Lattice thermal conductivity at 300 K, W/(m K); geometric mean over the members.
+        lower_w_mk: Lower end of the interval, W/(m K).
+        upper_w_mk: Upper end of the interval, W/(m K). The interval is the spread of the members, not yet calibrated.
+        debye_temperature_k: Debye temperature of the primitive cell, K; null if the model does not know it.
+        gruneisen: Grüneisen parameter; null if the model does not know it.
+        in_domain: Whether the crystal resembles what the model was trained on.
+        reason: Why there is no answer, or why the crystal is out of domain.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: str
+    file: str | None = None
+    formula: str | None = None
+    kappa_w_mk: float | None = None
+    lower_w_mk: float | None = None
+    upper_w_mk: float | None = None
+    debye_temperature_k: float | None = None
+    gruneisen: float | None = None
+    in_domain: bool | None = None
+    reason: str | None = None
+
+
+class Answers(NamedTuple):
+    """What each member says, (n_members, n_crystals) each.
+
+    Attributes:
+        ln_kappa: ln of kappa in W/(m K).
+        debye_temperature_k: K; NaN if unknown.
+        gruneisen: NaN if unknown.
+    """
+
+    ln_kappa: NDArray[np.float64]
+    debye_temperature_k: NDArray[np.float64]
+    gruneisen: NDArray[np.float64]
+
+
+class UnknownFidelity(ValueError):
+    """The model was not trained on the rung that was asked for."""
+
+
+def model_folder(name: str | Path) -> Path:
+    """Folder of a model: a shipped name (`accurate`, `fast`) or a path."""
+    shipped = SHIPPED / ALIASES.get(str(name), str(name))
+    return shipped if shipped.is_dir() and not Path(name).is_dir() else Path(name).expanduser()
+
+
+class KappaModel:
+    """An ensemble that predicts lattice thermal conductivity.
+
+    Attributes:
+        card: What the model says about itself.
+        members: The networks of the ensemble.
+    """
+
+    def __init__(self, card: ModelCard, members: list[KappaNetwork]) -> None:
+        self.card = card
+        self.members = members
+        self._seen = {element for elements in card.elements.values() for element in elements}
+
+    @classmethod
+    def load(cls, name: str | Path = "accurate") -> KappaModel:
+        """Load a shipped model by name, or a model folder by path.
+
+        Raises:
+            kappatune.bundle.BadBundle: There is no intact model of that name.
+        """
+        return cls(*load_bundle(model_folder(name)))
+
+    def save(self, folder: str | Path) -> None:
+        """Write the model as a bundle folder."""
+        self.card = save_bundle(Path(folder), self.card, self.members)
+
+    @property
+    def default_fidelity(self) -> str:
+        """The rung that is asked for by default: the last one climbed."""
+        return self.card.fidelities[-1]
+
+    @property
+    def cutoff(self) -> float:
+        """Cutoff of the graphs, Å."""
+        return self.members[0].host.cutoff_angstrom
+
+    def supports(self, crystal: Crystal) -> bool:
+        """Whether the host knows every element of the crystal."""
+        return self.members[0].host.supported_elements.issuperset(crystal.numbers.tolist())
+
+    def predict(self, structures: Input | Iterable[Input], fidelity: str | None = None) -> list[Prediction]:
+        """Predict, one row per crystal, in order.
+
+        Args:
+            structures: pymatgen `Structure`s, ASE `Atoms`, `Crystal`s, or paths of files, folders and
+                globs (a file with several crystals gives several rows).
+            fidelity: Rung whose value is wanted; by default the last one climbed (`dft` in shipped models).
+
+        Returns:
+            One row per crystal. A crystal without an answer has nulls and a reason.
+
+        Raises:
+            UnknownFidelity: The model has no such rung.
+        """
+        return list(self.predict_stream(structures, fidelity))
+
+    def predict_stream(self, structures: Input | Iterable[Input], fidelity: str | None = None) -> Iterator[Prediction]:
+        """Like `predict`, yielding rows as they are ready; memory does not grow with the input."""
+        rung = fidelity or self.default_fidelity
+        if rung not in self.card.fidelities:
+            raise UnknownFidelity(
+                f"model '{self.card.name}' does not answer for '{rung}': it knows {', '.join(self.card.fidelities)}"
+            )
+        entries = as_entries(structures)
+        while chunk := list(islice(entries, _CHUNK)):
+            yield from self._predict_chunk(chunk, rung)
+
+    def answer(self, graphs: CrystalGraphs, fidelity: str) -> Answers:
+        """What every member says of every crystal."""
+        parts = [self._answer_batch(graphs.batch(indices), fidelity) for indices in _batches(graphs)]
+        empty = np.empty((len(self.members), 0))
+        return Answers(*(np.concatenate([empty, *columns], axis=1) for columns in zip(*parts, strict=True)))
+
+    def _answer_batch(self, batch: GraphBatch, fidelity: str) -> Answers:
+        features: dict[int, torch.Tensor] = {}
+        rows = []
+        with torch.inference_mode():
+            of_crystal = descriptors(batch)
+            for member in self.members:
+                key = id(member.host)
+                if key not in features:
+                    features[key] = member.features(batch)
+                outputs = member(features[key], fidelity)
+                ln_kappa = self.card.scaler.decode(outputs.scaled).log()
+                unknown = torch.full_like(ln_kappa, torch.nan)
+                known = outputs.properties
+                theta = unknown if known is None else debye_temperature(known, of_crystal)
+                rows.append(torch.stack([ln_kappa, theta, unknown if known is None else known[:, 1]]))
+        return Answers(*torch.stack(rows, dim=1).double().numpy())
+
+    def _predict_chunk(self, chunk: list[Crystal | Rejection], fidelity: str) -> list[Prediction]:
+        crystals = [entry for entry in chunk if isinstance(entry, Crystal) and self.supports(entry)]
+        graphs = build_graphs(crystals, self.cutoff)
+        if not crystals:
+            return [self._unanswered(entry) for entry in chunk]
+        members = np.stack(self.answer(graphs, fidelity))
+        rows = {
+            id(crystal): self._row(crystal, members[..., k], int(graphs.n_bonds[k]), int(graphs.n_isolated[k]))
+            for k, crystal in enumerate(crystals)
+        }
+        return [rows.get(id(entry)) or self._unanswered(entry) for entry in chunk]
+
+    def _row(self, crystal: Crystal, members: NDArray[np.float64], n_bonds: int, n_isolated: int) -> Prediction:
+        ln_kappa, theta, gruneisen = members
+        row = Prediction(id=crystal.id, file=crystal.file, formula=crystal.formula)
+        if n_bonds == 0:
+            row.reason = (
+                f"no atom has a neighbour within {self.cutoff:g} Å, so the model cannot judge this crystal: "
+                "check the cell and its unit (Å)"
+            )
+            return row
+        if not np.isfinite(ln_kappa).all():
+            row.reason = "the network gave no finite value for this crystal: check that the structure is realistic"
+            return row
+        centre = float(ln_kappa.mean())
+        row.kappa_w_mk = math.exp(centre)
+        if len(ln_kappa) > 1:
+            half = INTERVAL_SIGMAS * float(ln_kappa.std(ddof=1))
+            row.lower_w_mk, row.upper_w_mk = math.exp(centre - half), math.exp(centre + half)
+        if np.isfinite(theta).all():
+            row.debye_temperature_k, row.gruneisen = float(theta.mean()), float(gruneisen.mean())
+        unseen = sorted(set(crystal.numbers.tolist()) - self._seen)
+        row.in_domain = not unseen and not n_isolated
+        if unseen:
+            row.reason = f"no training crystal contains {', '.join(map(element_symbol, unseen))}"
+        elif n_isolated:
+            row.reason = f"{n_isolated} of {crystal.n_atoms} atoms have no neighbour within {self.cutoff:g} Å"
+        return row
+
+    def _unanswered(self, entry: Crystal | Rejection) -> Prediction:
+        row = Prediction(id=entry.id, file=entry.file, formula=entry.formula)
+        if isinstance(entry, Rejection):
+            row.reason = entry.reason
+        else:
+            unknown = sorted(set(entry.numbers.tolist()) - self.members[0].host.supported_elements)
+            row.reason = (
+                f"the network knows no {', '.join(map(element_symbol, unknown))}: "
+                "it was pretrained without this element, so there is no answer"
+            )
+        return row
+
+
+def as_entries(structures: Input | Iterable[Input]) -> Iterator[Crystal | Rejection]:
+    """Crystals and rejections from whatever a user holds, checked, in order."""
+    if (
+        isinstance(structures, str | Path | Crystal | Rejection)
+        or hasattr(structures, "lattice")
+        or _is_atoms(structures)
+    ):
+        structures = [structures]
+    for index, item in enumerate(structures, 1):
+        if isinstance(item, str | Path):
+            yield from read_crystals([item])
+        elif isinstance(item, Rejection):
+            yield item
+        else:
+            yield _checked(item, str(index))
+
+
+def _checked(item: Structure | Atoms | Crystal, name: str) -> Crystal | Rejection:
+    if isinstance(item, Crystal):
+        name = item.id or name
+    try:
+        if isinstance(item, Crystal):
+            return check(item)
+        return check(Crystal.from_ase(item, id=name) if _is_atoms(item) else Crystal.from_pymatgen(item, id=name))
+    except BadCrystal as error:
+        return Rejection(id=name, reason=str(error))
+
+
+def _is_atoms(item: object) -> bool:
+    return hasattr(item, "get_scaled_positions")
+
+
+def _batches(graphs: CrystalGraphs) -> Iterator[NDArray[np.int64]]:
+    """Consecutive crystals with about `_EDGES_PER_BATCH` edges together."""
+    bins = graphs.edge_offsets[:-1] // _EDGES_PER_BATCH
+    opens = np.flatnonzero(np.r_[True, bins[1:] != bins[:-1]]) if len(bins) else np.empty(0, dtype=np.int64)
+    for start, stop in zip(opens, [*opens[1:], len(bins)], strict=True):
+        yield np.arange(start, stop)
