@@ -1,0 +1,36 @@
+"""The command line: one verb, one file."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from kappatune.cli.demo import demo
+from kappatune.cli.info import info
+from kappatune.cli.predict import predict
+from kappatune.cli.train import train
+
+app = typer.Typer(
+    name="kappatune",
+    help="How well does a crystal conduct heat through its lattice? Predict it, and train on your own data.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+app.command("predict")(predict)
+app.command("train")(train)
+app.command("info")(info)
+app.command("demo")(demo)
+
+
+def main() -> None:
+    """Entry point. Networks this small run fastest on one thread; OMP_NUM_THREADS overrules it."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    try:
+        app()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno())  # type: ignore[union-attr]
+        sys.exit(1)

@@ -1,0 +1,50 @@
+"""`kappatune info`: what a model says about itself."""
+
+from __future__ import annotations
+
+from statistics import mean
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kappatune.cli.output import answer_stream, plain_errors
+
+if TYPE_CHECKING:
+    from kappatune.bundle import ModelCard
+
+
+def info(
+    model: Annotated[str, typer.Argument(help="`accurate`, `fast`, or the folder of a model.")] = "accurate",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the whole card as JSON.")] = False,
+) -> None:
+    """Show a model's card: rungs, data, recipe, results, versions, licence."""
+    with answer_stream() as answer, plain_errors():
+        from kappatune.bundle import read_card
+        from kappatune.model import model_folder
+
+        card = read_card(model_folder(model))
+        answer.write(card.model_dump_json(indent=1) + "\n" if as_json else _page(card))
+
+
+def _page(card: ModelCard) -> str:
+    lines = [
+        f"{card.name}, made {card.created} with kappatune {card.versions['kappatune']}",
+        card.description.strip(),
+        "",
+        f"rungs       {', '.join(card.fidelities)} (default: {card.fidelities[-1]})",
+        f"members     {len(card.members)} on {max(card.members) + 1} host(s) {card.host.name}",
+        f"embedding   {card.embedding}, head {'-'.join(map(str, card.head))}",
+        f"scale       ({card.scaler.transform} kappa - {card.scaler.mean:.4f}) / {card.scaler.std:.4f}, one for all",
+        "",
+        "trained on",
+    ]
+    for table in card.data:
+        left_out = f", {table.n_left_out} left out" if table.n_left_out else ""
+        lines.append(f"  {table.stage:10s} {table.file}: {table.n_rows} crystals, {table.fidelity}{left_out}")
+    lines += ["", "mean |ln kappa| error on the inner validation part of each stage (it chose the epoch; no test)"]
+    for stage, results in card.metrics.items():
+        errors = [r["validation_error"] for r in results if r["validation_error"] is not None]
+        shown = f"{mean(errors):.3f}" if errors else "no validation part"
+        lines.append(f"  {stage:10s} {shown} (mean of {len(results)} members)")
+    lines += ["", f"licence     {card.licence}", f"host from   {card.host.source}"]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,62 @@
+"""`kappatune train`: climb the ladder by a recipe."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kappatune.cli.output import answer_stream, fail, plain_errors, tell
+
+
+def train(
+    recipe: Annotated[
+        str,
+        typer.Argument(metavar="RECIPE", help="A YAML file, or a shipped recipe by name (`finetune`, `step-3`, ...)."),
+    ],
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="KAPPATUNE_DATA",
+            help="Folder with the tables the recipe names, or your own table (.parquet, .jsonl, .csv).",
+        ),
+    ] = None,
+    start: Annotated[
+        str | None, typer.Option(help="Model to go on from (`accurate` or a folder); overrules the recipe's.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the new model. [default: runs/NAME]")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out after a kill.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Train a model stage by stage, on your own values or on published tables.
+
+    The model is a folder that `predict --model` takes. The run can be killed and resumed; the result
+    is the same as without the kill.
+
+    Examples:
+        kappatune train finetune --data mine.csv --start accurate --out my-model
+
+        kappatune train step-3 --data tables/ --out step-3 --resume
+    """
+    with answer_stream() as answer, plain_errors():
+        from kappatune.ladder.climb import BadRun, climb, tables_in
+        from kappatune.ladder.recipe import Recipe, read_recipe
+
+        plan = read_recipe(recipe)
+        if start:
+            if plan.host:
+                fail(f"recipe '{plan.name}' begins with a host of its own: --start does not apply")
+            plan = Recipe.model_validate({**plan.model_dump(exclude_unset=True), "start": start})
+        folder = out or Path("runs") / plan.name
+        try:
+            model = climb(plan, tables_in(data), folder, resume=resume, say=tell)
+        except BadRun as error:
+            fail(str(error))
+        if as_json:
+            json.dump({"model": str(folder), "metrics": model.card.metrics}, answer, indent=1)
+            answer.write("\n")
+        else:
+            answer.write(f"{folder}\n")
+    tell(f"predict with it: kappatune predict FILE --model {folder}")
