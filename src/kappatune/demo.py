@@ -1,0 +1,90 @@
+"""The demonstration: textbook crystals beside measured values, before and after learning from a few."""
+
+from __future__ import annotations
+
+import csv
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from kappatune.ladder.climb import climb
+from kappatune.ladder.recipe import read_recipe
+from kappatune.model import KappaModel, Prediction
+from kappatune.structures.table import LabelledCrystal, LabelledTable, read_table
+
+VALUES = Path(__file__).parent / "assets" / "textbook" / "values.csv"
+
+
+@dataclass(frozen=True)
+class DemoRow:
+    """One textbook crystal.
+
+    Attributes:
+        measured: W/(m K).
+        source: Where the value was looked up.
+        before: Prediction of the shipped model.
+        after: Prediction after learning from other crystals' measured values.
+        known_rungs: Rungs in whose training data the formula stands.
+    """
+
+    measured: float
+    source: str
+    before: Prediction
+    after: Prediction
+    known_rungs: list[str]
+
+
+@dataclass(frozen=True)
+class Demo:
+    """The demonstration's result.
+
+    Attributes:
+        rows: The crystals shown; none of their measured values was learned from.
+        n_learned: Measured values that were learned from.
+    """
+
+    rows: list[DemoRow]
+    n_learned: int
+
+    def error(self, when: str) -> float:
+        """Mean |ln(predicted / measured)| `before` or `after` learning."""
+        predicted = [getattr(row, when).kappa_w_mk for row in self.rows]
+        return float(np.mean(np.abs(np.log(predicted) - np.log([row.measured for row in self.rows]))))
+
+
+def textbook_table(part: str) -> LabelledTable:
+    """The crystals that are `shown`, or those that are `learned` from."""
+    with VALUES.open(newline="", encoding="utf-8") as lines:
+        chosen = {row["id"] for row in csv.DictReader(lines) if row["set"] == part}
+    table = read_table(VALUES)
+    return replace(table, rows=[row for row in table.rows if row.crystal.id in chosen])
+
+
+def run_demo(say: Callable[[str], None] = lambda _: None) -> Demo:
+    """Predict the shown crystals, fine-tune the shipped model on the others, predict again."""
+    shown, learned = textbook_table("shown"), textbook_table("learned")
+    model = KappaModel.load()
+    say(f"predicting {len(shown.rows)} textbook crystals with the shipped model")
+    before = _predict(model, shown.rows)
+    say(f"fine-tuning it on {len(learned.rows)} measured values of other crystals")
+    with tempfile.TemporaryDirectory() as folder:
+        tuned = climb(read_recipe("finetune"), lambda _: [learned], Path(folder) / "model", progress=False, say=say)
+    after = _predict(tuned, shown.rows)
+    rows = [
+        DemoRow(
+            measured=row.kappa,
+            source=row.source,
+            before=first,
+            after=second,
+            known_rungs=[rung for rung, formulas in model.card.formulas.items() if first.formula in formulas],
+        )
+        for row, first, second in zip(shown.rows, before, after, strict=True)
+    ]
+    return Demo(rows=rows, n_learned=len(learned.rows))
+
+
+def _predict(model: KappaModel, rows: Sequence[LabelledCrystal]) -> list[Prediction]:
+    return model.predict([row.crystal for row in rows])
