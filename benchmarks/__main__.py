@@ -1,0 +1,19 @@
+"""Run every benchmark: `python -m benchmarks --data FOLDER`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmarks import agl_rung, speed
+
+
+def main(data: Annotated[Path | None, typer.Option(envvar="KAPPATUNE_DATA")] = None) -> None:
+    speed.main(data)
+    agl_rung.main(data)
+
+
+if __name__ == "__main__":
+    typer.run(main)
