@@ -199,7 +199,7 @@ def _build_chunk(crystals: Sequence[Crystal], cutoff: float, fold: bool) -> Crys
         distance=length.astype(np.float32),
         weight=(count / multiplicity[edge_target]).astype(np.float32),
         volume_per_atom=np.array([c.volume / c.n_atoms for c in crystals], dtype=np.float32),
-        n_primitive=np.array([c.n_atoms // n_translations(c) for c in crystals], dtype=np.float32),
+        n_primitive=np.array([c.n_atoms / n_translations(c) for c in crystals], dtype=np.float32),
         n_bonds=n_bonds,
         n_isolated=n_isolated,
     )

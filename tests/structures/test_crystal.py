@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 from ase import Atoms
@@ -15,6 +17,7 @@ from kappatune.structures.crystal import (
     Crystal,
     check,
     element_symbol,
+    n_translations,
     neighbour_pairs,
     reduced_formula,
 )
@@ -154,3 +157,23 @@ class TestFormula:
 
     def test_symbols(self) -> None:
         assert [element_symbol(z) for z in (1, 26, 118)] == ["H", "Fe", "Og"]
+
+
+class TestTranslations:
+    def test_large_cells_take_no_time(self) -> None:
+        rng = np.random.default_rng(0)
+        amorphous = Crystal(np.eye(3) * 30.0, np.full(1500, 14), rng.random((1500, 3)))
+        grid = np.stack(np.meshgrid(*[np.arange(7) / 7] * 3), axis=-1).reshape(-1, 3)
+        perfect = Crystal(np.eye(3) * 21.0, np.full(343, 14), grid)
+        started = time.perf_counter()
+        assert n_translations(amorphous) == 1
+        assert n_translations(perfect) == 343
+        assert time.perf_counter() - started < 2.0
+
+    def test_two_formula_units_need_not_be_two_cells(self) -> None:
+        rutile = Structure.from_spacegroup(
+            "P4_2/mnm", Lattice.tetragonal(4.59, 2.96), ["Ti", "O"], [[0, 0, 0], [0.305, 0.305, 0]]
+        )
+        crystal = Crystal.from_pymatgen(rutile)
+        assert crystal.n_atoms == 6 and n_translations(crystal) == 1
+        assert n_translations(Crystal.from_pymatgen(rutile * (1, 2, 3))) == 6

@@ -90,10 +90,8 @@ def test_bad_rows_keep_their_place_and_say_why(tmp_path):
     ("name", "content", "message"),
     [
         ("t.parquet", "no parquet", "not a readable Parquet file"),
-        ("t.jsonl", "{broken", "line 1: not JSON"),
-        ("t.jsonl", "[1]", "a JSON object per line"),
-        ("t.jsonl", json.dumps({"id": "x", "kappa_w_mk_300k": 1, "fidelity": "dft"}), "'frac_coords', 'lattice'"),
-        ("t.jsonl", json.dumps({"id": "x"}), "'fidelity', 'kappa_w_mk_300k' is missing"),
+        ("t.csv", "id,file\na,b.cif\n", "'fidelity', 'kappa_w_mk_300k' is missing"),
+        ("t.csv", "id,kappa,fidelity\na,1,dft\n", "'file' is missing"),
         ("t.jsonl", "", "has no rows"),
         ("t.txt", "x", "a table is one of"),
     ],
@@ -102,6 +100,37 @@ def test_a_table_that_cannot_be_read(tmp_path, name, content, message):
     (tmp_path / name).write_text(content)
     with pytest.raises(BadTable, match=message):
         read_table(tmp_path / name)
+
+
+def test_a_broken_line_costs_no_other(tmp_path):
+    good = json.dumps(ROWS[0])
+    (tmp_path / "t.jsonl").write_text("\n".join(["\ufeff" + good, "{broken", "[1]", '{"id": "bare"}', good]) + "\n")
+    table = read_table(tmp_path / "t.jsonl")
+    assert [row.crystal.id for row in table.rows] == ["MgO", "MgO"]
+    reasons = [r.reason for r in table.rejections]
+    assert "row 2: not JSON" in reasons[0]
+    assert "row 3: not a JSON object" in reasons[1]
+    assert "row 4: lattice: Field required" in reasons[2]
+
+
+def test_csv_rows_of_the_wrong_length(tmp_path):
+    rocksalt(11, 17, 5.64).to_pymatgen().to(filename=str(tmp_path / "a.cif"))
+    (tmp_path / "t.CSV").write_text("id,file,kappa,fidelity\n0,a.cif,6,5,dft\nshort\nfine,a.cif,6.5,dft\n\n")
+    table = read_table(tmp_path / "t.CSV")
+    assert [(row.crystal.id, row.kappa) for row in table.rows] == [("fine", 6.5)]
+    assert "write 6.5, not 6,5" in table.rejections[0].reason
+    assert table.rejections[1].id == "short" and "names no structure file" in table.rejections[1].reason
+
+
+def test_a_formula_of_the_wrong_type_is_ignored(tmp_path):
+    bad = {**ROWS[0], "formula": 12, "species": ["Mg", "Xx"], "id": 0}
+    (entry,) = read_crystals([write(tmp_path / "t.jsonl", [bad])])
+    assert isinstance(entry, Rejection) and entry.formula is None and entry.id == "0"
+
+
+def test_globs_take_tables(tmp_path):
+    write(tmp_path / "a.jsonl", ROWS)
+    assert len(list(read_crystals([str(tmp_path / "*.jsonl")]))) == 2
 
 
 def test_missing_file_is_named(tmp_path):
@@ -127,12 +156,13 @@ json_values = st.recursive(
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.fixed_dictionaries({key: json_values for key in ROWS[0]}))
+@given(st.fixed_dictionaries({key: json_values for key in [*ROWS[0], "formula"]}))
 def test_any_json_row_is_a_row_or_a_reason(tmp_path_factory, row):
     path = write(tmp_path_factory.mktemp("any") / "t.jsonl", [row])
     table = read_table(path)
     assert len(table.rows) + len(table.rejections) == 1
     assert all(isinstance(r.crystal, Crystal) for r in table.rows)
+    assert all(r.formula is None or isinstance(r.formula, str) for r in table.rejections)
 
 
 @pytest.mark.shared

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -22,12 +23,14 @@ MIN_DISTANCE_ANGSTROM = 0.5
 MIN_VOLUME_PER_ATOM = 1.0
 """Å^3. The densest crystal at ambient pressure, diamond, has 5.7 Å^3 per atom."""
 
+MAX_ATOMIC_NUMBER = 118
 MAX_VOLUME_PER_ATOM = 10_000.0
 """Å^3. With the two limits below, it bounds the memory of the search for neighbours."""
 
 MAX_CELL_LENGTH_ANGSTROM = 1000.0
 MIN_CELL_HEIGHT_ANGSTROM = 0.01
 
+_PROBES = 4
 _PERIODIC = np.ones(3, dtype=np.int64)
 
 
@@ -158,6 +161,12 @@ def check(crystal: Crystal) -> Crystal:
     """
     if crystal.n_atoms == 0:
         raise BadCrystal("the crystal has no atoms: check that the file is complete")
+    if crystal.frac_coords.shape != (crystal.n_atoms, 3):
+        raise BadCrystal(
+            f"{crystal.n_atoms} atoms but coordinates of shape {crystal.frac_coords.shape}: give three each"
+        )
+    if not ((crystal.numbers >= 1) & (crystal.numbers <= MAX_ATOMIC_NUMBER)).all():
+        raise BadCrystal("an atomic number is no element's: correct it")
     _check_lattice(crystal.lattice, crystal.n_atoms)
     if not np.isfinite(crystal.frac_coords).all():
         site = int(np.flatnonzero(~np.isfinite(crystal.frac_coords).all(axis=1))[0])
@@ -207,8 +216,8 @@ def n_translations(crystal: Crystal, tolerance: float = 0.01) -> int:
     """Pure translations that map the crystal onto itself: 1 for a primitive cell.
 
     The number decides how many atoms the primitive cell has, on which the acoustic Debye temperature
-    depends. Only the shifts between atoms of the rarest element can be translations; most are refuted
-    by that element alone, which makes this some ten times faster than a full symmetry search.
+    depends. Only the shifts between atoms of the rarest element can be translations, and a few of its
+    atoms refute most of them, which makes this much faster than a full symmetry search.
 
     Args:
         crystal: A checked crystal.
@@ -218,16 +227,23 @@ def n_translations(crystal: Crystal, tolerance: float = 0.01) -> int:
     if math.gcd(*counts.tolist()) == 1:
         return 1
     sites = [crystal.frac_coords[crystal.numbers == z] for z in elements[np.argsort(counts)]]
+    trees = [cKDTree(s % 1.0 % 1.0, boxsize=1.0) for s in sites]
     shifts = sites[0][1:] - sites[0][0]
-    return 1 + sum(all(_maps_onto_itself(s, shift, crystal.lattice, tolerance) for s in sites) for shift in shifts)
+    for probe in sites[0][1 : 1 + _PROBES]:
+        shifts = shifts[_lands(probe + shifts, trees[0], crystal.lattice, tolerance)]
+    return 1 + sum(
+        all(_lands(s + shift, tree, crystal.lattice, tolerance).all() for s, tree in zip(sites, trees, strict=True))
+        for shift in shifts
+    )
 
 
-def _maps_onto_itself(
-    sites: NDArray[np.float64], shift: NDArray[np.float64], lattice: NDArray[np.float64], tolerance: float
-) -> bool:
-    apart = (sites + shift)[:, None] - sites[None]
-    apart = (apart - np.round(apart)) @ lattice
-    return bool((np.einsum("ijk,ijk->ij", apart, apart).min(axis=1) < tolerance**2).all())
+def _lands(
+    points: NDArray[np.float64], tree: cKDTree, lattice: NDArray[np.float64], tolerance: float
+) -> NDArray[np.bool_]:
+    """Whether each fractional point lies on a site of the tree, periodic images included."""
+    points = points % 1.0 % 1.0  # a tiny negative number would otherwise become 1.0, outside the box
+    apart = points - tree.data[tree.query(points)[1]]
+    return np.linalg.norm((apart - np.round(apart)) @ lattice, axis=1) < tolerance
 
 
 def _check_lattice(lattice: NDArray[np.float64], n_atoms: int) -> None:

@@ -36,8 +36,8 @@ _KIND_OF_SUFFIX = {
     ".json": "pymatgen JSON",
 }
 _POSCAR_NAMES = ("POSCAR", "CONTCAR")
-_READ = f"files read are {', '.join(f'*{suffix}' for suffix in _KIND_OF_SUFFIX)}, POSCAR* and CONTCAR*, "
-_READ += f"and tables {', '.join(f'*{suffix}' for suffix in SUFFIXES)} by name"
+_READ = f"files read are {', '.join(f'*{suffix}' for suffix in _KIND_OF_SUFFIX)}, POSCAR*, CONTCAR* "
+_READ += f"and tables ({', '.join(f'*{suffix}' for suffix in SUFFIXES)}, but not those inside a folder)"
 
 
 def read_crystals(sources: Iterable[str | Path]) -> Iterator[Crystal | Rejection]:
@@ -61,21 +61,22 @@ def kind_of(path: Path) -> str | None:
 
 
 def _read_source(source: str | Path) -> Iterator[Crystal | Rejection]:
-    path, name = Path(source), str(source)
+    path, name = Path(source), _printable(str(source))
     try:
         exists, is_folder = path.exists(), path.is_dir()
     except OSError:
         exists, is_folder = False, False
     if is_folder:
         yield from _read_all(_files_below(path), Rejection(name, f"the folder has no structure file: {_READ}", name))
-    elif exists and path.suffix in SUFFIXES:
+    elif exists and path.suffix.lower() in SUFFIXES:
         yield from _read_table(path, name)
     elif exists and kind_of(path) is None:
         yield Rejection(_file_id(path), f"this kind of file is not read: {_READ}", name)
     elif exists:
         yield from _read_file(path, name)
     elif glob.has_magic(name):
-        matches = chain.from_iterable(_files_of_match(Path(match)) for match in sorted(glob.glob(name, recursive=True)))
+        found = sorted(glob.glob(str(source), recursive=True))
+        matches = chain.from_iterable(_files_of_match(Path(match)) for match in found)
         yield from _read_all(matches, Rejection(name, f"no structure file matches the pattern: {_READ}", name))
     else:
         yield Rejection(_file_id(path), "there is no such file or folder: check the path", name)
@@ -92,7 +93,7 @@ def _files_below(folder: Path) -> Iterator[Path]:
 def _files_of_match(path: Path) -> Iterator[Path]:
     if path.is_dir():
         yield from _files_below(path)
-    elif kind_of(path):
+    elif kind_of(path) or path.suffix.lower() in SUFFIXES:
         yield path
 
 
@@ -109,7 +110,8 @@ def _read_all(paths: Iterator[Path], if_none: Rejection) -> Iterator[Crystal | R
         yield if_none
         return
     for path in chain([first], paths):
-        yield from _read_file(path, str(path))
+        read = _read_table if path.suffix.lower() in SUFFIXES else _read_file
+        yield from read(path, _printable(str(path)))
 
 
 def _read_file(path: Path, file: str) -> Iterator[Crystal | Rejection]:
@@ -156,5 +158,10 @@ def _quietly(entries: Iterator[Crystal | Rejection]) -> Iterator[Crystal | Rejec
 def _file_id(path: Path) -> str:
     """Stem of a file; a POSCAR, always named the same, goes by its folder."""
     if path.name in _POSCAR_NAMES and path.parent.name:
-        return f"{path.parent.name}/{path.name}"
-    return path.stem if path.suffix.lower() in _KIND_OF_SUFFIX else path.name
+        return _printable(f"{path.parent.name}/{path.name}")
+    return _printable(path.stem if path.suffix.lower() in _KIND_OF_SUFFIX else path.name)
+
+
+def _printable(name: str) -> str:
+    """A file name without the surrogates that stand for bytes outside UTF-8."""
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")

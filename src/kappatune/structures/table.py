@@ -31,6 +31,7 @@ SUFFIXES = (".parquet", ".jsonl", ".csv")
 _ALIASES = {"kappa": "kappa_w_mk_300k", "kappa_w_mk": "kappa_w_mk_300k"}
 _LABEL_COLUMNS = {"id", "kappa_w_mk_300k", "fidelity"}
 _CRYSTAL_COLUMNS = {"lattice", "species", "frac_coords"}
+_FAULT = "row that could not be read"
 
 
 class BadTable(ValueError):
@@ -106,14 +107,14 @@ def read_table(path: str | Path, *, default_fidelity: Fidelity | None = None) ->
     rows: list[LabelledCrystal] = []
     rejections: list[Rejection] = []
     for number, row in enumerate(_rows(path), 1):
-        if number == 1:
+        if number == 1 and path.suffix.lower() != ".jsonl":
             _require(row, _LABEL_COLUMNS - ({"fidelity"} if default_fidelity else set()), path)
-        if row.get("fidelity") is None:
-            row["fidelity"] = default_fidelity
         crystal = _crystal(row, number, path)
         if isinstance(crystal, Rejection):
             rejections.append(crystal)
             continue
+        if row.get("fidelity") is None:
+            row["fidelity"] = default_fidelity
         try:
             label = _Label.model_validate({k: v for k, v in row.items() if v is not None})
         except ValidationError as error:
@@ -148,13 +149,18 @@ def file_sha256(path: Path) -> str:
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    if path.suffix not in SUFFIXES:
+    """Rows by column; a row that could not be read has its fault under `_FAULT`."""
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
         raise BadTable(f"{path}: a table is one of {', '.join(SUFFIXES)}")
     if not path.is_file():
-        raise BadTable(f"{path}: no such file")
-    reader = {".parquet": _parquet_rows, ".jsonl": _json_rows, ".csv": _csv_rows}[path.suffix]
-    for row in reader(path):
-        yield {_ALIASES.get(key, key): value for key, value in row.items()}
+        raise BadTable(f"{path}: {'a folder, not a file' if path.is_dir() else 'no such file'}")
+    reader = {".parquet": _parquet_rows, ".jsonl": _json_rows, ".csv": _csv_rows}[suffix]
+    try:
+        for row in reader(path):
+            yield {_ALIASES.get(key, key): value for key, value in row.items()}
+    except OSError as error:
+        raise BadTable(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
 def _parquet_rows(path: Path) -> Iterator[dict[str, Any]]:
@@ -164,36 +170,44 @@ def _parquet_rows(path: Path) -> Iterator[dict[str, Any]]:
     try:
         for batch in pq.ParquetFile(path).iter_batches(batch_size=1024):
             yield from batch.to_pylist()
-    except (pa.ArrowException, OSError) as error:
+    except pa.ArrowException as error:
         raise BadTable(f"{path}: not a readable Parquet file ({error})") from error
 
 
 def _json_rows(path: Path) -> Iterator[dict[str, Any]]:
-    with path.open(encoding="utf-8", errors="replace") as file:
-        for number, line in enumerate(file, 1):
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        for line in file:
             if not line.strip():
                 continue
             try:
                 row = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise BadTable(f"{path}, line {number}: not JSON ({error.msg}); one object per line") from error
-            if not isinstance(row, dict):
-                raise BadTable(f"{path}, line {number}: a JSON object per line is expected")
-            yield row
+            except (json.JSONDecodeError, RecursionError) as error:
+                row = {_FAULT: f"not JSON ({error}): give one object per line"}
+            yield row if isinstance(row, dict) else {_FAULT: "not a JSON object: give one object per line"}
 
 
 def _csv_rows(path: Path) -> Iterator[dict[str, Any]]:
     with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
-        for row in csv.DictReader(file):
-            yield {(key or "").strip(): (value.strip() or None) for key, value in row.items() if isinstance(value, str)}
+        lines = csv.reader(file)
+        header = [name.strip() for name in next(lines, [])]
+        for values in lines:
+            if len(values) > len(header):
+                fault = "more values than the header has columns: write 6.5, not 6,5, and quote text with a comma"
+                yield dict.fromkeys(header) | {_FAULT: fault}
+            elif values:
+                filled = [value.strip() or None for value in values] + [None] * (len(header) - len(values))
+                yield dict(zip(header, filled, strict=True))
 
 
 def _crystal(row: dict[str, Any], number: int, path: Path) -> Crystal | Rejection:
-    name = str(row.get("id") or f"{path.stem}#{number}")
-    formula = row.get("formula")
-    if path.suffix == ".csv":
+    name = f"{path.stem}#{number}" if row.get("id") in (None, "") else str(row["id"])
+    formula = row["formula"] if isinstance(row.get("formula"), str) else None
+    if _FAULT in row:
+        return Rejection(name, f"row {number}: {row[_FAULT]}", str(path))
+    if path.suffix.lower() == ".csv":
         return _crystal_of_file(row, name, number, path)
-    _require(row, _CRYSTAL_COLUMNS, path)
+    if number == 1 and path.suffix.lower() == ".parquet":
+        _require(row, _CRYSTAL_COLUMNS, path)
     try:
         cell = _Cell.model_validate(row)
         if len(cell.species) != len(cell.frac_coords):
@@ -220,7 +234,10 @@ def _crystal_of_file(row: dict[str, Any], name: str, number: int, path: Path) ->
     if len(entries) != 1:
         reason = f"row {number}: {row['file']} holds {len(entries)} crystals: give one file per row"
         return Rejection(name, reason, str(path))
-    return replace(entries[0], id=name)
+    (entry,) = entries
+    if isinstance(entry, Rejection):
+        entry = replace(entry, reason=f"row {number}: {entry.reason}")
+    return replace(entry, id=name)
 
 
 def _require(row: dict[str, Any], columns: set[str], path: Path) -> None:
