@@ -77,6 +77,7 @@ def test_changed_weights_are_noticed(copy):
     [
         (lambda t: t.pop("members.1.dft.layers.0.weight"), r"missing dft\.layers\.0\.weight"),
         (lambda t: t.update({"hosts.0.extra": t["hosts.0.last.bias"].clone()}), "unexpected extra"),
+        (lambda t: t.update({"members.7.x": t["hosts.0.last.bias"].clone()}), "belong to no host or member"),
     ],
 )
 def test_weights_that_do_not_fit_are_named(copy, fault, message):
@@ -91,6 +92,15 @@ def test_cards_that_do_not_fit_are_explained(copy):
         KappaModel.load(copy)
     change_card(copy, schema_version=1, members="none")
     with pytest.raises(BadBundle, match="members"):
+        KappaModel.load(copy)
+    change_card(copy, members=[])
+    with pytest.raises(BadBundle, match="members"):
+        KappaModel.load(copy)
+    change_card(copy, members=[0, 0], embedding="foo")
+    with pytest.raises(BadBundle, match="not 'foo'"):
+        KappaModel.load(copy)
+    change_card(copy, embedding="pooled", composition="debye")
+    with pytest.raises(BadBundle, match="needs the rung 'agl'"):
         KappaModel.load(copy)
     (copy / "card.json").write_text("{")
     with pytest.raises(BadBundle, match="not readable as JSON"):

@@ -6,12 +6,12 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from kappatune.heads import Composition, KappaNetwork, TargetScaler
+from kappatune.heads import BASE, PROPERTIES, Composition, KappaNetwork, TargetScaler
 from kappatune.hosts import BadWeights, HostCard, load_strictly, new_host
 from kappatune.ladder.recipe import Recipe
 from kappatune.structures.table import Fidelity, file_sha256
@@ -31,7 +31,8 @@ class DataCard(BaseModel):
     Attributes:
         stage: Stage that used it.
         file: Its name.
-        sha256: Its hash.
+        sha256: Hash of the file.
+        rows_sha256: Hash of the rows used: structures, values and properties.
         fidelity: Rung it gave.
         sources: What the rows call their source.
         n_rows: Rows used.
@@ -43,6 +44,7 @@ class DataCard(BaseModel):
     stage: str
     file: str
     sha256: str
+    rows_sha256: str
     fidelity: Fidelity
     sources: list[str]
     n_rows: int
@@ -92,11 +94,21 @@ class ModelCard(BaseModel):
     elements: dict[str, list[int]]
     formulas: dict[str, list[str]]
     data: list[DataCard]
-    members: list[int]
+    members: Annotated[list[int], Field(min_length=1)]
     metrics: dict[str, list[dict[str, Any]]]
     versions: dict[str, str]
     licence: str
     weights_sha256: str
+
+    @model_validator(mode="after")
+    def _consistent(self) -> ModelCard:
+        if sorted(set(self.members)) != list(range(max(self.members) + 1)):
+            raise ValueError("members: every stored host has to be used")
+        if self.composition == "debye" and (
+            BASE not in self.fidelities or len(self.scaler.properties) < len(PROPERTIES)
+        ):
+            raise ValueError(f"a 'debye' model needs the rung '{BASE}' and the scale of every property")
+        return self
 
 
 def save_bundle(folder: Path, card: ModelCard, members: list[KappaNetwork]) -> ModelCard:
@@ -132,7 +144,7 @@ def read_card(folder: Path) -> ModelCard:
     """
     path = folder / CARD
     if not path.is_file():
-        raise BadBundle(f"{folder}: no model there: {CARD} is missing")
+        raise BadBundle(f"{folder}: no model there: {CARD} is missing. Shipped models go by accurate and fast")
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
@@ -182,8 +194,13 @@ def load_bundle(folder: Path) -> tuple[ModelCard, list[KappaNetwork]]:
             )
             load_strictly(member.heads, _below(tensors, f"members.{index}."), f"{path}, member {index}")
             members.append(member.eval())
-    except (SafetensorError, BadWeights) as error:
-        raise BadBundle(str(error)) from error
+    except SafetensorError as error:
+        raise BadBundle(f"{path}: not a readable safetensors file ({error})") from error
+    except (BadWeights, ValueError) as error:
+        raise BadBundle(f"{folder}: card and weights do not fit each other: {error}") from error
+    used = tuple([f"hosts.{k}." for k in range(len(hosts))] + [f"members.{k}." for k in range(len(members))])
+    if strangers := [name for name in tensors if not name.startswith(used)]:
+        raise BadBundle(f"{path}: tensors that belong to no host or member: {', '.join(strangers[:3])}")
     return card, members
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Union
 
@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict
 from kappatune.bundle import ModelCard, load_bundle, save_bundle
 from kappatune.graphs import CrystalGraphs, GraphBatch, build_graphs
 from kappatune.heads import KappaNetwork, debye_temperature, descriptors
+from kappatune.physics.slack import GRUNEISEN_RANGE
 from kappatune.structures import BadCrystal, Crystal, Rejection, check, read_crystals
 from kappatune.structures.crystal import element_symbol
 
@@ -33,7 +34,7 @@ INTERVAL_SIGMAS = 1.645
 """Half-width of the interval in standard deviations of ln kappa over the members: 90 % of a normal law."""
 
 _CHUNK = 256
-_EDGES_PER_BATCH = 20_000
+_EDGES_PER_BATCH = 4_000
 
 
 class Prediction(BaseModel):
@@ -87,7 +88,7 @@ class UnknownFidelity(ValueError):
 def model_folder(name: str | Path) -> Path:
     """Folder of a model: a shipped name (`accurate`, `fast`) or a path."""
     shipped = SHIPPED / ALIASES.get(str(name), str(name))
-    return shipped if shipped.is_dir() and not Path(name).is_dir() else Path(name).expanduser()
+    return shipped if shipped.is_dir() else Path(name).expanduser()
 
 
 class KappaModel:
@@ -147,21 +148,24 @@ class KappaModel:
         return list(self.predict_stream(structures, fidelity))
 
     def predict_stream(self, structures: Input | Iterable[Input], fidelity: str | None = None) -> Iterator[Prediction]:
-        """Like `predict`, yielding rows as they are ready; memory does not grow with the input."""
+        """Like `predict`, yielding rows as they are ready; memory does not grow with the input.
+
+        Raises:
+            UnknownFidelity: The model has no such rung.
+        """
         rung = fidelity or self.default_fidelity
         if rung not in self.card.fidelities:
             raise UnknownFidelity(
                 f"model '{self.card.name}' does not answer for '{rung}': it knows {', '.join(self.card.fidelities)}"
             )
         entries = as_entries(structures)
-        while chunk := list(islice(entries, _CHUNK)):
-            yield from self._predict_chunk(chunk, rung)
+        chunks = iter(lambda: list(islice(entries, _CHUNK)), [])
+        return chain.from_iterable(self._predict_chunk(chunk, rung) for chunk in chunks)
 
     def answer(self, graphs: CrystalGraphs, fidelity: str) -> Answers:
-        """What every member says of every crystal."""
+        """What every member says of every crystal, of which there is at least one."""
         parts = [self._answer_batch(graphs.batch(indices), fidelity) for indices in _batches(graphs)]
-        empty = np.empty((len(self.members), 0))
-        return Answers(*(np.concatenate([empty, *columns], axis=1) for columns in zip(*parts, strict=True)))
+        return Answers(*(np.concatenate(columns, axis=1) for columns in zip(*parts, strict=True)))
 
     def _answer_batch(self, batch: GraphBatch, fidelity: str) -> Answers:
         features: dict[int, torch.Tensor] = {}
@@ -174,17 +178,18 @@ class KappaModel:
                     features[key] = member.features(batch)
                 outputs = member(features[key], fidelity)
                 ln_kappa = self.card.scaler.decode(outputs.scaled).log()
-                unknown = torch.full_like(ln_kappa, torch.nan)
-                known = outputs.properties
-                theta = unknown if known is None else debye_temperature(known, of_crystal)
-                rows.append(torch.stack([ln_kappa, theta, unknown if known is None else known[:, 1]]))
+                theta = gruneisen = torch.full_like(ln_kappa, torch.nan)
+                if outputs.properties is not None:
+                    theta = debye_temperature(outputs.properties, of_crystal)
+                    gruneisen = outputs.properties[:, 1].clamp(*GRUNEISEN_RANGE)
+                rows.append(torch.stack([ln_kappa, theta, gruneisen]))
         return Answers(*torch.stack(rows, dim=1).double().numpy())
 
     def _predict_chunk(self, chunk: list[Crystal | Rejection], fidelity: str) -> list[Prediction]:
         crystals = [entry for entry in chunk if isinstance(entry, Crystal) and self.supports(entry)]
-        graphs = build_graphs(crystals, self.cutoff)
         if not crystals:
             return [self._unanswered(entry) for entry in chunk]
+        graphs = build_graphs(crystals, self.cutoff)
         members = np.stack(self.answer(graphs, fidelity))
         rows = {
             id(crystal): self._row(crystal, members[..., k], int(graphs.n_bonds[k]), int(graphs.n_isolated[k]))
@@ -258,6 +263,10 @@ def _checked(item: Structure | Atoms | Crystal, name: str) -> Crystal | Rejectio
         return check(Crystal.from_ase(item, id=name) if _is_atoms(item) else Crystal.from_pymatgen(item, id=name))
     except BadCrystal as error:
         return Rejection(id=name, reason=str(error))
+    except (AttributeError, TypeError, ValueError) as error:
+        kind = type(item).__name__
+        reason = f"a {kind} cannot be read as a crystal ({error}): give a Structure, Atoms, Crystal or a path"
+        return Rejection(id=name, reason=reason)
 
 
 def _is_atoms(item: object) -> bool:

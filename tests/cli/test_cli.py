@@ -64,6 +64,13 @@ def test_one_bad_file_keeps_its_row_and_exit_code_says_so(files):
     assert "1 of 3 crystals have no answer" in result.stderr
 
 
+def test_file_names_of_any_bytes(files, tmp_path):
+    odd = os.fsencode(tmp_path) + b"/od\xffd.cif"
+    Path(os.fsdecode(odd)).write_bytes((files / "mgo.cif").read_bytes())
+    (row,) = json.loads(kappatune("predict", tmp_path, "--json").stdout)
+    assert row["formula"] == "MgO" and "od" in row["id"]
+
+
 def test_the_table_is_for_people(files):
     result = kappatune("predict", files / "mgo.cif")
     assert result.returncode == 0
@@ -77,6 +84,7 @@ def test_the_table_is_for_people(files):
         (["predict", "x.cif", "--json", "--csv"], 2, "not both"),
         (["predict", "x.cif", "--model", "nowhere"], 1, "no model there"),
         (["predict", "x.cif", "--fidelity", "guess"], 1, "it knows agl, dft"),
+        (["predict", "x.cif", "--fidelity", "guess", "--json"], 1, "it knows agl, dft"),
         (["train", "nothing"], 1, "no recipe 'nothing'"),
         (["train", "step-2"], 1, "needs data"),
         (["train", "step-2", "--data", "."], 1, "no such file"),

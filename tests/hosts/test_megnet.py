@@ -32,6 +32,12 @@ class TestShippedBulkModulus(HostContract):
         return load_host(BULK)
 
 
+class TestShippedShearModulus(HostContract):
+    @pytest.fixture
+    def host(self):
+        return load_host(SHEAR)
+
+
 class TestLstmVariant(HostContract):
     @pytest.fixture
     def host(self):

@@ -19,7 +19,7 @@ from kappatune.ladder import stage as stage_module
 from kappatune.ladder.climb import BadRun, climb, tables_in
 from kappatune.ladder.stage import split_by_formula
 from kappatune.model import KappaModel
-from kappatune.structures import Crystal, LabelledCrystal, LabelledTable
+from kappatune.structures import Crystal, LabelledCrystal, LabelledTable, Rejection
 from tiny import DEBYE_COLUMNS, recipe, stage, tables, tiny_table, weights_of
 
 
@@ -80,7 +80,7 @@ def test_parts_of_the_host_can_be_frozen(tmp_path):
     frozen = [n for n in state if n.startswith(("blocks.0", "element"))]
     assert all(torch.equal(state[n], published[n]) for n in frozen)
     assert not torch.equal(state["blocks.1.update_edge.0.weight"], published["blocks.1.update_edge.0.weight"])
-    with pytest.raises(ValueError, match=r"no parameter begins with 'host\.block'"):
+    with pytest.raises(BadRun, match=r"no parameter of the host begins with 'host\.block'"):
         grown(tmp_path, stage("dft", frozen=["host.block"]), name="other")
 
 
@@ -139,17 +139,58 @@ def test_same_seed_same_model_other_seed_other_model(tmp_path):
     assert any(not np.array_equal(v, weights_of(other)[k]) for k, v in weights_of(first).items())
 
 
-def test_averaged_weights_are_the_ones_kept(tmp_path):
-    plain = grown(tmp_path, stage("dft", validation=None), name="plain")
-    averaged = grown(tmp_path, stage("dft", validation=None, average=0.9), name="averaged")
-    assert any(not np.array_equal(v, weights_of(averaged)[k]) for k, v in weights_of(plain).items())
+def test_averaged_weights_are_the_ones_kept(tmp_path, monkeypatch):
+    """The running average begins at the first update and forgets at the stated rate."""
+    seen = []
+    follow = stage_module.StageModule.on_train_batch_end
+
+    def spy(self, *arguments):
+        seen.append(self.network.heads["dft"].layers[0].weight.detach().clone())
+        follow(self, *arguments)
+
+    monkeypatch.setattr(stage_module.StageModule, "on_train_batch_end", spy)
+    model = grown(tmp_path, stage("dft", validation=None, average=0.9))
+    expected = seen[0]
+    for weight in seen[1:]:
+        expected = 0.9 * expected + 0.1 * weight
+    assert len(seen) == 9
+    assert torch.allclose(model.members[0].heads["dft"].layers[0].weight, expected, atol=1e-6)
+
+
+def test_a_base_that_moves_takes_its_corrections_away(tmp_path):
+    agl = stage("agl", properties=DEBYE_COLUMNS)
+    grown(tmp_path, agl, stage("dft"), composition="debye", name="first")
+    again = climb(
+        recipe(stage("agl", frozen=["host"]), start=str(tmp_path / "first")),
+        tables,
+        tmp_path / "second",
+        progress=False,
+    )
+    assert again.card.fidelities == ["agl"]
+
+
+def test_one_formula_alone_trains_without_validation(tmp_path):
+    rows = [replace(row, crystal=rocksalt(12, 8, 4.0 + 0.05 * k)) for k, row in enumerate(tiny_table("dft").rows[:6])]
+    table = LabelledTable("t", rows, [], "0" * 64)
+    own = stage("dft", validation={"fraction": 0.5, "patience": 1})
+    model = climb(recipe(own), lambda _: [table], tmp_path / "m", progress=False)
+    assert model.card.metrics["dft"][0]["n_validation"] == 0
+    assert model.card.metrics["dft"][0]["validation_error"] is None
 
 
 class Killed(Exception):
     pass
 
 
-@pytest.mark.parametrize("settings", [{}, {"average": 0.9, "schedule": "cosine"}, {"validation": None, "loss": "mape"}])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"average": 0.9, "schedule": "cosine"},
+        {"validation": None, "loss": "mape", "schedule": "constant"},
+        {"validation": {"fraction": 0.3, "patience": 1}, "learning_rate": 0.03},
+    ],
+)
 def test_an_interrupted_run_ends_like_an_uninterrupted_one(tmp_path, monkeypatch, settings):
     stages = [stage("agl", epochs=4, **settings), stage("dft", epochs=5, **settings)]
     whole = grown(tmp_path, *stages, seeds=[1, 2], name="whole")
@@ -171,7 +212,11 @@ def test_an_interrupted_run_ends_like_an_uninterrupted_one(tmp_path, monkeypatch
         except Killed:
             countdown[0] = next(epochs_left, 100)
     assert all(np.array_equal(v, weights_of(resumed)[k]) for k, v in weights_of(whole).items())
-    assert resumed.card.metrics["dft"][1]["validation_error"] == whole.card.metrics["dft"][1]["validation_error"]
+    for name in ("agl", "dft"):
+        for first, second in zip(whole.card.metrics[name], resumed.card.metrics[name], strict=True):
+            assert {**first, "seconds": 0} == {**second, "seconds": 0}
+    logs = (tmp_path / "killed" / "run" / "member-1" / "dft").glob("log-*/metrics.csv")
+    assert sum(1 for _ in logs) >= 1
 
 
 SCRIPT = """
@@ -181,7 +226,7 @@ from kappatune.ladder import stage as stage_module
 from kappatune.ladder.climb import climb
 import tiny
 stage_module.CHECKPOINT_SECONDS = 0.0
-recipe = tiny.recipe(tiny.stage("agl", epochs=60), tiny.stage("dft", epochs=60))
+recipe = tiny.recipe(tiny.stage("agl", epochs=30), tiny.stage("dft", epochs=30))
 print("begins", flush=True)
 climb(recipe, tiny.tables, Path(sys.argv[1]), resume=True, progress=False)
 """
@@ -244,8 +289,14 @@ def test_data_that_do_not_fit_are_explained(tmp_path):
     with pytest.raises(BadRun, match="missing or empty"):
         columns = {"debye_temperature_k": "absent"}
         climb(recipe(stage("agl", properties=columns), composition="debye"), tables, tmp_path / "c", progress=False)
-    with pytest.raises(BadRun, match="starts from 'dft'"):
-        climb(recipe(stage("agl", start_from="dft")), tables, tmp_path / "d", progress=False)
+    with pytest.raises(BadRun, match=r"corrects the 'agl' rung|offers pooled, readout"):
+        climb(recipe(stage("dft"), embedding="foo"), tables, tmp_path / "d", progress=False)
+    refused = replace(tiny_table("dft"), rows=[], rejections=[Rejection("a", "there is no such file", "a.cif")])
+    with pytest.raises(BadRun, match=r"no usable row. Left out: a \(a\.cif\): there is no such file"):
+        climb(recipe({"name": "x", "epochs": 1}), lambda _: [refused], tmp_path / "e", progress=False)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BadRun, match="is a file"):
+        climb(recipe(stage("dft")), tables, tmp_path / "file", progress=False)
     with pytest.raises(BadRun, match="needs data"):
         tables_in(None)(recipe(stage("dft")).stages[0])
     with pytest.raises(BadRun, match="no such file"):

@@ -39,6 +39,7 @@ def test_the_three_steps_differ_as_the_paper_says():
         ({"stages": [{"name": "a", "epochs": 1, "learning_speed": 1}]}, r"stages\.0\.learning_speed"),
         ({"composition": "debye"}, "begins with a stage of fidelity 'agl'"),
         ({"stages": [{"name": "a", "epochs": 1, "loss_weights": {"gruneisen": 1}}]}, "no column"),
+        ({"stages": [{"name": "a", "epochs": 1, "properties": {"gruneisen": "g"}}]}, "only a 'debye' model"),
         ({"host": None, "start": "accurate", "head": [3]}, "head come from the model"),
     ],
 )
@@ -52,6 +53,8 @@ def test_a_recipe_that_does_not_fit_names_the_field(tmp_path, change, message):
 def test_unknown_or_broken_recipe(tmp_path):
     with pytest.raises(BadRecipe, match="no recipe 'nothing'"):
         read_recipe("nothing")
+    with pytest.raises(BadRecipe, match="no recipe"):
+        read_recipe(tmp_path / "finetune.yaml")
     (tmp_path / "r.yaml").write_text("a: [")
     with pytest.raises(BadRecipe, match="YAML"):
         read_recipe(tmp_path / "r.yaml")

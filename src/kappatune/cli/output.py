@@ -43,7 +43,7 @@ def answer_stream() -> Iterator[TextIO]:
     kept = os.dup(1)
     os.dup2(2, 1)
     try:
-        with os.fdopen(os.dup(kept), "w", encoding="utf-8") as answer:
+        with os.fdopen(os.dup(kept), "w", encoding="utf-8", errors="backslashreplace") as answer:
             yield answer
     finally:
         sys.stdout.flush()
@@ -56,13 +56,13 @@ def plain_errors() -> Iterator[None]:
     """Turn what users can mend into one sentence on stderr and exit code 1."""
     from kappatune.bundle import BadBundle
     from kappatune.hosts import BadWeights
-    from kappatune.ladder.recipe import BadRecipe
+    from kappatune.ladder.recipe import BadRecipe, BadRun
     from kappatune.model import UnknownFidelity
     from kappatune.structures.table import BadTable
 
     try:
         yield
-    except (BadBundle, BadWeights, BadRecipe, BadTable, UnknownFidelity) as error:
+    except (BadBundle, BadWeights, BadRecipe, BadRun, BadTable, UnknownFidelity) as error:
         fail(str(error))
 
 

@@ -41,7 +41,7 @@ def train(
         kappatune train step-3 --data tables/ --out step-3 --resume
     """
     with answer_stream() as answer, plain_errors():
-        from kappatune.ladder.climb import BadRun, climb, tables_in
+        from kappatune.ladder.climb import climb, tables_in
         from kappatune.ladder.recipe import Recipe, read_recipe
 
         plan = read_recipe(recipe)
@@ -50,10 +50,7 @@ def train(
                 fail(f"recipe '{plan.name}' begins with a host of its own: --start does not apply")
             plan = Recipe.model_validate({**plan.model_dump(exclude_unset=True), "start": start})
         folder = out or Path("runs") / plan.name
-        try:
-            model = climb(plan, tables_in(data), folder, resume=resume, say=tell)
-        except BadRun as error:
-            fail(str(error))
+        model = climb(plan, tables_in(data), folder, resume=resume, say=tell)
         if as_json:
             json.dump({"model": str(folder), "metrics": model.card.metrics}, answer, indent=1)
             answer.write("\n")

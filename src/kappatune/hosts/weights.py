@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict
@@ -46,7 +46,7 @@ class HostCard(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    schema_version: int = 1
+    schema_version: Literal[1] = 1
     name: str
     architecture: str
     settings: dict[str, Any]
@@ -127,7 +127,10 @@ def _read(name: str | Path) -> tuple[HostCard, dict[str, Tensor]]:
     except SafetensorError as error:
         raise BadWeights(f"{path}: not a readable safetensors file ({error})") from error
     if _CARD in metadata:
-        return HostCard.model_validate(json.loads(metadata[_CARD])), tensors
+        try:
+            return HostCard.model_validate(json.loads(metadata[_CARD])), tensors
+        except ValueError as error:
+            raise BadWeights(f"{path}: its card does not fit this version: {error}") from error
     if matgl.recognises(tensors):
         settings, renamed = matgl.convert(tensors)
         source = f"matgl file {path.name}"

@@ -22,22 +22,21 @@ from safetensors.torch import load_file, save_file
 from kappatune.bundle import DataCard, ModelCard
 from kappatune.graphs import CrystalGraphs, build_graphs
 from kappatune.heads import BASE, PROPERTIES, KappaNetwork, TargetScaler, descriptors, transform_properties
-from kappatune.hosts import HostCard, load_host, load_strictly, new_host, read_host_card
-from kappatune.ladder.recipe import Recipe, Stage
-from kappatune.ladder.stage import StageData, all_features, climb_stage, frozen_prefixes
+from kappatune.hosts import Host, HostCard, load_host, load_strictly, new_host, read_host_card
+from kappatune.ladder.recipe import BadRun, Recipe, Stage
+from kappatune.ladder.stage import StageData, all_features, begins_with, climb_stage, frozen_prefixes
 from kappatune.model import KappaModel
 from kappatune.structures.crystal import element_symbol
-from kappatune.structures.table import Fidelity, LabelledCrystal, LabelledTable, read_table
+from kappatune.structures.table import Fidelity, LabelledCrystal, LabelledTable, file_sha256, read_table
 
 UNITS = {"kappa_w_mk": "W/(m K) at 300 K", "lower_w_mk": "W/(m K)", "upper_w_mk": "W/(m K)"}
 USER_FIDELITY: Fidelity = "experiment"
 """Fidelity of a user's rows that name none."""
 
+SMALLEST_TABLE = 5
+"""Rows below which nothing is fitted."""
+
 Tables = Callable[[Stage], list[LabelledTable]]
-
-
-class BadRun(ValueError):
-    """A training run that cannot begin or go on; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -101,12 +100,16 @@ def climb(
     """
     run = out / "run"
     joins = "LOCAL_RANK" in os.environ  # a further process that Lightning started on a machine with several GPUs
+    if out.exists() and not out.is_dir():
+        raise BadRun(f"{out} is a file: give a folder as --out")
     if out.exists() and any(out.iterdir()) and not (resume or joins):
         raise BadRun(f"{out} is not empty: give another --out, or --resume to go on with it")
     start = KappaModel.load(recipe.start) if recipe.start else None
     card = start.card.host if start else read_host_card(str(recipe.host))
     stock = start.members[0].host if start else new_host(card)
-    rungs, left_out = _prepare(recipe, tables, stock.cutoff_angstrom, stock.supported_elements)
+    _check_names(recipe, stock, start)
+    left_out: list[dict[str, Any]] = []
+    rungs = [_prepare(stage, tables(stage), stock, left_out) for stage in recipe.stages]
     _claim(run, recipe, rungs, start)
     (run / "left_out.jsonl").write_text("".join(json.dumps(row) + "\n" for row in left_out), encoding="utf-8")
     for rung in rungs:
@@ -138,57 +141,97 @@ def climb(
     return model
 
 
-def _prepare(
-    recipe: Recipe, tables: Tables, cutoff: float, supported: frozenset[int]
-) -> tuple[list[_Rung], list[dict[str, Any]]]:
-    rungs = []
-    left_out: list[dict[str, Any]] = []
+def _check_names(recipe: Recipe, stock: Host, start: KappaModel | None) -> None:
+    """Find now what would otherwise fail after hours: names that nothing answers to."""
+    if not start and recipe.embedding not in stock.embedding_sizes:
+        raise BadRun(f"embedding: the host offers {', '.join(stock.embedding_sizes)}, not '{recipe.embedding}'")
+    names = [f"host.{name}" for name, _ in stock.named_parameters()]
     for stage in recipe.stages:
-        found = tables(stage)
-        fidelity = _fidelity(stage, found)
-        kept: list[LabelledCrystal] = []
-        cards = []
-        for table in found:
-            usable = []
-            refused = [(r.id, r.reason) for r in table.rejections]
-            for row in table.rows:
-                unknown = sorted(set(row.crystal.numbers.tolist()) - supported)
-                if row.fidelity != fidelity:
-                    refused.append((row.crystal.id, f"its fidelity is {row.fidelity}, the stage's {fidelity}"))
-                elif unknown:
-                    refused.append((row.crystal.id, f"the host knows no {', '.join(map(element_symbol, unknown))}"))
-                else:
-                    usable.append(row)
-            bonded = build_graphs([row.crystal for row in usable], cutoff).n_bonds > 0
-            alone = f"no atom has a neighbour within {cutoff:g} Å"
-            refused += [(row.crystal.id, alone) for row, has in zip(usable, bonded, strict=True) if not has]
-            usable = [row for row, has in zip(usable, bonded, strict=True) if has]
-            left_out += [{"stage": stage.name, "table": table.name, "id": i, "reason": r} for i, r in refused]
-            kept += usable
-            cards.append(
-                DataCard(
-                    stage=stage.name,
-                    file=table.name,
-                    sha256=table.sha256,
-                    fidelity=fidelity,
-                    sources=sorted({row.source for row in usable if row.source}),
-                    n_rows=len(usable),
-                    n_left_out=len(refused),
+        for prefix in stage.frozen:
+            if not any(begins_with(name, prefix) for name in names):
+                raise BadRun(
+                    f"stage '{stage.name}', frozen: no parameter of the host begins with '{prefix}'; "
+                    f"there are {names[0]}, {names[1]}, ..., {names[-1]}"
                 )
-            )
-        if len(kept) < 5:
-            reasons = "; ".join(f"{r['id']}: {r['reason']}" for r in left_out[:3])
-            raise BadRun(f"stage '{stage.name}' has {len(kept)} usable rows, at least 5 are needed. {reasons}")
-        graphs = build_graphs([row.crystal for row in kept], cutoff)
-        data = StageData(
-            graphs=graphs,
-            kappa=np.array([row.kappa for row in kept]),
-            properties=_properties(stage, kept, graphs),
-            formulas=[row.crystal.formula for row in kept],
+
+
+def _prepare(stage: Stage, tables: list[LabelledTable], stock: Host, left_out: list[dict[str, Any]]) -> _Rung:
+    """Choose the usable rows of a stage; the others are added to `left_out` with their reasons."""
+    fidelity = _fidelity(stage, tables)
+    rows: list[LabelledCrystal] = []
+    table_of: list[int] = []
+    refused: list[dict[str, Any]] = []
+
+    def refuse(table: LabelledTable, name: str, file: str | None, reason: str) -> None:
+        refused.append({"stage": stage.name, "table": table.name, "id": name, "file": file, "reason": reason})
+
+    for index, table in enumerate(tables):
+        for rejection in table.rejections:
+            refuse(table, rejection.id, rejection.file, rejection.reason)
+        for row in table.rows:
+            unknown = sorted(set(row.crystal.numbers.tolist()) - stock.supported_elements)
+            if row.fidelity != fidelity:
+                reason = f"its fidelity is {row.fidelity}, the stage's {fidelity}"
+                refuse(table, row.crystal.id, row.crystal.file, reason)
+            elif unknown:
+                reason = f"the host knows no {', '.join(map(element_symbol, unknown))}"
+                refuse(table, row.crystal.id, row.crystal.file, reason)
+            else:
+                rows.append(row)
+                table_of.append(index)
+
+    graphs = build_graphs([row.crystal for row in rows], stock.cutoff_angstrom)
+    lonely = np.flatnonzero(graphs.n_bonds == 0)
+    if len(lonely):
+        for k in lonely:
+            crystal = rows[k].crystal
+            reason = f"no atom has a neighbour within {stock.cutoff_angstrom:g} Å"
+            refuse(tables[table_of[k]], crystal.id, crystal.file, reason)
+        kept = np.flatnonzero(graphs.n_bonds > 0)
+        rows, table_of = [rows[k] for k in kept], [table_of[k] for k in kept]
+        graphs = build_graphs([row.crystal for row in rows], stock.cutoff_angstrom)
+    left_out += refused
+    if len(rows) < SMALLEST_TABLE:
+        raise BadRun(
+            f"stage '{stage.name}' has {len(rows)} usable rows, at least {SMALLEST_TABLE} are needed. {_first(refused)}"
         )
-        elements = sorted({z for row in kept for z in row.crystal.numbers.tolist()})
-        rungs.append(_Rung(stage, fidelity, data, elements, cards))
-    return rungs, left_out
+    cards = [
+        DataCard(
+            stage=stage.name,
+            file=table.name,
+            sha256=table.sha256,
+            rows_sha256=_rows_sha256(used),
+            fidelity=fidelity,
+            sources=sorted({row.source for row in used if row.source}),
+            n_rows=len(used),
+            n_left_out=sum(r["table"] == table.name for r in refused),
+        )
+        for index, table in enumerate(tables)
+        for used in [[row for row, k in zip(rows, table_of, strict=True) if k == index]]
+    ]
+    data = StageData(
+        graphs=graphs,
+        kappa=np.array([row.kappa for row in rows]),
+        properties=_properties(stage, rows, graphs),
+        formulas=[row.crystal.formula for row in rows],
+    )
+    elements = sorted({z for row in rows for z in row.crystal.numbers.tolist()})
+    return _Rung(stage, fidelity, data, elements, cards)
+
+
+def _first(refused: list[dict[str, Any]]) -> str:
+    said = [f"{row['id']} ({row['file']}): {row['reason']}" for row in refused[:3]]
+    return f"Left out: {'; '.join(said)}" + ("; ..." if len(refused) > 3 else "") if said else ""
+
+
+def _rows_sha256(rows: list[LabelledCrystal]) -> str:
+    """Hash of what is learnt from: structures, values and properties, wherever they were stored."""
+    digest = hashlib.sha256()
+    for row in rows:
+        for array in (row.crystal.lattice, row.crystal.numbers, row.crystal.frac_coords):
+            digest.update(np.ascontiguousarray(array).tobytes())
+        digest.update(json.dumps([row.kappa, row.fidelity, row.properties], sort_keys=True).encode())
+    return digest.hexdigest()
 
 
 def _properties(stage: Stage, rows: list[LabelledCrystal], graphs: CrystalGraphs) -> NDArray[np.float64]:
@@ -204,10 +247,12 @@ def _fidelity(stage: Stage, tables: Iterable[LabelledTable]) -> Fidelity:
     if stage.fidelity:
         return stage.fidelity
     found = sorted({row.fidelity for table in tables for row in table.rows})
-    if len(found) != 1:
+    if not found:
+        rejections = [{"id": r.id, "file": r.file, "reason": r.reason} for t in tables for r in t.rejections]
+        raise BadRun(f"stage '{stage.name}' has no usable row. {_first(rejections)}")
+    if len(found) > 1:
         raise BadRun(
-            f"stage '{stage.name}' names no fidelity and its data hold {', '.join(found) or 'no usable row'}: "
-            "let the table or the recipe name one"
+            f"stage '{stage.name}' names no fidelity and its data hold {', '.join(found)}: let the recipe name one"
         )
     return found[0]
 
@@ -216,7 +261,8 @@ def _claim(run: Path, recipe: Recipe, rungs: list[_Rung], start: KappaModel | No
     """Mark the folder with what is trained in it; refuse to mix two runs."""
     what = {
         "recipe": recipe.model_dump(mode="json"),
-        "data": [card.sha256 for rung in rungs for card in rung.cards],
+        "data": [card.rows_sha256 for rung in rungs for card in rung.cards],
+        "host": file_sha256(Path(recipe.host)) if recipe.host and Path(recipe.host).is_file() else recipe.host,
         "start": start.card.weights_sha256 if start else None,
     }
     mark = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
@@ -250,23 +296,21 @@ def _step(network: KappaNetwork, rung: _Rung, seed: int, folder: Path, progress:
 
 
 def _attach_head(network: KappaNetwork, rung: _Rung, seed: int) -> None:
-    """Give the network the head of this rung, and drop those of rungs whose host is about to move."""
+    """Give the network the head of this rung, and drop those whose ground is about to move."""
     stage, heads = rung.stage, network.heads
     corrections = network.composition == "debye" and rung.fidelity != BASE
     if corrections and BASE not in heads:
         raise BadRun(f"stage '{stage.name}' corrects the '{BASE}' rung, which this model has not climbed")
-    if stage.start_from and stage.start_from not in heads:
-        raise BadRun(f"stage '{stage.name}' starts from '{stage.start_from}', which no earlier stage climbed")
     alike = [name for name in heads if network.composition == "direct" or (name != BASE) == corrections]
-    origin = stage.start_from or (alike[-1] if alike else None)
-    if origin and not stage.new_head:
-        head = copy.deepcopy(heads[origin])
+    if alike:
+        head = copy.deepcopy(heads[alike[-1]])
     else:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             head = network.new_head(rung.fidelity)
         head.standardise(network.head_inputs(all_features(network, rung.data.graphs), rung.fidelity).detach())
-    if "host" not in frozen_prefixes(network, stage, rung.fidelity):
+    moves_base = network.composition == "debye" and rung.fidelity == BASE
+    if moves_base or "host" not in frozen_prefixes(network, stage, rung.fidelity):
         heads.clear()
     elif rung.fidelity in heads:
         del heads[rung.fidelity]

@@ -18,6 +18,10 @@ class BadRecipe(ValueError):
     """A recipe that cannot be followed; the message names the field."""
 
 
+class BadRun(ValueError):
+    """A training run that cannot begin or go on; the message says why."""
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -41,17 +45,13 @@ class Stage(_Strict):
         name: Name of the stage, used in logs and folders.
         data: Tables inside the data folder; empty: the table given to `train --data` itself.
         fidelity: Rows of this fidelity are used; without it, the one fidelity the table holds.
-        start_from: Rung whose head is copied to begin with; without it, the last one climbed.
-        new_head: Begin with a random head instead.
         frozen: Prefixes of parameter names that stay as they are (`host`, `host.blocks.0`, ...).
         properties: Columns that hold further targets of the `agl` rung of a `debye` model.
         loss_weights: Weight of each target; kappa alone by default.
-        loss: `l1`, `smooth_l1` and `mse` act on scaled targets, `mape` on W/(m K) as in the paper.
+        loss: `l1` and `smooth_l1` act on scaled targets, `mape` on W/(m K) as in the paper.
         learning_rate: Peak rate of the optimiser (AdamW; Adam at zero `weight_decay`).
-        host_learning_rate: Another rate for the host.
         schedule: `constant`, `cosine` (to 1 % over the stage's epochs) or `one_cycle`.
         weight_decay: Decoupled weight decay.
-        gradient_clip: Largest norm of the gradient.
         average: Decay of the running average of the weights, which replaces them in the end.
         epochs: Passes over the training data, at most.
         batch_size: Crystals per step.
@@ -61,17 +61,13 @@ class Stage(_Strict):
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
     data: tuple[str, ...] = ()
     fidelity: Fidelity | None = None
-    start_from: Fidelity | None = None
-    new_head: bool = False
     frozen: tuple[str, ...] = ()
     properties: dict[Property, str] = {}
     loss_weights: dict[Literal["kappa"] | Property, Annotated[float, Field(ge=0)]] = {"kappa": 1.0}
-    loss: Literal["l1", "smooth_l1", "mse", "mape"] = "l1"
+    loss: Literal["l1", "smooth_l1", "mape"] = "l1"
     learning_rate: float = Field(default=1e-3, gt=0)
-    host_learning_rate: float | None = Field(default=None, gt=0)
     schedule: Literal["constant", "cosine", "one_cycle"] = "one_cycle"
     weight_decay: float = Field(default=0.0, ge=0)
-    gradient_clip: float | None = Field(default=None, gt=0)
     average: float | None = Field(default=None, gt=0, lt=1)
     epochs: int = Field(ge=1)
     batch_size: int = Field(default=32, ge=1)
@@ -114,12 +110,17 @@ class Recipe(_Strict):
         if (self.start is None) == (self.host is None):
             raise ValueError("give either 'start' (a model to go on from) or 'host' (a network to begin with)")
         if self.start is not None:
-            kept = {"pretrained", "embedding", "head", "composition", "target"} & self.model_fields_set
-            if kept:
-                raise ValueError(f"with 'start', {', '.join(sorted(kept))} come from the model: remove them here")
+            own = {"pretrained", "embedding", "head", "composition", "target"} & self.model_fields_set
+            changed = sorted(name for name in own if getattr(self, name) != type(self).model_fields[name].default)
+            if changed:
+                raise ValueError(f"with 'start', {', '.join(changed)} come from the model: remove them here")
         if self.composition == "debye" and (self.target != "ln" or self.stages[0].fidelity != BASE):
             raise ValueError(f"a 'debye' model has the target 'ln' and begins with a stage of fidelity '{BASE}'")
         for stage in self.stages:
+            if stage.properties and (stage.loss == "mape" or (self.host and self.composition == "direct")):
+                raise ValueError(
+                    f"stage '{stage.name}' names properties, which only a 'debye' model learns, not by mape"
+                )
             unknown = stage.loss_weights.keys() - {"kappa"} - stage.properties.keys()
             if unknown:
                 raise ValueError(f"stage '{stage.name}' weighs {', '.join(unknown)} but names no column for it")
@@ -146,13 +147,13 @@ def read_recipe(name: str | Path) -> Recipe:
         BadRecipe: No such recipe, not YAML, or a field that does not fit; the message names it.
     """
     path = Path(name).expanduser()
-    if not path.is_file():
+    if not path.is_file() and path.parent == Path():
         path = SHIPPED / f"{path.name.removesuffix('.yaml')}.yaml"
     if not path.is_file():
         raise BadRecipe(f"no recipe '{name}': neither a file nor one of the shipped {', '.join(shipped_recipes())}")
     try:
         return Recipe.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, OSError, UnicodeDecodeError) as error:
         raise BadRecipe(f"{path}: not readable as YAML ({error})") from error
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'recipe'}: {e['msg']}" for e in error.errors())

@@ -115,8 +115,9 @@ def climb_stage(
     )
     module = StageModule(network, stage, fidelity)
     callbacks: list[Callback] = [_Checkpoint(folder)]
-    if stage.validation and stage.validation.patience:
-        callbacks.append(EarlyStopping("validation_error", patience=stage.validation.patience, min_delta=0.0))
+    if stage.validation and stage.validation.patience and len(validation):
+        patience = stage.validation.patience
+        callbacks.append(EarlyStopping("validation_error", patience=patience, check_on_train_epoch_end=False))
     if progress:
         callbacks.append(RichProgressBar(leave=False, console_kwargs={"stderr": True}))
     folder.mkdir(parents=True, exist_ok=True)
@@ -127,7 +128,7 @@ def climb_stage(
             max_epochs=stage.epochs,
             accelerator="auto",
             strategy="ddp_find_unused_parameters_true" if torch.cuda.device_count() > 1 else "auto",
-            logger=CSVLogger(folder.parent, name=folder.name, version="log", flush_logs_every_n_steps=1000),
+            logger=CSVLogger(folder.parent, name=folder.name, version=_next_log(folder), flush_logs_every_n_steps=50),
             callbacks=callbacks,
             plugins=[SafetensorsCheckpointIO()],
             enable_checkpointing=False,
@@ -135,7 +136,6 @@ def climb_stage(
             enable_model_summary=False,
             num_sanity_val_steps=0,
             log_every_n_steps=50,
-            gradient_clip_val=stage.gradient_clip,
         )
         checkpoint = folder / _Checkpoint.FILE
         trainer.fit(
@@ -223,28 +223,20 @@ class StageModule(pl.LightningModule):
         self.best_error, self.best_epoch, self.best_weights = best["error"], best["epoch"], best["weights"]
 
     def configure_optimizers(self) -> Any:
-        """AdamW with one rate for the host and one for the head."""
+        """AdamW on what is not frozen."""
         stage = self.stage
-        host_rate = stage.host_learning_rate or stage.learning_rate
-        parts = [(self.network.host, host_rate), (self.network.heads[self.fidelity], stage.learning_rate)]
-        trained = [
-            (parameters, rate)
-            for part, rate in parts
-            if (parameters := [p for p in part.parameters() if p.requires_grad])
-        ]
-        rates = [rate for _, rate in trained]
-        groups = [{"params": parameters, "lr": rate} for parameters, rate in trained]
-        optimiser = torch.optim.AdamW(groups, weight_decay=stage.weight_decay, fused=True)
+        trained = [p for p in self.network.parameters() if p.requires_grad]
+        optimiser = torch.optim.AdamW(trained, lr=stage.learning_rate, weight_decay=stage.weight_decay, fused=True)
         if stage.schedule == "constant":
             return optimiser
         if stage.schedule == "cosine":
             schedule: Any = torch.optim.lr_scheduler.CosineAnnealingLR(
-                optimiser, T_max=stage.epochs, eta_min=0.01 * min(rates)
+                optimiser, T_max=stage.epochs, eta_min=0.01 * stage.learning_rate
             )
             return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "epoch"}}
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimiser,
-            max_lr=rates,
+            max_lr=stage.learning_rate,
             total_steps=int(self.trainer.estimated_stepping_batches),
             pct_start=0.2,
         )
@@ -264,12 +256,16 @@ class StageModule(pl.LightningModule):
         return loss
 
     def _distance(self, predicted: Tensor, target: Tensor) -> Tensor:
-        losses = {"l1": nn.functional.l1_loss, "smooth_l1": nn.functional.smooth_l1_loss, "mse": nn.functional.mse_loss}
+        losses = {"l1": nn.functional.l1_loss, "smooth_l1": nn.functional.smooth_l1_loss}
         return losses[self.stage.loss](predicted, target, reduction="none")
 
 
 class _Checkpoint(Callback):
-    """Writes the state of the loop at the end of an epoch, not more often than `CHECKPOINT_SECONDS`."""
+    """Writes the state of the loop at the end of an epoch, not more often than `CHECKPOINT_SECONDS`.
+
+    An epoch that stops the stage early is not stored: the wish to stop is not part of a checkpoint, so a
+    resumed run repeats that epoch and stops again.
+    """
 
     FILE = "checkpoint.safetensors"
 
@@ -278,7 +274,7 @@ class _Checkpoint(Callback):
         self.written = time.monotonic()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if time.monotonic() - self.written >= CHECKPOINT_SECONDS:
+        if not trainer.should_stop and time.monotonic() - self.written >= CHECKPOINT_SECONDS:
             trainer.save_checkpoint(self.path)
             self.written = time.monotonic()
 
@@ -333,10 +329,11 @@ def split_by_formula(
         seed: Of the draw.
 
     Returns:
-        Row indices of the two sides, ascending.
+        Row indices of the two sides, ascending. With a positive fraction and two formulas or more, neither
+        side is empty.
     """
     names, group = np.unique(np.asarray(formulas), return_inverse=True)
-    n_held = round(fraction * len(names))
+    n_held = min(max(1, round(fraction * len(names))), len(names) - 1) if fraction > 0 else 0
     held = np.random.default_rng([seed, 7]).permutation(len(names))[:n_held]
     is_held = np.isin(group, held)
     return np.flatnonzero(~is_held), np.flatnonzero(is_held)
@@ -350,17 +347,14 @@ def frozen_prefixes(network: KappaNetwork, stage: Stage, fidelity: str) -> tuple
 
 
 def freeze(network: KappaNetwork, prefixes: Sequence[str]) -> None:
-    """Keep the parameters whose names begin with one of the prefixes from changing.
-
-    Raises:
-        ValueError: A prefix matches nothing.
-    """
-    names = [name for name, _ in network.named_parameters()]
-    for prefix in prefixes:
-        if not any(name == prefix or name.startswith(f"{prefix}.") for name in names):
-            raise ValueError(f"frozen: no parameter begins with '{prefix}'; there are {', '.join(names[:3])}, ...")
+    """Keep the parameters whose names begin with one of the prefixes from changing."""
     for name, parameter in network.named_parameters():
-        parameter.requires_grad_(not any(name == p or name.startswith(f"{p}.") for p in prefixes))
+        parameter.requires_grad_(not any(begins_with(name, prefix) for prefix in prefixes))
+
+
+def begins_with(name: str, prefix: str) -> bool:
+    """Whether a dotted parameter name lies at or below a prefix."""
+    return name == prefix or name.startswith(f"{prefix}.")
 
 
 def all_features(network: KappaNetwork, graphs: CrystalGraphs) -> Tensor:
@@ -372,6 +366,11 @@ def all_features(network: KappaNetwork, graphs: CrystalGraphs) -> Tensor:
             for i in range(0, len(graphs), _VALIDATION_BATCH)
         ]
     return torch.cat(parts)
+
+
+def _next_log(folder: Path) -> str:
+    """A log folder of its own for every run of a stage, so that resuming keeps the earlier log."""
+    return f"log-{1 + sum(1 for _ in folder.glob('log-*'))}"
 
 
 def _as_it_is(item: Any) -> Any:
