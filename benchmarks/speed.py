@@ -45,7 +45,8 @@ def main(data: Annotated[Path | None, typer.Option(envvar="KAPPATUNE_DATA")] = N
     rows = read_table(folder / "aflow_agl.parquet").rows
     rows = [row for row in rows if host.supported_elements.issuperset(row.crystal.numbers.tolist())]
     crystals = [row.crystal for row in rows]
-    scale = PUBLIC_GFLOPS / machine_speed()
+    gflops = machine_speed()
+    scale = PUBLIC_GFLOPS / gflops
 
     graph_s = _median(lambda: build_graphs(crystals, 4.0), repeats)
     train = {size: 1e3 * _train_seconds(folder, rows, size, repeats) for size in BATCH_SIZES}
@@ -55,6 +56,7 @@ def main(data: Annotated[Path | None, typer.Option(envvar="KAPPATUNE_DATA")] = N
     store(
         "speed",
         {
+            "machine_gflops": round(gflops, 1),
             "n_crystals": len(crystals),
             "mean_atoms": float(np.mean([c.n_atoms for c in crystals])),
             "repeats": repeats,

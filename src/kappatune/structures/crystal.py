@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -31,6 +30,7 @@ MAX_CELL_LENGTH_ANGSTROM = 1000.0
 MIN_CELL_HEIGHT_ANGSTROM = 0.01
 
 _PROBES = 4
+_ALL_PAIRS = 10_000
 _PERIODIC = np.ones(3, dtype=np.int64)
 
 
@@ -227,22 +227,25 @@ def n_translations(crystal: Crystal, tolerance: float = 0.01) -> int:
     if math.gcd(*counts.tolist()) == 1:
         return 1
     sites = [crystal.frac_coords[crystal.numbers == z] for z in elements[np.argsort(counts)]]
-    trees = [cKDTree(s % 1.0 % 1.0, boxsize=1.0) for s in sites]
     shifts = sites[0][1:] - sites[0][0]
     for probe in sites[0][1 : 1 + _PROBES]:
-        shifts = shifts[_lands(probe + shifts, trees[0], crystal.lattice, tolerance)]
-    return 1 + sum(
-        all(_lands(s + shift, tree, crystal.lattice, tolerance).all() for s, tree in zip(sites, trees, strict=True))
-        for shift in shifts
-    )
+        shifts = shifts[_lands(probe + shifts, sites[0], crystal.lattice, tolerance)]
+    return 1 + sum(all(_lands(s + shift, s, crystal.lattice, tolerance).all() for s in sites) for shift in shifts)
 
 
 def _lands(
-    points: NDArray[np.float64], tree: cKDTree, lattice: NDArray[np.float64], tolerance: float
+    points: NDArray[np.float64], sites: NDArray[np.float64], lattice: NDArray[np.float64], tolerance: float
 ) -> NDArray[np.bool_]:
-    """Whether each fractional point lies on a site of the tree, periodic images included."""
-    points = points % 1.0 % 1.0  # a tiny negative number would otherwise become 1.0, outside the box
-    apart = points - tree.data[tree.query(points)[1]]
+    """Whether each fractional point lies on one of the fractional sites, periodic images included."""
+    if len(points) * len(sites) <= _ALL_PAIRS:
+        apart = points[:, None] - sites[None]
+        apart = (apart - np.round(apart)) @ lattice
+        return np.einsum("ijk,ijk->ij", apart, apart).min(axis=1) < tolerance**2
+    from scipy.spatial import cKDTree
+
+    inside = sites % 1.0 % 1.0  # a tiny negative number becomes 1.0 first, which is outside the box
+    _, nearest = cKDTree(inside, boxsize=1.0).query(points % 1.0 % 1.0)
+    apart = points - inside[nearest]
     return np.linalg.norm((apart - np.round(apart)) @ lattice, axis=1) < tolerance
 
 
