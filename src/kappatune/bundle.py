@@ -11,6 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from kappatune.errors import UserError
 from kappatune.heads import BASE, PROPERTIES, Composition, KappaNetwork, TargetScaler
 from kappatune.hosts import BadWeights, HostCard, load_strictly, new_host
 from kappatune.ladder.recipe import Recipe
@@ -21,7 +22,7 @@ CARD = "card.json"
 WEIGHTS = "weights.safetensors"
 
 
-class BadBundle(ValueError):
+class BadBundle(UserError):
     """A model that cannot be loaded; the message says what is wrong and what to do."""
 
 

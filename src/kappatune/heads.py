@@ -190,9 +190,14 @@ class KappaNetwork(nn.Module):
         self.scaler = scaler
         self.heads = nn.ModuleDict({fidelity: self.new_head(fidelity) for fidelity in fidelities})
 
+    @property
+    def embedding_size(self) -> int:
+        """Length of the host's embedding, without the descriptors."""
+        return self.host.embedding_sizes[self.level]
+
     def new_head(self, fidelity: str) -> Head:
         """A head with random weights for one rung; a correction begins at zero."""
-        size = self.host.embedding_sizes[self.level]
+        size = self.embedding_size
         if self.composition == "direct":
             return Head(size, self.widths, 1)
         if fidelity == BASE:

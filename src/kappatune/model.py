@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from kappatune.bundle import ModelCard, load_bundle, save_bundle
+from kappatune.errors import UserError
 from kappatune.graphs import CrystalGraphs, GraphBatch, build_graphs
 from kappatune.heads import KappaNetwork, debye_temperature, descriptors
 from kappatune.physics.slack import GRUNEISEN_RANGE
@@ -74,14 +75,30 @@ class Answers(NamedTuple):
         ln_kappa: ln of kappa in W/(m K).
         debye_temperature_k: K; NaN if unknown.
         gruneisen: NaN if unknown.
+        embedding: (n_crystals, d) of the first member's host.
     """
 
     ln_kappa: NDArray[np.float64]
     debye_temperature_k: NDArray[np.float64]
     gruneisen: NDArray[np.float64]
+    embedding: NDArray[np.float32]
 
 
-class UnknownFidelity(ValueError):
+class Judgement(NamedTuple):
+    """A prediction and what lies behind it.
+
+    Attributes:
+        prediction: The row.
+        members_w_mk: (n_members,) kappa of each member, W/(m K); None without a network's answer.
+        embedding: (d,) of the first member's host; None without a network's answer.
+    """
+
+    prediction: Prediction
+    members_w_mk: NDArray[np.float64] | None
+    embedding: NDArray[np.float32] | None
+
+
+class UnknownFidelity(UserError):
     """The model was not trained on the rung that was asked for."""
 
 
@@ -160,12 +177,14 @@ class KappaModel:
             )
         entries = as_entries(structures)
         chunks = iter(lambda: list(islice(entries, _CHUNK)), [])
-        return chain.from_iterable(self._predict_chunk(chunk, rung) for chunk in chunks)
+        return chain.from_iterable((j.prediction for j in self.judge(chunk, rung)) for chunk in chunks)
 
     def answer(self, graphs: CrystalGraphs, fidelity: str) -> Answers:
         """What every member says of every crystal, of which there is at least one."""
         parts = [self._answer_batch(graphs.batch(indices), fidelity) for indices in _batches(graphs)]
-        return Answers(*(np.concatenate(columns, axis=1) for columns in zip(*parts, strict=True)))
+        ln_kappa, theta, gruneisen, embedding = zip(*parts, strict=True)
+        by_member = [np.concatenate(columns, axis=1) for columns in (ln_kappa, theta, gruneisen)]
+        return Answers(by_member[0], by_member[1], by_member[2], np.concatenate(embedding))
 
     def _answer_batch(self, batch: GraphBatch, fidelity: str) -> Answers:
         features: dict[int, torch.Tensor] = {}
@@ -183,19 +202,22 @@ class KappaModel:
                     theta = debye_temperature(outputs.properties, of_crystal)
                     gruneisen = outputs.properties[:, 1].clamp(*GRUNEISEN_RANGE)
                 rows.append(torch.stack([ln_kappa, theta, gruneisen]))
-        return Answers(*torch.stack(rows, dim=1).double().numpy())
+        first = features[id(self.members[0].host)][:, : self.members[0].embedding_size]
+        ln_kappa, theta, gruneisen = torch.stack(rows, dim=1).double().numpy()
+        return Answers(ln_kappa, theta, gruneisen, first.numpy())
 
-    def _predict_chunk(self, chunk: list[Crystal | Rejection], fidelity: str) -> list[Prediction]:
-        crystals = [entry for entry in chunk if isinstance(entry, Crystal) and self.supports(entry)]
-        if not crystals:
-            return [self._unanswered(entry) for entry in chunk]
-        graphs = build_graphs(crystals, self.cutoff)
-        members = np.stack(self.answer(graphs, fidelity))
-        rows = {
-            id(crystal): self._row(crystal, members[..., k], int(graphs.n_bonds[k]), int(graphs.n_isolated[k]))
-            for k, crystal in enumerate(crystals)
-        }
-        return [rows.get(id(entry)) or self._unanswered(entry) for entry in chunk]
+    def judge(self, entries: list[Crystal | Rejection], fidelity: str) -> list[Judgement]:
+        """Predictions of a list of entries with what lies behind them, in order."""
+        crystals = [entry for entry in entries if isinstance(entry, Crystal) and self.supports(entry)]
+        judged: dict[int, Judgement] = {}
+        if crystals:
+            graphs = build_graphs(crystals, self.cutoff)
+            answers = self.answer(graphs, fidelity)
+            members = np.stack(answers[:3])
+            for k, crystal in enumerate(crystals):
+                row = self._row(crystal, members[..., k], int(graphs.n_bonds[k]), int(graphs.n_isolated[k]))
+                judged[id(crystal)] = Judgement(row, np.exp(answers.ln_kappa[:, k]), answers.embedding[k])
+        return [judged.get(id(entry)) or Judgement(self._unanswered(entry), None, None) for entry in entries]
 
     def _row(self, crystal: Crystal, members: NDArray[np.float64], n_bonds: int, n_isolated: int) -> Prediction:
         ln_kappa, theta, gruneisen = members

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -11,6 +12,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
 import typer
+
+from kappatune.errors import UserError
 
 if TYPE_CHECKING:
     from kappatune.model import Prediction
@@ -54,16 +57,14 @@ def answer_stream() -> Iterator[TextIO]:
 @contextmanager
 def plain_errors() -> Iterator[None]:
     """Turn what users can mend into one sentence on stderr and exit code 1."""
-    from kappatune.bundle import BadBundle
-    from kappatune.hosts import BadWeights
-    from kappatune.ladder.recipe import BadRecipe, BadRun
-    from kappatune.model import UnknownFidelity
-    from kappatune.structures.table import BadTable
-
     try:
         yield
-    except (BadBundle, BadWeights, BadRecipe, BadRun, BadTable, UnknownFidelity) as error:
+    except UserError as error:
         fail(str(error))
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        fail("the disk is full: free some space, then go on with --resume")
 
 
 def fail(message: str) -> NoReturn:

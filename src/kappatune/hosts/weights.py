@@ -17,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from kappatune.errors import UserError
 from kappatune.hosts import matgl
 from kappatune.hosts.base import Host
 from kappatune.hosts.megnet import MEGNet
@@ -28,7 +29,7 @@ SHIPPED = Path(__file__).parent.parent / "assets" / "hosts"
 _CARD = "kappatune_host"
 
 
-class BadWeights(ValueError):
+class BadWeights(UserError):
     """A weights file that does not fit; the message says which tensors."""
 
 

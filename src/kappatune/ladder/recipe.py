@@ -8,17 +8,18 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from kappatune.errors import UserError
 from kappatune.heads import BASE, Composition, Property, Target
 from kappatune.structures.table import Fidelity
 
 SHIPPED = Path(__file__).parent.parent / "assets" / "recipes"
 
 
-class BadRecipe(ValueError):
+class BadRecipe(UserError):
     """A recipe that cannot be followed; the message names the field."""
 
 
-class BadRun(ValueError):
+class BadRun(UserError):
     """A training run that cannot begin or go on; the message says why."""
 
 

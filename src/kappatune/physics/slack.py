@@ -11,17 +11,18 @@ from typing import TypeVar
 
 import numpy as np
 import torch
+from ase.units import create_units
 from numpy.typing import NDArray
-from ase import units
 from torch import Tensor
 
 Number = TypeVar("Number", float, NDArray[np.float64], Tensor)
 
 _ANGSTROM = 1e-10
+_SI = create_units("2018")
 _LN_PREFACTOR = (
     math.log(0.849 * 3.0 * 4.0 ** (1.0 / 3.0) / (20.0 * math.pi**3))
-    + 2.0 * math.log(units._k / units._hbar)
-    + math.log(units._k * units._amu * _ANGSTROM / units._hbar)
+    + 2.0 * math.log(_SI["_k"] / _SI["_hbar"])
+    + math.log(_SI["_k"] * _SI["_amu"] * _ANGSTROM / _SI["_hbar"])
 )
 GRUNEISEN_RANGE = (0.5, 6.0)
 """Where the polynomial in 1/gamma is positive and was ever used."""

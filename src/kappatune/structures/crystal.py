@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from kappatune.errors import UserError
+
 if TYPE_CHECKING:
     from ase import Atoms
     from pymatgen.core import Structure
@@ -34,7 +36,7 @@ _ALL_PAIRS = 10_000
 _PERIODIC = np.ones(3, dtype=np.int64)
 
 
-class BadCrystal(ValueError):
+class BadCrystal(UserError):
     """A crystal that cannot be used; the message names the site and says what to do."""
 
 

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from io import StringIO
 from itertools import islice
+from pathlib import Path
 from typing import BinaryIO
 
 from kappatune.structures.crystal import BadCrystal, Crystal, Rejection, atomic_number
@@ -23,14 +24,34 @@ _PAIR = re.compile(
 )
 
 
-def read_extxyz(file: BinaryIO) -> Iterator[Crystal | Rejection]:
+def frame_texts(path: Path) -> Iterator[bytes]:
+    """Cut an extxyz file into the bytes of its frames, unread.
+
+    What follows a line that should announce a frame and does not is given as one last piece, for
+    `read_extxyz` to say what is wrong with it.
+    """
+    with path.open("rb") as file:
+        for header in file:
+            if not header.strip():
+                continue
+            if not _ATOM_COUNT.fullmatch(header.strip().decode("ascii", "replace")):
+                yield header
+                return
+            yield b"".join([header, *islice(file, int(header) + 1)])
+
+
+def read_extxyz(file: BinaryIO, first_frame: int = 1) -> Iterator[Crystal | Rejection]:
     """Read the frames of an extxyz file.
+
+    Args:
+        file: Opened for reading bytes.
+        first_frame: Number by which the first frame goes in reasons.
 
     Raises:
         BadCrystal: The file is empty or damaged, and cannot be read further.
     """
     lines = text_lines(file)
-    frame = 0
+    frame = first_frame - 1
     while header := next((line.strip() for line in lines if line.strip()), None):
         frame += 1
         if not _ATOM_COUNT.fullmatch(header):
@@ -49,7 +70,7 @@ def read_extxyz(file: BinaryIO) -> Iterator[Crystal | Rejection]:
             )
             return
         yield _crystal(frame, comment, rows, name)
-    if not frame:
+    if frame < first_frame:
         raise BadCrystal("the file is empty: get the complete file")
 
 

@@ -67,7 +67,7 @@ def _read_source(source: str | Path) -> Iterator[Crystal | Rejection]:
     except OSError:
         exists, is_folder = False, False
     if is_folder:
-        yield from _read_all(_files_below(path), Rejection(name, f"the folder has no structure file: {_READ}", name))
+        yield from _read_all(structure_files(path), Rejection(name, f"the folder has no structure file: {_READ}", name))
     elif exists and path.suffix.lower() in SUFFIXES:
         yield from _read_table(path, name)
     elif exists and kind_of(path) is None:
@@ -82,7 +82,7 @@ def _read_source(source: str | Path) -> Iterator[Crystal | Rejection]:
         yield Rejection(_file_id(path), "there is no such file or folder: check the path", name)
 
 
-def _files_below(folder: Path) -> Iterator[Path]:
+def structure_files(folder: Path) -> Iterator[Path]:
     """Structure files of a folder, hidden ones left out."""
     for path in sorted(folder.rglob("*")):
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
@@ -92,7 +92,7 @@ def _files_below(folder: Path) -> Iterator[Path]:
 
 def _files_of_match(path: Path) -> Iterator[Path]:
     if path.is_dir():
-        yield from _files_below(path)
+        yield from structure_files(path)
     elif kind_of(path) or path.suffix.lower() in SUFFIXES:
         yield path
 

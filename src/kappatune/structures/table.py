@@ -20,6 +20,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from kappatune.errors import UserError
 from kappatune.structures.crystal import BadCrystal, Crystal, Rejection, atomic_number, check
 
 Fidelity = Literal["agl", "semiempirical", "dft", "experiment", "mlip"]
@@ -34,7 +35,7 @@ _CRYSTAL_COLUMNS = {"lattice", "species", "frac_coords"}
 _FAULT = "row that could not be read"
 
 
-class BadTable(ValueError):
+class BadTable(UserError):
     """A table that cannot be read at all; the message names file and column."""
 
 
@@ -106,10 +107,10 @@ def read_table(path: str | Path, *, default_fidelity: Fidelity | None = None) ->
     path = Path(path)
     rows: list[LabelledCrystal] = []
     rejections: list[Rejection] = []
-    for number, row in enumerate(_rows(path), 1):
+    for number, row in enumerate(table_rows(path), 1):
         if number == 1 and path.suffix.lower() != ".jsonl":
             _require(row, _LABEL_COLUMNS - ({"fidelity"} if default_fidelity else set()), path)
-        crystal = _crystal(row, number, path)
+        crystal = crystal_of_row(row, number, path)
         if isinstance(crystal, Rejection):
             rejections.append(crystal)
             continue
@@ -136,8 +137,8 @@ def read_table_crystals(path: str | Path) -> Iterator[Crystal | Rejection]:
     """
     path = Path(path)
     number = 0
-    for number, row in enumerate(_rows(path), 1):
-        yield _crystal(row, number, path)
+    for number, row in enumerate(table_rows(path), 1):
+        yield crystal_of_row(row, number, path)
     if not number:
         raise BadTable(f"{path}: the table has no rows")
 
@@ -148,8 +149,12 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    """Rows by column; a row that could not be read has its fault under `_FAULT`."""
+def table_rows(path: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a table by column; one that could not be read carries its fault for `crystal_of_row`.
+
+    Raises:
+        BadTable: The file is missing, of another kind, or unreadable.
+    """
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise BadTable(f"{path}: a table is one of {', '.join(SUFFIXES)}")
@@ -199,7 +204,17 @@ def _csv_rows(path: Path) -> Iterator[dict[str, Any]]:
                 yield dict(zip(header, filled, strict=True))
 
 
-def _crystal(row: dict[str, Any], number: int, path: Path) -> Crystal | Rejection:
+def crystal_of_row(row: dict[str, Any], number: int, path: Path) -> Crystal | Rejection:
+    """The crystal of one row.
+
+    Args:
+        row: As `table_rows` gave it.
+        number: Position in the table, counted from 1.
+        path: The table.
+
+    Raises:
+        BadTable: A column is missing.
+    """
     name = f"{path.stem}#{number}" if row.get("id") in (None, "") else str(row["id"])
     formula = row["formula"] if isinstance(row.get("formula"), str) else None
     if _FAULT in row:
