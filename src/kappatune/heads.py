@@ -11,6 +11,7 @@ Two compositions are known:
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, cast
 
@@ -38,6 +39,7 @@ BASE = "agl"
 _N_DESCRIPTORS = 3
 _MASSES = torch.tensor(atomic_masses, dtype=torch.float32)
 _SMALLEST_KAPPA = 1e-4
+_LARGEST_KAPPA = 1e5
 
 
 class Standard(BaseModel):
@@ -96,9 +98,11 @@ class TargetScaler(BaseModel):
         return ((kappa.log() if self.transform == "ln" else (kappa + 1.0).log10()) - self.mean) / self.std
 
     def decode(self, scaled: Tensor) -> Tensor:
-        """The inverse of `encode`: W/(m K)."""
+        """The inverse of `encode`: W/(m K), at most 10^5, fifty times diamond."""
         y = scaled * self.std + self.mean
-        return y.exp() if self.transform == "ln" else (10.0**y - 1.0).clamp(min=_SMALLEST_KAPPA)
+        if self.transform == "ln":
+            return y.clamp(max=math.log(_LARGEST_KAPPA)).exp()
+        return (10.0 ** y.clamp(max=math.log10(_LARGEST_KAPPA)) - 1.0).clamp(min=_SMALLEST_KAPPA)
 
     def encode_properties(self, transformed: Tensor) -> Tensor:
         """Transformed properties (n, 4) to zero mean and unit spread."""

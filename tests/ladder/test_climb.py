@@ -256,6 +256,20 @@ def test_sigkill_and_resume(tmp_path):
     assert all(np.array_equal(v, second[k]) for k, v in first.items())
 
 
+def test_a_loss_that_explodes_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(stage_module.StageModule, "_loss", lambda self, *_: self.network.host.last.weight.sum() / 0)
+    with pytest.raises(BadRun, match="no longer finite: lower learning_rate"):
+        grown(tmp_path, stage("dft"))
+
+
+def test_gradients_are_clipped(tmp_path):
+    free, clipped = (
+        grown(tmp_path, stage("dft", epochs=1, validation=None, gradient_clip=clip), name=str(clip))
+        for clip in (None, 1e-9)
+    )
+    assert any(not np.array_equal(v, weights_of(clipped)[k]) for k, v in weights_of(free).items())
+
+
 def test_a_used_folder_is_refused(tmp_path):
     grown(tmp_path, stage("dft", epochs=1))
     with pytest.raises(BadRun, match="not empty"):

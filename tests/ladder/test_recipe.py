@@ -66,6 +66,14 @@ def test_a_recipe_survives_its_card():
         assert Recipe.model_validate_json(recipe.model_dump_json()).stages == recipe.stages
 
 
+def test_no_network_output_overflows():
+    for transform in ("ln", "log10_1p"):
+        scaled = torch.tensor([-1e4, 1e4], requires_grad=True)
+        kappa = TargetScaler(transform=transform, mean=1.0, std=1.0).decode(scaled)
+        kappa.sum().backward()
+        assert torch.isfinite(kappa).all() and (kappa >= 0).all() and torch.isfinite(scaled.grad).all()
+
+
 @given(
     st.lists(st.floats(min_value=0.01, max_value=5000), min_size=2, max_size=20), st.sampled_from(["ln", "log10_1p"])
 )

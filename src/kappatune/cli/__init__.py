@@ -11,6 +11,9 @@ import typer
 from kappatune.cli.demo import demo
 from kappatune.cli.info import info
 from kappatune.cli.predict import predict
+from kappatune.cli.rank import rank
+from kappatune.cli.report import report
+from kappatune.cli.screen import screen
 from kappatune.cli.train import train
 
 app = typer.Typer(
@@ -23,6 +26,9 @@ app = typer.Typer(
 )
 app.command("predict")(predict)
 app.command("train")(train)
+app.command("screen")(screen)
+app.command("rank")(rank)
+app.command("report")(report)
 app.command("info")(info)
 app.command("demo")(demo)
 
@@ -36,4 +42,5 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno())  # type: ignore[union-attr]
         sys.exit(1)
     finally:
-        gc.freeze()  # what is left lives until the process ends: searching it for cycles costs a second
+        if "duckdb" not in sys.modules:  # DuckDB takes what is frozen for leaks, and says so at length
+            gc.freeze()  # what is left lives until the process ends: searching it for cycles costs a second

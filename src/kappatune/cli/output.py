@@ -62,9 +62,10 @@ def plain_errors() -> Iterator[None]:
     except UserError as error:
         fail(str(error))
     except OSError as error:
-        if error.errno != errno.ENOSPC:
+        if isinstance(error, BrokenPipeError):
             raise
-        fail("the disk is full: free some space, then go on with --resume")
+        full = "; free some space, and go on with --resume if the command has it" if error.errno == errno.ENOSPC else ""
+        fail(f"{error.filename or 'a file'}: {'the disk is full' if full else error.strerror or error}{full}")
 
 
 def fail(message: str) -> NoReturn:

@@ -53,6 +53,7 @@ class Stage(_Strict):
         learning_rate: Peak rate of the optimiser (AdamW; Adam at zero `weight_decay`).
         schedule: `constant`, `cosine` (to 1 % over the stage's epochs) or `one_cycle`.
         weight_decay: Decoupled weight decay.
+        gradient_clip: Largest norm of the gradient.
         average: Decay of the running average of the weights, which replaces them in the end.
         epochs: Passes over the training data, at most.
         batch_size: Crystals per step.
@@ -69,6 +70,7 @@ class Stage(_Strict):
     learning_rate: float = Field(default=1e-3, gt=0)
     schedule: Literal["constant", "cosine", "one_cycle"] = "one_cycle"
     weight_decay: float = Field(default=0.0, ge=0)
+    gradient_clip: float | None = Field(default=None, gt=0)
     average: float | None = Field(default=None, gt=0, lt=1)
     epochs: int = Field(ge=1)
     batch_size: int = Field(default=32, ge=1)

@@ -24,7 +24,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from kappatune.graphs import CrystalGraphs, GraphBatch
 from kappatune.heads import BASE, PROPERTIES, KappaNetwork, Outputs
 from kappatune.ladder.checkpoint import SafetensorsCheckpointIO
-from kappatune.ladder.recipe import Stage
+from kappatune.ladder.recipe import BadRun, Stage
 
 CHECKPOINT_SECONDS = 15.0
 """A checkpoint is written at the end of an epoch when the last one is older than this."""
@@ -136,6 +136,7 @@ def climb_stage(
             enable_model_summary=False,
             num_sanity_val_steps=0,
             log_every_n_steps=50,
+            gradient_clip_val=stage.gradient_clip,
         )
         checkpoint = folder / _Checkpoint.FILE
         trainer.fit(
@@ -184,6 +185,11 @@ class StageModule(pl.LightningModule):
         """Loss of one batch."""
         crystals, kappa, properties = batch
         loss = self._loss(self.network(crystals, self.fidelity), kappa, properties)
+        if not torch.isfinite(loss):
+            raise BadRun(
+                f"stage '{self.stage.name}', epoch {self.current_epoch + 1}: the loss is no longer finite: "
+                "lower learning_rate or set gradient_clip"
+            )
         self.log("loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(kappa))
         return loss
 

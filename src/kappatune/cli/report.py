@@ -1,0 +1,35 @@
+"""`kappatune report`: look at a scan."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kappatune.cli.output import answer_stream, plain_errors, tell
+
+
+def report(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a scan, finished or not.")],
+    out: Annotated[Path | None, typer.Option(help="File to write. [default: DIR/_report.html]")] = None,
+) -> None:
+    """Write a report on a scan: one HTML file that any browser opens, without a network.
+
+    It shows how many crystals were answered and why others were not, how kappa is distributed, how it
+    goes with mass, number of atoms and elements, and the lowest and highest candidates with intervals.
+    The path of the file goes to stdout.
+
+    Examples:
+        kappatune report scan
+
+        kappatune report scan --out report.html
+    """
+    with answer_stream() as answer, plain_errors():
+        from kappatune.screen.rank import scan_is_complete
+        from kappatune.screen.report import write_report
+
+        path = write_report(folder, out)
+        answer.write(f"{path}\n")
+        if not scan_is_complete(folder):
+            tell("the scan is unfinished: the report covers what is done so far")

@@ -1,0 +1,56 @@
+"""`kappatune screen`: predict whole databases."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kappatune.cli.output import answer_stream, plain_errors, tell
+
+
+def screen(
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SOURCE...",
+            help="Folders, files or 'globs': CIF, POSCAR, JSON, extxyz, tables (.parquet, .jsonl, .csv), ASE .db.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder of the result.")],
+    model: Annotated[str, typer.Option(help="`fast`, `accurate`, or the folder of a model of yours.")] = "fast",
+    fidelity: Annotated[str | None, typer.Option(help="Rung that is asked for. [default: the model's last]")] = None,
+    labels: Annotated[
+        Path | None, typer.Option(help="Table of labelled crystals to find the nearest in. [default: textbook values]")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = os.cpu_count() or 1,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the scan in --out.")] = False,
+) -> None:
+    """Scan databases of crystals into a Parquet table, one row per crystal.
+
+    The scan streams, can be killed at any moment and goes on with `--resume`. Crystals that cannot be
+    judged have a reason instead of a value. Rank it with `kappatune rank DIR`, look at it with
+    `kappatune report DIR`, or open it with `pyarrow.dataset`, pandas or DuckDB.
+
+    Exit code: 0 when every input has its row, 1 could not run or go on, 2 usage.
+
+    Examples:
+        kappatune screen structures/ --out scan
+
+        kappatune screen pool.parquet --out scan --resume
+    """
+    with answer_stream() as answer, plain_errors():
+        from kappatune.screen.scan import Counts, ScanSettings, scan
+
+        def progress(counts: Counts) -> None:
+            if sys.stderr.isatty():
+                print(f"\r{counts.rows} crystals", end="", file=sys.stderr, flush=True)
+
+        settings = ScanSettings(tuple(sources), model, fidelity, str(labels) if labels else None)
+        command = " ".join(["kappatune", "screen", *sources, "--out", str(out), "--model", model])
+        counts = scan(settings, out, workers=workers, resume=resume, command=command, say=progress)
+        answer.write(f"{out}\n")
+    tell(f"{counts.rows} crystals, {counts.answered} of them answered")

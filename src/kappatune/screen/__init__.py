@@ -1,0 +1,1 @@
+"""Scans of whole databases: run, rank, report."""
