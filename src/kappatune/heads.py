@@ -98,11 +98,15 @@ class TargetScaler(BaseModel):
         return ((kappa.log() if self.transform == "ln" else (kappa + 1.0).log10()) - self.mean) / self.std
 
     def decode(self, scaled: Tensor) -> Tensor:
-        """The inverse of `encode`: W/(m K), at most 10^5, fifty times diamond."""
+        """The inverse of `encode`: W/(m K), at most 10^5, fifty times diamond; `log10_1p` can fall below zero."""
         y = scaled * self.std + self.mean
         if self.transform == "ln":
             return y.clamp(max=math.log(_LARGEST_KAPPA)).exp()
-        return (10.0 ** y.clamp(max=math.log10(_LARGEST_KAPPA)) - 1.0).clamp(min=_SMALLEST_KAPPA)
+        return 10.0 ** y.clamp(max=math.log10(_LARGEST_KAPPA)) - 1.0
+
+    def ln_kappa(self, scaled: Tensor) -> Tensor:
+        """Ln of the decoded kappa, which is taken as 10^-4 W/(m K) at least."""
+        return self.decode(scaled).clamp(min=_SMALLEST_KAPPA).log()
 
     def encode_properties(self, transformed: Tensor) -> Tensor:
         """Transformed properties (n, 4) to zero mean and unit spread."""

@@ -196,7 +196,7 @@ class KappaModel:
                 if key not in features:
                     features[key] = member.features(batch)
                 outputs = member(features[key], fidelity)
-                ln_kappa = self.card.scaler.decode(outputs.scaled).log()
+                ln_kappa = self.card.scaler.ln_kappa(outputs.scaled)
                 theta = gruneisen = torch.full_like(ln_kappa, torch.nan)
                 if outputs.properties is not None:
                     theta = debye_temperature(outputs.properties, of_crystal)

@@ -71,7 +71,16 @@ def test_no_network_output_overflows():
         scaled = torch.tensor([-1e4, 1e4], requires_grad=True)
         kappa = TargetScaler(transform=transform, mean=1.0, std=1.0).decode(scaled)
         kappa.sum().backward()
-        assert torch.isfinite(kappa).all() and (kappa >= 0).all() and torch.isfinite(scaled.grad).all()
+        assert torch.isfinite(kappa).all() and torch.isfinite(scaled.grad).all()
+
+
+def test_a_prediction_below_zero_still_learns():
+    """Near zero `log10_1p` decodes to less than nothing; a clamp there would leave mape without a gradient."""
+    scaler = TargetScaler(transform="log10_1p", mean=0.0, std=1.0)
+    scaled = torch.tensor([-0.5], requires_grad=True)
+    ((scaler.decode(scaled) - 3.0).abs() / 3.0).sum().backward()
+    assert scaled.grad.abs() > 0.01
+    assert scaler.ln_kappa(scaled).exp().item() == pytest.approx(1e-4)
 
 
 @given(

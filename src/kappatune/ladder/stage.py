@@ -201,8 +201,8 @@ class StageModule(pl.LightningModule):
     def validation_step(self, batch: Item, batch_index: int) -> None:
         """Collect |ln kappa| errors."""
         crystals, kappa, _ = batch
-        predicted = self.network.scaler.decode(self.judged(crystals, self.fidelity).scaled)
-        self._errors.append((predicted.log() - kappa.log()).abs())
+        predicted = self.network.scaler.ln_kappa(self.judged(crystals, self.fidelity).scaled)
+        self._errors.append((predicted - kappa.log()).abs())
 
     def on_validation_epoch_end(self) -> None:
         """Remember the weights of the best epoch so far."""
