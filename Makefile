@@ -31,6 +31,7 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV_FLAGS) $(VENV)
 
 $(VENV)/constraints-own-torch.txt: $(BIN)/python constraints.txt
+	@$(BIN)/python -c "import torch" || { echo "TORCH=preinstalled: $(PYTHON) has no torch; install it there first"; exit 1; }
 	grep -v '^torch==' constraints.txt > $@
 
 $(VENV)/.installed: $(BIN)/python pyproject.toml $(CONSTRAINTS)
