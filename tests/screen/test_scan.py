@@ -147,7 +147,7 @@ POISON = """
 import os, kappatune.structures.files as files
 read = files._read_file
 def dies(path, file):
-    if "poison" in file:
+    if path.name == "poison.cif":
         os.kill(os.getpid(), 9)
     return read(path, file)
 files._read_file = dies
