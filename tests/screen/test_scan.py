@@ -17,6 +17,8 @@ from ase import Atoms
 from builders import rocksalt, zincblende
 from kappatune import KappaModel
 from kappatune.screen import scan as scan_module
+from kappatune.screen.rank import RankSettings, rank, scan_is_complete
+from kappatune.screen.report import write_report
 from kappatune.screen.scan import BadRequest, ScanSettings, scan
 from kappatune.screen.sources import BadSource, Unit, parse, units
 from kappatune.structures import Crystal, read_crystals
@@ -99,6 +101,18 @@ def test_rows_say_what_predict_says_and_carry_their_crystal(tmp_path):
         assert len(row["members_w_mk"]) == 5 and min(row["members_w_mk"]) <= row["kappa_w_mk"]
         assert len(row["nearest"]) == 3 and row["nearest"][0]["distance"] <= row["nearest"][1]["distance"]
     assert len({row["structure_hash"] for row in rows}) == 40
+
+
+def test_a_scan_is_ranked_and_reported(tmp_path):
+    table = write_jsonl(tmp_path / "t.jsonl", [*pool(10), *pool(3)])
+    scan(ScanSettings((str(table),)), tmp_path / "out")
+    assert scan_is_complete(tmp_path / "out")
+    ranked = rank(tmp_path / "out", RankSettings(limit=20))
+    assert len(ranked) == 10, "the same structure stands once"
+    assert [row.kappa_w_mk for row in ranked] == sorted(row.kappa_w_mk for row in ranked)
+    crystal = {c.id: c for c in pool(10)}[ranked[0].id]
+    assert ranked[0].crystal().formula == crystal.formula
+    assert "13" in write_report(tmp_path / "out").read_text()
 
 
 def test_a_labelled_twin_is_the_nearest(tmp_path):

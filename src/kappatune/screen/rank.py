@@ -20,11 +20,9 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from kappatune.errors import UserError
+from kappatune.screen.layout import MANIFEST, PARTS
 from kappatune.structures import Crystal
 from kappatune.structures.crystal import MAX_ATOMIC_NUMBER, element_symbol
-
-PARTS = "part-*.parquet"
-MANIFEST = "_manifest.json"
 
 ELEMENT_SHARE = 4
 """A diverse choice gives at most one place in this many to crystals with the same element."""

@@ -15,7 +15,8 @@ from typing import Any, Literal, NamedTuple
 
 import duckdb
 
-from kappatune.screen.rank import MANIFEST, PARTS, BadScan, scan_is_complete
+from kappatune.screen.layout import CLAIM, MANIFEST, PARTS
+from kappatune.screen.rank import BadScan, scan_is_complete
 from kappatune.structures.crystal import MAX_ATOMIC_NUMBER, element_symbol
 
 N_CANDIDATES = 25
@@ -224,7 +225,7 @@ def look_at(folder: Path) -> Look:
     parts = sorted(map(str, folder.glob(PARTS)))
     if not parts:
         raise BadScan(f"{folder}: no {PARTS} in it, so there is nothing to report: run `kappatune screen` first")
-    about = _json(folder / "_scan.json") | _json(folder / MANIFEST)
+    about = _json(folder / CLAIM) | _json(folder / MANIFEST)
     try:
         with _open(parts) as scan:
             return _look(scan, folder.resolve().name, complete, about)

@@ -26,12 +26,11 @@ import pyarrow.parquet as pq
 from kappatune.bundle import read_card
 from kappatune.errors import UserError
 from kappatune.model import KappaModel, UnknownFidelity, model_folder
+from kappatune.screen.layout import CLAIM, MANIFEST
 from kappatune.screen.rows import SCHEMA, Labels, result_rows
 from kappatune.screen.sources import Unit, parse, units
 from kappatune.structures import Crystal, Rejection
 
-CLAIM = "_scan.json"
-MANIFEST = "_manifest.json"
 SCHEMA_VERSION = 1
 _UNIT_HASH = b"unit_sha256"
 

@@ -1,0 +1,8 @@
+"""Names of the files in a scan's folder. Those with an underscore or a dot are passed over as data."""
+
+CLAIM = "_scan.json"
+"""Model and sources; written first."""
+
+PARTS = "part-*.parquet"
+MANIFEST = "_manifest.json"
+"""Counts and versions; written last, so that its absence means an unfinished scan."""
