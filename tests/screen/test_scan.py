@@ -119,7 +119,7 @@ def test_a_labelled_twin_is_the_nearest(tmp_path):
     mgo = rocksalt(12, 8, 4.212, "mine")
     scan(ScanSettings((str(write_jsonl(tmp_path / "t.jsonl", [mgo])),)), tmp_path / "out")
     (nearest, *_) = rows_of(tmp_path / "out")[0]["nearest"]
-    assert nearest["id"] == "MgO" and nearest["distance"] < 1e-3 and nearest["kappa_w_mk"] == 60
+    assert nearest["id"] == "MgO" and nearest["distance"] < 1e-3 and nearest["kappa_w_mk"] == 62.5
 
 
 def test_workers_change_nothing(tmp_path, monkeypatch):
