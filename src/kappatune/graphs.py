@@ -3,8 +3,8 @@
 A message-passing network cannot tell two atoms apart that have the same element and, at every
 depth, the same neighbours at the same distances. Such atoms are *folded* into one node that
 remembers how many it stands for (`multiplicity`), and their equal bonds into one edge (`weight`).
-Sums become weighted sums, so that nothing changes in the result, while a typical crystal of the
-AFLOW table keeps one seventh of its edges. The classes are found by colour refinement
+Sums become weighted sums, so that nothing changes in the result, with far fewer edges in a
+symmetric crystal. The classes are found by colour refinement
 (Weisfeiler and Leman, 1968) on the distances, for many crystals at once.
 
 A crystal none of whose atoms has a neighbour within the cutoff keeps its nodes and has no edges:

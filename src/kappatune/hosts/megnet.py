@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import Any, Literal, cast
+from typing import Any, Literal, NamedTuple, cast
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -154,16 +154,20 @@ class MEGNet(Host):
         return self.settings.property_mean + self.settings.property_std * scaled
 
 
-class Shares:
-    """Weights of the mean over a node's edges, and over a crystal's edges and nodes."""
+class Shares(NamedTuple):
+    """Weights of the means that a block takes.
 
-    def __init__(
-        self, edge_in_node: Tensor, edge_in_crystal: Tensor, node_in_crystal: Tensor, edge_crystal: Tensor
-    ) -> None:
-        self.edge_in_node = edge_in_node
-        self.edge_in_crystal = edge_in_crystal
-        self.node_in_crystal = node_in_crystal
-        self.edge_crystal = edge_crystal
+    Attributes:
+        edge_in_node: (n_edges, 1) share of an edge in its target's edges.
+        edge_in_crystal: (n_edges, 1) share of an edge in its crystal's edges.
+        node_in_crystal: (n_nodes, 1) share of a node in its crystal's nodes.
+        edge_crystal: (n_edges,) crystal each edge belongs to.
+    """
+
+    edge_in_node: Tensor
+    edge_in_crystal: Tensor
+    node_in_crystal: Tensor
+    edge_crystal: Tensor
 
 
 class MEGNetBlock(nn.Module):

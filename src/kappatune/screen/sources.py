@@ -143,7 +143,7 @@ def _ase_rows(path: Path) -> Iterator[dict[str, Any]]:
 
     for row in connect(path).select():
         yield {
-            "id": str(row.get("id_in_source") or row.unique_id),
+            "id": row.unique_id,
             "numbers": row.numbers.tolist(),
             "cell": row.cell.tolist(),
             "positions": row.positions.tolist(),
