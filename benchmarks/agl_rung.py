@@ -1,6 +1,6 @@
 """How well the AGL rung of the shipped recipe predicts AGL values of formulas it has not seen.
 
-    python -m benchmarks.agl_rung --data FOLDER
+    python -m benchmarks.agl_rung --data FOLDER [--recipe ladder-fast]
 
 AFLOW's crystals are split by reduced formula, 80 % to train (inner validation included) and 20 % to
 test; the recipe's first stage is followed with its seeds. Resumable: `--work` keeps the run.
@@ -28,15 +28,18 @@ TEST_FRACTION = 0.2
 
 
 def main(
-    data: Annotated[Path | None, typer.Option(envvar="KAPPATUNE_DATA")] = None, work: Path = Path("runs/agl-rung")
+    data: Annotated[Path | None, typer.Option(envvar="KAPPATUNE_DATA")] = None,
+    recipe: str = "ladder-5",
+    work: Path = Path("runs"),
 ) -> None:
     torch.set_num_threads(1)
-    full = read_recipe("ladder-5")
-    recipe = full.model_copy(update={"name": "agl-rung", "stages": full.stages[:1]})
+    full = read_recipe(recipe)
+    first_stage = full.model_copy(update={"name": "agl-rung", "stages": full.stages[:1]})
     table = read_table(data_folder(data) / "aflow_agl.parquet")
     train, test = split_by_formula([row.crystal.formula for row in table.rows], TEST_FRACTION, SPLIT_SEED)
     known = replace(table, rows=[table.rows[i] for i in train])
-    model = climb(recipe, lambda _: [known], work, resume=True, progress=False, say=typer.echo)
+    out = work / f"agl-rung-{recipe}"
+    model = climb(first_stage, lambda _: [known], out, resume=True, progress=False, say=typer.echo)
 
     held = [table.rows[i] for i in test if model.supports(table.rows[i].crystal)]
     graphs = build_graphs([row.crystal for row in held], model.cutoff)
@@ -45,10 +48,10 @@ def main(
     errors = [float(np.abs(member - truth).mean()) for member in members]
     ensemble = members.mean(axis=0)
     store(
-        "agl_rung",
+        "agl_rung" if recipe == "ladder-5" else f"agl_rung_{recipe}",
         {
-            "recipe": recipe.name,
-            "seeds": list(recipe.seeds),
+            "recipe": recipe,
+            "seeds": list(full.seeds),
             "split_seed": SPLIT_SEED,
             "n_train": len(train),
             "n_test": len(truth),

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 Input = Union["Structure", "Atoms", Crystal, Rejection, str, Path]
 
 SHIPPED = Path(__file__).parent / "assets" / "models"
-ALIASES = {"accurate": "ladder-5", "fast": "ladder-5"}
-"""Reserved names; until a second model exists both mean the same one."""
+ALIASES = {"accurate": "ladder-5", "fast": "ladder-fast"}
+"""What the two names stand for that users know."""
 
 INTERVAL_SIGMAS = 1.645
 """Half-width of the interval in standard deviations of ln kappa over the members: 90 % of a normal law."""
