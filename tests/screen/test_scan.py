@@ -23,6 +23,7 @@ from kappatune.screen.scan import BadRequest, ScanSettings, scan
 from kappatune.screen.sources import BadSource, Unit, parse, units
 from kappatune.structures import Crystal, read_crystals
 from kappatune.structures.crystal import element_symbol
+from kappatune.structures.table import BadTable
 
 CATIONS, ANIONS = (3, 11, 12, 19, 20, 37, 38, 56), (8, 9, 16, 17, 34, 35)
 
@@ -120,6 +121,32 @@ def test_a_labelled_twin_is_the_nearest(tmp_path):
     scan(ScanSettings((str(write_jsonl(tmp_path / "t.jsonl", [mgo])),)), tmp_path / "out")
     (nearest, *_) = rows_of(tmp_path / "out")[0]["nearest"]
     assert nearest["id"] == "MgO" and nearest["distance"] < 1e-3 and nearest["kappa_w_mk"] == 62.5
+
+
+def test_the_nearest_come_from_a_table_of_ones_own(tmp_path):
+    mgo, nacl = rocksalt(12, 8, 4.212, "mine"), rocksalt(11, 17, 5.64, "salt")
+    labels = write_jsonl(tmp_path / "labels.jsonl", [mgo, nacl])
+    rows = [json.loads(line) | {"kappa": kappa} for line, kappa in zip(labels.open(), (50.0, 6.5), strict=True)]
+    labels.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    settings = ScanSettings((str(write_jsonl(tmp_path / "t.jsonl", [mgo])),), labels=str(labels))
+    scan(settings, tmp_path / "out")
+    near, far = rows_of(tmp_path / "out")[0]["nearest"]
+    assert (near["id"], near["kappa_w_mk"], near["fidelity"]) == ("mine", 50.0, "experiment")
+    assert near["distance"] < 1e-3 < far["distance"] and far["id"] == "salt"
+    labels.write_text("".join(json.dumps(row | {"kappa": 1.0}) + "\n" for row in rows))
+    with pytest.raises(BadRequest, match="other labels"):
+        scan(settings, tmp_path / "out", resume=True)
+
+
+def test_labels_that_cannot_be_used_are_refused_before_the_scan(tmp_path):
+    table = write_jsonl(tmp_path / "t.jsonl", pool(1))
+    with pytest.raises(BadTable, match=r"nowhere\.csv"):
+        scan(ScanSettings((str(table),), labels=str(tmp_path / "nowhere.csv")), tmp_path / "out")
+    labels = tmp_path / "labels.jsonl"
+    labels.write_text(json.dumps({"id": "lost", "kappa": 3.0}) + "\n")
+    with pytest.raises(BadRequest, match="no labelled crystal that can be used: lost"):
+        scan(ScanSettings((str(table),), labels=str(labels)), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_workers_change_nothing(tmp_path, monkeypatch):

@@ -29,7 +29,7 @@ from kappatune.model import KappaModel, UnknownFidelity, model_folder
 from kappatune.screen.layout import CLAIM, MANIFEST
 from kappatune.screen.rows import SCHEMA, Labels, result_rows
 from kappatune.screen.sources import Unit, parse, units
-from kappatune.structures import Crystal, Rejection
+from kappatune.structures import Crystal, Rejection, read_table
 
 SCHEMA_VERSION = 1
 _UNIT_HASH = b"unit_sha256"
@@ -95,7 +95,8 @@ def scan(
         Counts over all parts, those of earlier runs included.
 
     Raises:
-        BadRequest: `out` is in use, holds another scan, or a source has changed since.
+        BadRequest: `out` is in use, holds another scan, or a source has changed since; no label can be used.
+        kappatune.structures.table.BadTable: The table of labels cannot be read.
         OSError: The disk is full; what is complete stays, and `resume` goes on.
     """
     card = read_card(model_folder(settings.model))
@@ -108,6 +109,7 @@ def scan(
         "model_sha256": card.weights_sha256,
         "fidelity": settings.fidelity or card.fidelities[-1],
         "labels": settings.labels,
+        "labels_sha256": _labels_sha256(settings.labels),
     }
     _claim(out, claim, resume)
     (out / MANIFEST).unlink(missing_ok=True)
@@ -138,6 +140,16 @@ def part_path(out: Path, index: int) -> Path:
     return out / f"part-{index:06d}.parquet"
 
 
+def _labels_sha256(labels: str | None) -> str | None:
+    if labels is None:
+        return None
+    table = read_table(labels, default_fidelity="experiment")
+    if not table.rows:
+        reason = f": {table.rejections[0].id}: {table.rejections[0].reason}" if table.rejections else ""
+        raise BadRequest(f"{labels} holds no labelled crystal that can be used{reason}")
+    return table.sha256
+
+
 def _claim(out: Path, claim: dict[str, object], resume: bool) -> None:
     if out.exists() and not out.is_dir():
         raise BadRequest(f"{out} is a file: give a folder as --out")
@@ -147,7 +159,7 @@ def _claim(out: Path, claim: dict[str, object], resume: bool) -> None:
         if not resume:
             raise BadRequest(f"{out} holds a scan: give another --out, or --resume to go on with it")
         if json.loads(path.read_text(encoding="utf-8")) != claim:
-            raise BadRequest(f"{out} holds a scan of other sources or with another model: give another --out")
+            raise BadRequest(f"{out} holds a scan of other sources, another model or other labels: give another --out")
     elif any(not entry.name.startswith(".") for entry in out.iterdir()):
         raise BadRequest(f"{out} is not empty: give another --out")
     for leftover in out.glob(".part-*"):
