@@ -25,7 +25,8 @@ from scipy.stats import spearmanr
 from benchmarks import step_three
 from benchmarks.results import data_folder, store
 from kappatune.screen.rank import RankedCrystal, RankSettings, rank
-from kappatune.screen.scan import ScanSettings, scan
+from kappatune.screen.request import ScanSettings
+from kappatune.screen.scan import scan
 
 DOCS = Path(__file__).parent.parent / "docs"
 BELOW_W_MK = 1.0

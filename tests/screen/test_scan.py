@@ -16,10 +16,11 @@ from ase import Atoms
 
 from builders import rocksalt, zincblende
 from kappatune import KappaModel
-from kappatune.screen import scan as scan_module
+from kappatune.screen.parts import Counts
 from kappatune.screen.rank import RankSettings, rank, scan_is_complete
 from kappatune.screen.report import write_report
-from kappatune.screen.scan import BadRequest, ScanSettings, scan
+from kappatune.screen.request import BadRequest, ScanSettings
+from kappatune.screen.scan import scan
 from kappatune.screen.sources import BadSource, Unit, parse, units
 from kappatune.structures import Crystal, read_crystals
 from kappatune.structures.crystal import element_symbol
@@ -77,7 +78,7 @@ def mixed(tmp_path: Path) -> list[str]:
 def test_every_input_has_its_row(mixed, tmp_path):
     counts = scan(ScanSettings(tuple(mixed)), tmp_path / "out")
     rows = rows_of(tmp_path / "out")
-    assert counts == scan_module.Counts(len(rows), sum(r["kappa_w_mk"] is not None for r in rows))
+    assert counts == Counts(len(rows), sum(r["kappa_w_mk"] is not None for r in rows))
     assert len(rows) == 3 + 1 + 6 + 7
     assert [r["id"] for r in rows[:3]] == ["a", "b", "c"]
     assert [r["id"] for r in rows[4:10]] == [f"e#{k}" for k in range(1, 7)]

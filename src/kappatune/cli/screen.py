@@ -43,7 +43,9 @@ def screen(
         kappatune screen pool.parquet --out scan --resume
     """
     with answer_stream() as answer, plain_errors():
-        from kappatune.screen.scan import Counts, ScanSettings, scan
+        from kappatune.screen.parts import Counts
+        from kappatune.screen.request import ScanSettings
+        from kappatune.screen.scan import scan
 
         def progress(counts: Counts) -> None:
             if sys.stderr.isatty():
