@@ -67,7 +67,7 @@ def test_improvement_grows_with_width_and_with_the_way_past_the_target(ln_kappa,
     assert wide >= usual and far >= usual >= 0
     assert usual >= (target - ln_kappa if seek == "low" else ln_kappa - target) - 1e-9
     chance = probability(centre, width, target, seek)
-    assert chance[2] >= chance[0] and ((0 <= chance) & (chance <= 1)).all()
+    assert chance[2] >= chance[0] and ((chance >= 0) & (chance <= 1)).all()
 
 
 def test_improvement_is_the_mean_over_the_law():

@@ -1,8 +1,9 @@
 """Suggestions from a scan: the crystals to compute next, when only a few can be computed.
 
-A scan is read three times. The first pass counts kappa in fine bins for the target, the second keeps the
-`SHORTLIST` crystals with the highest expected improvement, and the third fetches the chosen rows. Memory
-follows the shortlist, not the scan.
+A first pass over the scan counts kappa in fine bins for the target, a second keeps the `SHORTLIST` crystals
+with the highest expected improvement; then rows are fetched by their place. Memory follows the shortlist,
+not the scan. As the penalty of `choose` never raises a merit, the choice is that from the whole scan as long
+as the shortlist outlasts it.
 """
 
 from __future__ import annotations
