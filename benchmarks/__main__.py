@@ -7,12 +7,13 @@ from typing import Annotated
 
 import typer
 
-from benchmarks import agl_rung, speed
+from benchmarks import agl_rung, speed, suggest_aflow
 
 
 def main(data: Annotated[Path | None, typer.Option(envvar="KAPPATUNE_DATA")] = None) -> None:
     speed.main(data)
     agl_rung.main(data)
+    suggest_aflow.main(data)
 
 
 if __name__ == "__main__":

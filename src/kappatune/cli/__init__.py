@@ -14,6 +14,7 @@ from kappatune.cli.predict import predict
 from kappatune.cli.rank import rank
 from kappatune.cli.report import report
 from kappatune.cli.screen import screen
+from kappatune.cli.suggest import suggest
 from kappatune.cli.train import train
 
 app = typer.Typer(
@@ -28,6 +29,7 @@ app.command("predict")(predict)
 app.command("train")(train)
 app.command("screen")(screen)
 app.command("rank")(rank)
+app.command("suggest")(suggest)
 app.command("report")(report)
 app.command("info")(info)
 app.command("demo")(demo)

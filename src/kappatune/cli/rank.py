@@ -2,37 +2,46 @@
 
 from __future__ import annotations
 
-import csv
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TextIO
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
-from kappatune.cli.output import Form, answer_stream, chosen_form, fail, plain_errors, tell
+from kappatune.cli.output import Form, answer_stream, chosen_form, plain_errors, tell
+from kappatune.cli.ranked import (
+    AsCsv,
+    AsJson,
+    CifFolder,
+    Elements,
+    Folder,
+    MaxAtoms,
+    MinAtoms,
+    Novel,
+    Prototype,
+    Without,
+    check_cif_folder,
+    valid_settings,
+    words,
+    write_csv,
+    write_json,
+)
 
 if TYPE_CHECKING:
-    from kappatune.screen.rank import RankedCrystal, RankSettings
+    from kappatune.screen.rank import RankedCrystal
 
 
 def rank(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a scan, as `screen --out` made it.")],
+    folder: Folder,
     highest: Annotated[bool, typer.Option("--highest/--lowest", help="Which conductivity comes first.")] = False,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Most crystals to show.")] = 20,
-    elements: Annotated[
-        list[str] | None, typer.Option(help="Elements that must all be there, as `Pb,Te`.", metavar="SYMBOLS")
-    ] = None,
-    without: Annotated[
-        list[str] | None, typer.Option(help="Elements of which none may be there.", metavar="SYMBOLS")
-    ] = None,
-    min_atoms: Annotated[int | None, typer.Option(min=1, help="Fewest atoms in the cell.")] = None,
-    max_atoms: Annotated[int | None, typer.Option(min=1, help="Most atoms in the cell.")] = None,
+    elements: Elements = None,
+    without: Without = None,
+    min_atoms: MinAtoms = None,
+    max_atoms: MaxAtoms = None,
     max_upper: Annotated[float | None, typer.Option(help="Highest upper end of the interval, W/(m K).")] = None,
     min_lower: Annotated[float | None, typer.Option(help="Lowest lower end of the interval, W/(m K).")] = None,
     in_domain: Annotated[bool, typer.Option("--in-domain", help="Only crystals in the model's domain.")] = False,
-    prototype: Annotated[
-        list[str] | None, typer.Option(help="Allowed anonymous formulas, as `AB,ABC3`.", metavar="FORMULAS")
-    ] = None,
-    novel: Annotated[bool, typer.Option("--novel", help="Only formulas in no rung's training data.")] = False,
+    prototype: Prototype = None,
+    novel: Novel = False,
     agree_below: Annotated[
         float | None,
         typer.Option(
@@ -45,9 +54,9 @@ def rank(
         bool,
         typer.Option("--diverse", help="A spread of chemistries: new sets of elements first, no element too often."),
     ] = False,
-    cif: Annotated[Path | None, typer.Option(help="New folder for CIFs of the winners.", metavar="FOLDER")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list, one object per crystal.")] = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one line per crystal.")] = False,
+    cif: CifFolder = None,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
 ) -> None:
     """List the crystals of a scan with the lowest or highest conductivity at 300 K, in W/(m K).
 
@@ -64,17 +73,20 @@ def rank(
         kappatune rank my-scan --highest --without Be,C --prototype AB --cif winners
     """
     form = chosen_form(as_json, as_csv)
-    settings = _settings(
+    from kappatune.screen.rank import RankedCrystal, RankSettings
+
+    settings = valid_settings(
+        RankSettings,
         order="highest" if highest else "lowest",
         limit=limit,
-        elements=_split(elements),
-        without=_split(without),
+        elements=words(elements),
+        without=words(without),
         min_atoms=min_atoms,
         max_atoms=max_atoms,
         max_upper=max_upper,
         min_lower=min_lower,
         in_domain_only=in_domain,
-        prototypes=_split(prototype),
+        prototypes=words(prototype),
         novel=novel,
         agree_below=agree_below,
         diverse=diverse,
@@ -82,46 +94,20 @@ def rank(
     with answer_stream() as answer, plain_errors():
         from kappatune.screen.rank import rank, scan_is_complete, write_cifs
 
-        if cif and cif.exists() and (not cif.is_dir() or any(cif.iterdir())):
-            fail(f"{cif}: exists already and is no empty folder: give a new one for the CIFs")
+        check_cif_folder(cif)
         rows = rank(folder, settings)
         if cif and rows:
             tell(f"{len(write_cifs(rows, cif))} CIFs in {cif}")
-        {Form.TABLE: _write_table, Form.JSON: _write_json, Form.CSV: _write_csv}[form](rows, answer)
+        if form is Form.TABLE:
+            _write_table(rows, answer)
+        elif form is Form.JSON:
+            write_json(rows, answer)
+        else:
+            write_csv(rows, RankedCrystal, answer)
     if not rows:
         tell("no crystal of the scan passes: loosen the filters")
     if not scan_is_complete(folder):
         tell(f"{folder}: the scan is not complete, so better crystals may be missing; finish it with screen --resume")
-
-
-def _settings(**values: Any) -> RankSettings:
-    from pydantic import ValidationError
-
-    from kappatune.screen.rank import RankSettings
-
-    try:
-        return RankSettings(**values)
-    except ValidationError as error:
-        faults = [(".".join(map(str, e["loc"])), e["msg"].removeprefix("Value error, ")) for e in error.errors()]
-        raise typer.BadParameter("; ".join(f"{where}: {what}" if where else what for where, what in faults)) from error
-
-
-def _split(values: list[str] | None) -> list[str]:
-    return [word for value in values or () for word in value.replace(",", " ").split()]
-
-
-def _write_json(rows: list[RankedCrystal], answer: TextIO) -> None:
-    answer.write("[" + ",".join("\n " + row.model_dump_json() for row in rows) + "\n]\n")
-
-
-def _write_csv(rows: list[RankedCrystal], answer: TextIO) -> None:
-    from kappatune.screen.rank import RankedCrystal
-
-    writer = csv.writer(answer, lineterminator="\n")
-    writer.writerow(name for name, field in RankedCrystal.model_fields.items() if not field.exclude)
-    for row in rows:
-        values = row.model_dump() | {"known_rungs": " ".join(row.known_rungs or ())}
-        writer.writerow("" if value is None else value for value in values.values())
 
 
 def _write_table(rows: list[RankedCrystal], answer: TextIO) -> None:

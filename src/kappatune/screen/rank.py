@@ -11,7 +11,7 @@ import glob
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence, Set
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self
 
@@ -31,12 +31,16 @@ _FIRST_PAGE = 1000
 _PAGE_GROWTH = 8
 _ID_LENGTH = 80
 
-_CONFIG: dict[str, str | bool | int | float | list[str]] = {
+CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "preserve_insertion_order": "false",
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
 }
-_ROWS = "read_parquet($files, filename = true, file_row_number = true)"
+"""How DuckDB is opened: order is always asked for, and nothing is fetched."""
+
+ROWS = "read_parquet($files, filename = true, file_row_number = true)"
+"""The rows of the files `$files`, as a table for SQL, with where each stands."""
+
 _SPREAD = "CASE WHEN isfinite(list_max(members_w_mk)) THEN list_stddev_samp(members_w_mk) / list_avg(members_w_mk) END"
 _ORDERS = {"lowest": "kappa_w_mk ASC", "highest": "kappa_w_mk DESC"}
 
@@ -45,42 +49,28 @@ class BadScan(UserError):
     """A folder that holds no readable scan; the message says what is wrong with it."""
 
 
-class RankSettings(BaseModel):
-    """What to rank by, and which crystals may take part. Crystals without a conductivity never do.
+class Filters(BaseModel):
+    """Which crystals of a scan may take part. Crystals without a conductivity never do.
 
     Attributes:
-        order: Lowest or highest conductivity first.
-        limit: Most crystals to return.
         elements: Elements that must all be there.
         without: Elements of which none may be there.
         min_atoms: Fewest atoms in the cell.
         max_atoms: Most atoms in the cell.
-        max_upper: Highest upper end of the interval, W/(m K).
-        min_lower: Lowest lower end of the interval, W/(m K).
         in_domain_only: Only crystals that resemble what the model was trained on.
         prototypes: Allowed anonymous formulas; `AB2`, `B2A` and `CaF2` all mean `AB2`. Empty allows all.
         novel: Only crystals whose formula stands in no rung's training data.
-        agree_below: The agreement rule: every member's conductivity is below this value, W/(m K), and
-            the crystals are sorted by relative spread (sample standard deviation of the members over
-            their mean), smallest first; `order` then decides among equals.
-        diverse: Pick a spread of chemistries (see `rank`).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    order: Literal["lowest", "highest"] = "lowest"
-    limit: int = Field(default=20, ge=1)
     elements: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
     min_atoms: int | None = Field(default=None, ge=1)
     max_atoms: int | None = Field(default=None, ge=1)
-    max_upper: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    min_lower: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     in_domain_only: bool = False
     prototypes: tuple[str, ...] = ()
     novel: bool = False
-    agree_below: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    diverse: bool = False
 
     @field_validator("elements", "without")
     @classmethod
@@ -103,6 +93,28 @@ class RankSettings(BaseModel):
         if self.min_atoms and self.max_atoms and self.min_atoms > self.max_atoms:
             raise ValueError(f"no cell has at least {self.min_atoms} and at most {self.max_atoms} atoms")
         return self
+
+
+class RankSettings(Filters):
+    """What to rank by, and which crystals may take part.
+
+    Attributes:
+        order: Lowest or highest conductivity first.
+        limit: Most crystals to return.
+        max_upper: Highest upper end of the interval, W/(m K).
+        min_lower: Lowest lower end of the interval, W/(m K).
+        agree_below: The agreement rule: every member's conductivity is below this value, W/(m K), and
+            the crystals are sorted by relative spread (sample standard deviation of the members over
+            their mean), smallest first; `order` then decides among equals.
+        diverse: Pick a spread of chemistries (see `rank`).
+    """
+
+    order: Literal["lowest", "highest"] = "lowest"
+    limit: int = Field(default=20, ge=1)
+    max_upper: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    min_lower: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    agree_below: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    diverse: bool = False
 
 
 class RankedCrystal(BaseModel):
@@ -169,18 +181,30 @@ class RankedCrystal(BaseModel):
         )
 
 
+class Place(NamedTuple):
+    """Where a row of a scan stands.
+
+    Attributes:
+        part: The file.
+        row: Its number there.
+    """
+
+    part: str
+    row: int
+
+
 class _Candidate(NamedTuple):
     """A row on its way down the ranking: which chemistry, and where the rest of it stands."""
 
     structure_hash: str | None
     elements: list[str] | None
-    part: str
-    row: int
+    place: Place
 
 
 _DERIVED = {"max_member_w_mk": "list_max(members_w_mk)", "relative_spread": _SPREAD}
 _WANTED = ", ".join(f"{_DERIVED[name]} AS {name}" if name in _DERIVED else name for name in RankedCrystal.model_fields)
-_NEEDED = (RankedCrystal.model_fields.keys() - _DERIVED.keys()) | {"members_w_mk", "elements", "anonymous_formula"}
+NEEDED = (RankedCrystal.model_fields.keys() - _DERIVED.keys()) | {"members_w_mk", "elements", "anonymous_formula"}
+"""Columns a scan must have to be ranked."""
 
 
 def scan_is_complete(folder: str | Path) -> bool:
@@ -226,13 +250,13 @@ def rank(folder: str | Path, settings: RankSettings | None = None) -> list[Ranke
         BadScan: There is no readable scan in the folder.
     """
     settings = settings or RankSettings()
-    parts = _parts(Path(folder))
-    with duckdb.connect(config=_CONFIG) as connection:
+    parts = scan_parts(Path(folder))
+    with duckdb.connect(config=CONFIG) as connection:
         try:
-            _check_columns(connection, parts[0])
+            check_columns(connection, parts[0])
             candidates = _ranking(connection, parts, settings)
             chosen = _spread_out(candidates, settings) if settings.diverse else _distinct(candidates, settings.limit)
-            return _whole_rows(connection, chosen)
+            return whole_rows(connection, [candidate.place for candidate in chosen])
         except duckdb.Error as error:
             raise BadScan(f"{folder}: the scan cannot be read ({str(error).splitlines()[0]})") from error
 
@@ -265,7 +289,12 @@ def _safe(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name)[:_ID_LENGTH].strip("-.")
 
 
-def _parts(folder: Path) -> list[str]:
+def scan_parts(folder: Path) -> list[str]:
+    """Files of a scan's rows, in order.
+
+    Raises:
+        BadScan: There is no scan in the folder.
+    """
     if not folder.is_dir():
         raise BadScan(f"{folder}: {'a file, not the folder of a scan' if folder.exists() else 'no such folder'}")
     parts = sorted(path for path in folder.glob(PARTS) if path.is_file())
@@ -274,55 +303,68 @@ def _parts(folder: Path) -> list[str]:
     return [str(part) for part in parts]
 
 
-def _patterns(parts: Iterable[str]) -> list[str]:
+def patterns(parts: Iterable[str]) -> list[str]:
     """Patterns that match these files alone: DuckDB takes every name for a pattern."""
     return [glob.escape(part) for part in parts]
 
 
-def _check_columns(connection: duckdb.DuckDBPyConnection, part: str) -> None:
-    answer = connection.execute("SELECT * FROM read_parquet($files) LIMIT 0", {"files": _patterns([part])})
-    if missing := sorted(_NEEDED - {column[0] for column in answer.description or ()}):
+def check_columns(connection: duckdb.DuckDBPyConnection, part: str, needed: Set[str] = NEEDED) -> None:
+    """Make sure that a part has the columns a query needs.
+
+    Raises:
+        BadScan: One is missing.
+    """
+    answer = connection.execute("SELECT * FROM read_parquet($files) LIMIT 0", {"files": patterns([part])})
+    if missing := sorted(needed - {column[0] for column in answer.description or ()}):
         raise BadScan(f"{part}: column {', '.join(map(repr, missing))} is missing: this is no scan by this version")
 
 
-def _conditions(settings: RankSettings) -> tuple[str, dict[str, Any]]:
-    """The filters as SQL, and the values it refers to."""
+def conditions(filters: Filters, **further: tuple[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The filters as SQL, and the values it refers to.
+
+    Args:
+        filters: The filters.
+        further: More conditions and the value each refers to by its name; one without a value is left out.
+    """
     clauses: dict[str, tuple[str, Any]] = {
-        "elements": ("list_has_all(elements, $elements::VARCHAR[])", [*settings.elements]),
-        "without": ("NOT list_has_any(elements, $without::VARCHAR[])", [*settings.without]),
-        "prototypes": ("list_contains($prototypes::VARCHAR[], anonymous_formula)", [*settings.prototypes]),
-        "min_atoms": ("n_atoms >= $min_atoms", settings.min_atoms),
-        "max_atoms": ("n_atoms <= $max_atoms", settings.max_atoms),
-        "max_upper": ("upper_w_mk <= $max_upper", settings.max_upper),
-        "min_lower": ("lower_w_mk >= $min_lower", settings.min_lower),
-        "agree_below": ("list_max(members_w_mk) < $agree_below", settings.agree_below),
+        "elements": ("list_has_all(elements, $elements::VARCHAR[])", [*filters.elements]),
+        "without": ("NOT list_has_any(elements, $without::VARCHAR[])", [*filters.without]),
+        "prototypes": ("list_contains($prototypes::VARCHAR[], anonymous_formula)", [*filters.prototypes]),
+        "min_atoms": ("n_atoms >= $min_atoms", filters.min_atoms),
+        "max_atoms": ("n_atoms <= $max_atoms", filters.max_atoms),
+        **further,
     }
     used = {name: value for name, (_, value) in clauses.items() if value not in (None, [])}
     sql = ["isfinite(kappa_w_mk)", *(clauses[name][0] for name in used)]
-    if settings.in_domain_only:
+    if filters.in_domain_only:
         sql.append("in_domain")
-    if settings.novel:
+    if filters.novel:
         sql.append("len(known_rungs) = 0")
     return " AND ".join(sql), used
 
 
 def _ranking(connection: duckdb.DuckDBPyConnection, parts: list[str], settings: RankSettings) -> Iterator[_Candidate]:
     """The rows that pass, in order. Every page reads the scan anew, so pages grow."""
-    where, values = _conditions(settings)
+    where, values = conditions(
+        settings,
+        max_upper=("upper_w_mk <= $max_upper", settings.max_upper),
+        min_lower=("lower_w_mk >= $min_lower", settings.min_lower),
+        agree_below=("list_max(members_w_mk) < $agree_below", settings.agree_below),
+    )
     by = _ORDERS[settings.order]
     if settings.agree_below is not None:
         by = f"{_SPREAD} ASC NULLS LAST, {by}"
     query = (
-        f"SELECT structure_hash, elements, filename, file_row_number FROM {_ROWS} WHERE {where} "
+        f"SELECT structure_hash, elements, filename, file_row_number FROM {ROWS} WHERE {where} "
         f"ORDER BY {by}, id, filename, file_row_number LIMIT $page OFFSET $start"
     )
     start, page = 0, max(_FIRST_PAGE, 2 * settings.limit)
     while True:
-        answer = connection.execute(query, {"files": _patterns(parts), "page": page, "start": start, **values})
+        answer = connection.execute(query, {"files": patterns(parts), "page": page, "start": start, **values})
         n_rows = 0
         while rows := answer.fetchmany(_FIRST_PAGE):
             n_rows += len(rows)
-            yield from map(_Candidate._make, rows)
+            yield from (_Candidate(key, elements, Place(part, row)) for key, elements, part, row in rows)
         if n_rows < page:
             return
         start, page = start + page, page * _PAGE_GROWTH
@@ -373,21 +415,26 @@ def _spread_out(candidates: Iterable[_Candidate], settings: RankSettings) -> lis
     return [candidate for _, candidate in sorted(chosen, key=lambda entry: entry[0])]
 
 
-def _whole_rows(connection: duckdb.DuckDBPyConnection, chosen: list[_Candidate]) -> list[RankedCrystal]:
-    if not chosen:
+def columns_at(connection: duckdb.DuckDBPyConnection, columns: str, places: Sequence[Place]) -> list[tuple[Any, ...]]:
+    """Some columns, or SQL expressions of them, of the rows at these places, in their order."""
+    if not places:
         return []
-    answer = connection.execute(
-        f"SELECT {_WANTED} FROM {_ROWS} JOIN (SELECT unnest($parts::VARCHAR[]) AS filename, "
+    return connection.execute(
+        f"SELECT {columns} FROM {ROWS} JOIN (SELECT unnest($parts::VARCHAR[]) AS filename, "
         "unnest($rows::BIGINT[]) AS file_row_number, unnest($places::BIGINT[]) AS place) "
         "USING (filename, file_row_number) ORDER BY place",
         {
-            "files": _patterns(sorted({candidate.part for candidate in chosen})),
-            "parts": [candidate.part for candidate in chosen],
-            "rows": [candidate.row for candidate in chosen],
-            "places": [*range(len(chosen))],
+            "files": patterns(sorted({place.part for place in places})),
+            "parts": [place.part for place in places],
+            "rows": [place.row for place in places],
+            "places": [*range(len(places))],
         },
-    )
+    ).fetchall()
+
+
+def whole_rows(connection: duckdb.DuckDBPyConnection, places: Sequence[Place]) -> list[RankedCrystal]:
+    """The rows at these places, in their order."""
     return [
         RankedCrystal.model_validate(dict(zip(RankedCrystal.model_fields, row, strict=True)))
-        for row in answer.fetchall()
+        for row in columns_at(connection, _WANTED, places)
     ]

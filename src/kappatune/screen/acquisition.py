@@ -1,0 +1,114 @@
+"""Which crystals to compute next: expected improvement, discounted around what is chosen already.
+
+The improvement is measured in ln kappa below (or above) a target, for a normal law: Jones, Schonlau and
+Welch, J. Global Optim. 13, 455 (1998), eq. 15. The law's width is the members' spread, widened with the
+distance to the nearest labelled crystal. A batch is chosen one by one; after every choice the merit of
+similar crystals is multiplied by a penalty: González, Dai, Hennig and Lawrence, AISTATS 2016 ("local
+penalization"), here in composition.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr
+
+Seek = Literal["low", "high"]
+Floats = NDArray[np.float64]
+
+TARGET_FRACTION = 0.05
+"""Part of the crystals whose predicted kappa lies beyond the target."""
+
+SIGMA_PER_DISTANCE = 0.5
+"""Growth of the width in ln kappa with the distance, in the embedding's spreads, to the nearest labelled crystal."""
+
+PENALTY_POWER = 4
+"""How sharply the penalty of `choose` grows with similarity."""
+
+_SMALLEST_SIGMA = 1e-3
+
+
+def widened(spread: Floats, distance: Floats) -> Floats:
+    """Width of the law of ln kappa: sqrt(spread^2 + (`SIGMA_PER_DISTANCE` distance)^2).
+
+    Args:
+        spread: (n,) sample standard deviation of the members' ln kappa; NaN where unknown adds nothing.
+        distance: (n,) distance to the nearest labelled crystal, in spreads of the embedding; likewise.
+
+    Returns:
+        (n,) positive.
+    """
+    far = SIGMA_PER_DISTANCE * np.nan_to_num(distance)
+    return np.maximum(np.hypot(np.nan_to_num(spread), far), _SMALLEST_SIGMA)
+
+
+def probability(ln_kappa: Floats, sigma: Floats, target: float, seek: Seek) -> Floats:
+    """(n,) chance that ln kappa lies beyond the target; arguments as for `expected_improvement`."""
+    return np.asarray(ndtr(_gain(ln_kappa, target, seek) / sigma))
+
+
+def expected_improvement(ln_kappa: Floats, sigma: Floats, target: float, seek: Seek) -> Floats:
+    """Mean of the improvement on the target, none counting as zero: g Phi(g/sigma) + sigma phi(g/sigma).
+
+    Args:
+        ln_kappa: (n,) predicted ln kappa, kappa in W/(m K).
+        sigma: (n,) width of its law, positive.
+        target: ln kappa from which on improvement counts.
+        seek: Whether g is the way down from the target, or up.
+
+    Returns:
+        (n,) in ln kappa.
+    """
+    gain = _gain(ln_kappa, target, seek)
+    z = gain / sigma
+    density = np.exp(-0.5 * z**2) / np.sqrt(2.0 * np.pi)
+    return np.maximum(gain * ndtr(z) + sigma * density, 0.0)
+
+
+def choose(
+    ln_kappa: Floats,
+    spread: Floats,
+    distance: Floats,
+    fractions: Floats,
+    n: int,
+    *,
+    target: float,
+    seek: Seek = "low",
+) -> NDArray[np.int64]:
+    """Choose a batch of crystals to compute.
+
+    Each choice has the highest merit left: the expected improvement times 1 - s^4 for every crystal chosen
+    before, where s is the similarity of the two, the sum over elements of the smaller atomic fraction (1 for
+    one composition, 0 for no common element). Polymorphs thus wait until nothing else is left.
+
+    Args:
+        ln_kappa: (m,) predicted ln kappa of the candidates, kappa in W/(m K).
+        spread: (m,) sample standard deviation of the members' ln kappa; NaN where unknown.
+        distance: (m,) distance to the nearest labelled crystal, in spreads of the embedding; NaN where
+            unknown. A candidate at distance 0 is labelled and never chosen.
+        fractions: (m, n_elements) atomic fractions.
+        n: How many to choose.
+        target: ln kappa from which on improvement counts.
+        seek: Low or high kappa.
+
+    Returns:
+        Distinct indices in the order of choice: n, or all that can be chosen.
+    """
+    merit = expected_improvement(ln_kappa, widened(spread, distance), target, seek)
+    order = np.lexsort((-_gain(ln_kappa, target, seek), -merit))
+    order = order[distance[order] != 0.0]
+    merit, fractions = merit[order], fractions[order]
+    chosen: list[int] = []
+    for _ in range(min(n, len(order))):
+        best = int(np.argmax(merit))
+        chosen.append(best)
+        similarity = np.minimum(fractions, fractions[best]).sum(axis=1).clip(max=1.0)
+        merit = merit * (1.0 - similarity**PENALTY_POWER)
+        merit[chosen] = -1.0
+    return order[chosen]
+
+
+def _gain(ln_kappa: Floats, target: float, seek: Seek) -> Floats:
+    return target - ln_kappa if seek == "low" else ln_kappa - target
