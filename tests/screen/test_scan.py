@@ -1,18 +1,12 @@
 from __future__ import annotations
 
 import json
-import os
 import random
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import ase.db
-import pyarrow.dataset as ds
 import pytest
-from ase import Atoms
 
 from builders import rocksalt, zincblende
 from kappatune import KappaModel
@@ -23,39 +17,8 @@ from kappatune.screen.request import BadRequest, ScanSettings
 from kappatune.screen.scan import scan
 from kappatune.screen.sources import BadSource, Unit, parse, units
 from kappatune.structures import Crystal, read_crystals
-from kappatune.structures.crystal import element_symbol
 from kappatune.structures.table import BadTable
-
-CATIONS, ANIONS = (3, 11, 12, 19, 20, 37, 38, 56), (8, 9, 16, 17, 34, 35)
-
-
-def pool(n: int) -> list[Crystal]:
-    kinds = [(a, b) for a in CATIONS for b in ANIONS]
-    return [rocksalt(*kinds[k % 48], 3.8 + 0.05 * (k % 48) + 0.001 * (k // 48), f"c{k}") for k in range(n)]
-
-
-def as_atoms(crystal: Crystal) -> Atoms:
-    return Atoms(crystal.numbers, cell=crystal.lattice, scaled_positions=crystal.frac_coords, pbc=True)
-
-
-def write_jsonl(path: Path, crystals: list[Crystal]) -> Path:
-    with path.open("w") as out:
-        for c in crystals:
-            species = [element_symbol(z) for z in c.numbers.tolist()]
-            row = {"id": c.id, "lattice": c.lattice.tolist(), "species": species, "frac_coords": c.frac_coords.tolist()}
-            out.write(json.dumps(row) + "\n")
-    return path
-
-
-def write_extxyz(path: Path, crystals: list[Crystal]) -> Path:
-    from ase.io import write
-
-    write(path, [as_atoms(c) for c in crystals], format="extxyz")
-    return path
-
-
-def rows_of(folder: Path) -> list[dict]:
-    return ds.dataset(folder, format="parquet").to_table().to_pylist()
+from scans import POISON, as_atoms, pool, rows_of, screen, write_extxyz, write_jsonl
 
 
 @pytest.fixture
@@ -184,16 +147,6 @@ def test_units_are_what_the_files_hold(mixed):
     assert Unit("rows", "f", 1, [{"a": 1}]).digest() != Unit("rows", "f", 1, [{"a": 2}]).digest()
 
 
-SMALL_UNITS = "import kappatune.screen.sources as s; s.UNIT_SIZE = 8\n"
-POISON = """
-import os, kappatune.structures.files as files
-read = files._read_file
-def dies(path, file):
-    if path.name == "poison.cif":
-        os.kill(os.getpid(), 9)
-    return read(path, file)
-files._read_file = dies
-"""
 FULL_DISK = """
 import errno, os, pyarrow.parquet as pq
 write, budget = pq.write_table, [3]
@@ -204,26 +157,6 @@ def full(*a, **k):
     return write(*a, **k)
 pq.write_table = full
 """
-
-
-def screen(tmp_path, *arguments, patch="", kill_after=None):
-    """Run the command; `patch` is executed in every process of it."""
-    site = tmp_path / "site"
-    site.mkdir(exist_ok=True)
-    (site / "sitecustomize.py").write_text(SMALL_UNITS + patch)
-    process = subprocess.Popen(
-        [sys.executable, "-c", "from kappatune.cli import main; main()", "screen", *map(str, arguments)],
-        env={**os.environ, "PYTHONPATH": str(site)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    if kill_after is not None:
-        time.sleep(kill_after)
-        os.killpg(process.pid, signal.SIGKILL)
-    _, stderr = process.communicate()
-    return process.returncode, stderr
 
 
 @pytest.mark.slow

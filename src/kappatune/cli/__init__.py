@@ -13,7 +13,7 @@ from kappatune.cli.info import info
 from kappatune.cli.predict import predict
 from kappatune.cli.rank import rank
 from kappatune.cli.report import report
-from kappatune.cli.screen import screen
+from kappatune.cli.screen import ScreenCommand, screen
 from kappatune.cli.suggest import suggest
 from kappatune.cli.train import train
 
@@ -27,7 +27,7 @@ app = typer.Typer(
 )
 app.command("predict")(predict)
 app.command("train")(train)
-app.command("screen")(screen)
+app.command("screen", cls=ScreenCommand)(screen)
 app.command("rank")(rank)
 app.command("suggest")(suggest)
 app.command("report")(report)

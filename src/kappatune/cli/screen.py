@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from kappatune.cli.output import answer_stream, plain_errors, tell
+
+
+class ScreenCommand(TyperCommand):
+    """Lets `--ray` stand without an address."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Give a bare `--ray` the address of this machine."""
+        if "--ray" in args:
+            after = args.index("--ray") + 1
+            if after == len(args) or args[after].startswith("-"):
+                args = [*args[:after], "local", *args[after:]]
+        return super().parse_args(ctx, args)
 
 
 def screen(
@@ -26,7 +38,10 @@ def screen(
     labels: Annotated[
         Path | None, typer.Option(help="Table of labelled crystals to find the nearest in. [default: textbook values]")
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = os.cpu_count() or 1,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes. [default: one per CPU]")] = None,
+    ray: Annotated[
+        str | None, typer.Option(metavar="[ADDRESS]", help="Work on a Ray cluster; without ADDRESS on this machine's.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the scan in --out.")] = False,
 ) -> None:
     """Scan databases of crystals into a Parquet table, one row per crystal.
@@ -53,6 +68,6 @@ def screen(
 
         settings = ScanSettings(tuple(sources), model, fidelity, str(labels) if labels else None)
         command = " ".join(["kappatune", "screen", *sources, "--out", str(out), "--model", model])
-        counts = scan(settings, out, workers=workers, resume=resume, command=command, say=progress)
+        counts = scan(settings, out, workers=workers, resume=resume, ray=ray, command=command, say=progress)
         answer.write(f"{out}\n")
     tell(f"{counts.rows} crystals, {counts.answered} of them answered")

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from kappatune.screen.crew import Item, LocalCrew
+from kappatune.screen.crew import Crew, Item, LocalCrew
 from kappatune.screen.layout import CLAIM, MANIFEST
 from kappatune.screen.parts import Counts, counts_of_part, drop_leftovers
 from kappatune.screen.request import BadRequest, ScanSettings
@@ -29,8 +29,9 @@ def scan(
     settings: ScanSettings,
     out: Path,
     *,
-    workers: int = 1,
+    workers: int | None = None,
     resume: bool = False,
+    ray: str | None = None,
     command: str = "",
     say: Callable[[Counts], None] = lambda _: None,
 ) -> Counts:
@@ -39,8 +40,10 @@ def scan(
     Args:
         settings: What is scanned, with what.
         out: Folder of the result.
-        workers: Processes that predict; each holds the model.
+        workers: Processes that predict, each with the model in memory; by default one per CPU.
         resume: Go on with what is in `out`.
+        ray: Address of a Ray cluster whose nodes predict (see `kappatune.screen.ray_crew`); None for this process's
+            own workers.
         command: Recorded in the manifest.
         say: Receives the counts after every part.
 
@@ -55,7 +58,7 @@ def scan(
     """
     _check_folder(out, resume)
     labels_sha256 = _labels_sha256(settings.labels)
-    with LocalCrew(settings, out, workers) as crew:
+    with _crew(settings, out, workers, ray) as crew:
         claim: dict[str, object] = {
             "schema_version": SCHEMA_VERSION,
             "sources": list(settings.sources),
@@ -83,6 +86,14 @@ def scan(
         },
     )
     return total
+
+
+def _crew(settings: ScanSettings, out: Path, workers: int | None, ray: str | None) -> Crew:
+    if ray is None:
+        return LocalCrew(settings, out, workers or os.cpu_count() or 1)
+    from kappatune.screen.ray_crew import RayCrew
+
+    return RayCrew(settings, out, workers, ray)
 
 
 def _labels_sha256(labels: str | None) -> str | None:

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import sys
+import time
+
+import pytest
+
+from kappatune.screen import sources
+from kappatune.screen.request import BadRequest, ScanSettings
+from kappatune.screen.scan import scan
+from scans import POISON, pool, rows_of, screen, write_jsonl
+
+ray = pytest.importorskip("ray", reason="needs the extra [ray]")
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    """Address of two nodes with one CPU each; reading `poison.cif` ends their processes."""
+    from ray.cluster_utils import Cluster
+
+    site = tmp_path_factory.mktemp("site")
+    (site / "sitecustomize.py").write_text(POISON)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(site))
+        nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+        nodes.add_node(num_cpus=1)
+    yield nodes.address
+    nodes.shutdown()
+
+
+@pytest.fixture
+def small_units(monkeypatch):
+    monkeypatch.setattr(sources, "UNIT_SIZE", 8)
+
+
+def test_two_nodes_give_the_same_parts(cluster, tmp_path, small_units):
+    settings = ScanSettings((str(write_jsonl(tmp_path / "t.jsonl", pool(200))),))
+    counts = scan(settings, tmp_path / "ray", ray=cluster)
+    assert counts == scan(settings, tmp_path / "local", workers=1)
+    assert rows_of(tmp_path / "ray") == rows_of(tmp_path / "local")
+    names = [sorted(path.name for path in (tmp_path / kind).iterdir()) for kind in ("ray", "local")]
+    assert names[0] == names[1] and len(names[0]) == 27
+    assert not ray.is_initialized()
+
+
+def test_a_killed_scan_goes_on(cluster, tmp_path):
+    table = write_jsonl(tmp_path / "t.jsonl", pool(400))
+    arguments = (table, "--out", tmp_path / "out", "--ray", cluster)
+    started = time.monotonic()
+    process = screen(tmp_path, *arguments, wait=False)
+    while len(list((tmp_path / "out").glob("part-*"))) < 5 and time.monotonic() - started < 60:
+        time.sleep(0.05)
+    process.kill()
+    process.communicate()
+    done = len(list((tmp_path / "out").glob("part-*.parquet")))
+    assert 5 <= done < 50 and not (tmp_path / "out" / "_manifest.json").exists()
+    code, stderr = screen(tmp_path, *arguments, "--resume")
+    assert code == 0, stderr
+    rows = rows_of(tmp_path / "out")
+    assert [row["id"] for row in rows] == [crystal.id for crystal in pool(400)]
+
+
+def test_a_poisoned_file_costs_one_row(cluster, tmp_path, small_units):
+    folder = tmp_path / "cifs"
+    folder.mkdir()
+    for k, crystal in enumerate(pool(20)):
+        crystal.to_pymatgen().to(filename=str(folder / ("poison.cif" if k == 7 else f"c{k:02d}.cif")))
+    scan(ScanSettings((str(folder),)), tmp_path / "out", ray=cluster)
+    rows = {row["id"]: row for row in rows_of(tmp_path / "out")}
+    assert len(rows) == 20
+    assert "ended the worker process" in rows["poison"]["reason"]
+    assert sum(row["kappa_w_mk"] is not None for row in rows.values()) == 19
+
+
+def test_what_a_worker_cannot_load_is_said(cluster, tmp_path):
+    table = write_jsonl(tmp_path / "t.jsonl", pool(1))
+    with pytest.raises(BadRequest, match="another model"):
+        scan(ScanSettings((str(table),)), tmp_path / "out", ray=cluster)
+        scan(ScanSettings((str(table),), model="accurate"), tmp_path / "out", ray=cluster, resume=True)
+
+
+def test_a_node_without_the_folder_is_named(tmp_path, monkeypatch):
+    from kappatune.screen.ray_crew import enter
+
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(BadRequest, match="storage that all nodes share"):
+        enter(tmp_path / "nowhere", tmp_path)
+    with pytest.raises(BadRequest, match="storage that all nodes share"):
+        enter(tmp_path, tmp_path / "nowhere")
+    enter(tmp_path, tmp_path)
+
+
+def test_without_ray_the_extra_is_named(tmp_path, monkeypatch):
+    table = write_jsonl(tmp_path / "t.jsonl", pool(1))
+    monkeypatch.setitem(sys.modules, "ray", None)
+    monkeypatch.delitem(sys.modules, "kappatune.screen.ray_crew", raising=False)
+    with pytest.raises(BadRequest, match=r"pip install 'kappatune\[ray\]'"):
+        scan(ScanSettings((str(table),)), tmp_path / "out", ray="local")
+
+
+def test_an_address_without_a_cluster_is_named(tmp_path):
+    table = write_jsonl(tmp_path / "t.jsonl", pool(1))
+    code, stderr = screen(tmp_path, table, "--out", tmp_path / "out", "--ray", "127.0.0.1:1")
+    assert code == 1 and "no Ray cluster at 127.0.0.1:1" in stderr and "Traceback" not in stderr
