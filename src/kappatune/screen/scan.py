@@ -26,12 +26,13 @@ import pyarrow.parquet as pq
 from kappatune.bundle import read_card
 from kappatune.errors import UserError
 from kappatune.model import KappaModel, UnknownFidelity, model_folder
-from kappatune.screen.layout import CLAIM, MANIFEST
+from kappatune.screen.layout import CLAIM, FETCHED, MANIFEST
 from kappatune.screen.rows import SCHEMA, Labels, result_rows
-from kappatune.screen.sources import Unit, parse, units
+from kappatune.screen.sources import Unit, is_url, parse, units
 from kappatune.structures import Crystal, Rejection
+from kappatune.structures.text import printable
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _UNIT_HASH = b"unit_sha256"
 
 
@@ -48,12 +49,14 @@ class ScanSettings:
         model: Name or folder of the model.
         fidelity: Rung that is asked for; None is the model's last.
         labels: Table of labelled crystals the nearest are taken from; None is the shipped textbook table.
+        filter: OPTIMADE filter for the sources that are URLs.
     """
 
     sources: tuple[str, ...]
     model: str = "fast"
     fidelity: str | None = None
     labels: str | None = None
+    filter: str | None = None
 
 
 @dataclass(frozen=True)
@@ -95,12 +98,16 @@ def scan(
         Counts over all parts, those of earlier runs included.
 
     Raises:
-        BadRequest: `out` is in use, holds another scan, or a source has changed since.
+        BadRequest: `out` is in use, holds another scan, or a source has changed since; or there is a
+            filter but no URL.
+        kappatune.screen.sources.BadSource: A source cannot be read or fetched; what is complete stays.
         OSError: The disk is full; what is complete stays, and `resume` goes on.
     """
     card = read_card(model_folder(settings.model))
     if settings.fidelity not in (None, *card.fidelities):
         raise UnknownFidelity(f"model '{card.name}' knows {', '.join(card.fidelities)}, not '{settings.fidelity}'")
+    if settings.filter and not any(is_url(source) for source in settings.sources):
+        raise BadRequest("a filter is for OPTIMADE providers, but no source is a URL")
     claim = {
         "schema_version": SCHEMA_VERSION,
         "sources": list(settings.sources),
@@ -108,13 +115,14 @@ def scan(
         "model_sha256": card.weights_sha256,
         "fidelity": settings.fidelity or card.fidelities[-1],
         "labels": settings.labels,
+        "filter": settings.filter,
     }
     _claim(out, claim, resume)
     (out / MANIFEST).unlink(missing_ok=True)
     total = Counts()
     n_parts = 0
     with _Crew(settings, out, workers) as crew:
-        for counts in crew.run(_pending(units(settings.sources), out)):
+        for counts in crew.run(_pending(units(settings.sources, out / FETCHED, settings.filter), out)):
             total += counts
             n_parts += 1
             say(total)
@@ -147,7 +155,9 @@ def _claim(out: Path, claim: dict[str, object], resume: bool) -> None:
         if not resume:
             raise BadRequest(f"{out} holds a scan: give another --out, or --resume to go on with it")
         if json.loads(path.read_text(encoding="utf-8")) != claim:
-            raise BadRequest(f"{out} holds a scan of other sources or with another model: give another --out")
+            raise BadRequest(
+                f"{out} holds a scan of other sources, or with another model or filter: give another --out"
+            )
     elif any(not entry.name.startswith(".") for entry in out.iterdir()):
         raise BadRequest(f"{out} is not empty: give another --out")
     for leftover in out.glob(".part-*"):
@@ -296,8 +306,11 @@ def _judge_items(unit: Unit, poisoned: frozenset[int] = frozenset()) -> list[dic
 
 
 def _killer(unit: Unit) -> Rejection:
-    file = unit.file or str(unit.items[0])
+    (item,) = unit.items
+    file = unit.file or str(item)
     name = f"{Path(file).stem}#{unit.first}" if unit.file else Path(file).stem
+    if isinstance(item, dict) and item.get("id"):
+        name = printable(str(item["id"]))
     return Rejection(name, "reading it ended the worker process: the file is too large or harmful", file)
 
 
