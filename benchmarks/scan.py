@@ -149,7 +149,7 @@ def _where_time_goes(pool: Path, n_units: int = 8) -> dict[str, float]:
     labels = Labels.read(model, None)
     seconds = dict.fromkeys(("parse", "graphs", "network", "rows", "write"), 0.0)
     with tempfile.TemporaryDirectory() as name:
-        for k, unit in enumerate(islice(units([str(pool)]), n_units)):
+        for k, unit in enumerate(islice(units([str(pool)], Path(name)), n_units)):
             times = [perf_counter()]
             entries = parse(unit)
             times.append(perf_counter())

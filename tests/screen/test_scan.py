@@ -137,13 +137,13 @@ def test_folders_in_use_and_changed_sources_are_refused(tmp_path):
         scan(ScanSettings((str(tmp_path / "nowhere"),)), tmp_path / "other")
 
 
-def test_units_are_what_the_files_hold(mixed):
-    entries = [entry for unit in units(mixed) for entry in parse(unit)]
+def test_units_are_what_the_files_hold(mixed, tmp_path):
+    entries = [entry for unit in units(mixed, tmp_path) for entry in parse(unit)]
     assert sum(isinstance(e, Crystal) for e in entries) == 14
     direct = list(read_crystals([mixed[0], mixed[2], mixed[3]]))
     assert {(e.id, e.file) for e in direct} <= {(e.id, e.file) for e in entries}
-    digests = [unit.digest() for unit in units(mixed)]
-    assert digests == [unit.digest() for unit in units(mixed)] and len(set(digests)) == len(digests)
+    digests = [unit.digest() for unit in units(mixed, tmp_path)]
+    assert digests == [unit.digest() for unit in units(mixed, tmp_path)] and len(set(digests)) == len(digests)
     assert Unit("rows", "f", 1, [{"a": 1}]).digest() != Unit("rows", "f", 1, [{"a": 2}]).digest()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -29,7 +30,8 @@ def screen(
         list[str],
         typer.Argument(
             metavar="SOURCE...",
-            help="Folders, files or 'globs': CIF, POSCAR, JSON, extxyz, tables (.parquet, .jsonl, .csv), ASE .db.",
+            help="Folders, files or 'globs': CIF, POSCAR, JSON, extxyz, tables (.parquet, .jsonl, .csv), ASE .db; "
+            "an OPTIMADE provider's URL; a .csv of Materials Project ids.",
         ),
     ],
     out: Annotated[Path, typer.Option(help="Folder of the result.")],
@@ -37,6 +39,9 @@ def screen(
     fidelity: Annotated[str | None, typer.Option(help="Rung that is asked for. [default: the model's last]")] = None,
     labels: Annotated[
         Path | None, typer.Option(help="Table of labelled crystals to find the nearest in. [default: textbook values]")
+    ] = None,
+    filter: Annotated[
+        str | None, typer.Option(help="OPTIMADE filter for the URLs, such as 'elements HAS \"Te\" AND nsites<20'.")
     ] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes. [default: one per CPU]")] = None,
     ray: Annotated[
@@ -56,6 +61,8 @@ def screen(
         kappatune screen structures/ --out scan
 
         kappatune screen pool.parquet --out scan --resume
+
+        kappatune screen https://optimade.materialsproject.org --filter 'elements HAS "Te"' --out tellurides
     """
     with answer_stream() as answer, plain_errors():
         from kappatune.screen.parts import Counts
@@ -66,8 +73,9 @@ def screen(
             if sys.stderr.isatty():
                 print(f"\r{counts.rows} crystals", end="", file=sys.stderr, flush=True)
 
-        settings = ScanSettings(tuple(sources), model, fidelity, str(labels) if labels else None)
-        command = " ".join(["kappatune", "screen", *sources, "--out", str(out), "--model", model])
-        counts = scan(settings, out, workers=workers, resume=resume, ray=ray, command=command, say=progress)
+        settings = ScanSettings(tuple(sources), model, fidelity, str(labels) if labels else None, filter)
+        command = ["kappatune", "screen", *sources, "--out", str(out), "--model", model]
+        command += ["--filter", filter] if filter else []
+        counts = scan(settings, out, workers=workers, resume=resume, ray=ray, command=shlex.join(command), say=progress)
         answer.write(f"{out}\n")
     tell(f"{counts.rows} crystals, {counts.answered} of them answered")

@@ -3,6 +3,9 @@
 CLAIM = "_scan.json"
 """Model and sources; written first."""
 
+FETCHED = "_fetched"
+"""Folder of what came from remote sources, by which a resumed scan asks for nothing twice."""
+
 PARTS = "part-*.parquet"
 MANIFEST = "_manifest.json"
 """Counts and versions; written last, so that its absence means an unfinished scan."""

@@ -20,9 +20,11 @@ class ScanSettings:
         model: Name or folder of the model.
         fidelity: Rung that is asked for; None is the model's last.
         labels: Table of labelled crystals the nearest are taken from; None is the shipped textbook table.
+        filter: OPTIMADE filter for the sources that are URLs.
     """
 
     sources: tuple[str, ...]
     model: str = "fast"
     fidelity: str | None = None
     labels: str | None = None
+    filter: str | None = None

@@ -16,13 +16,13 @@ from importlib.metadata import version
 from pathlib import Path
 
 from kappatune.screen.crew import Crew, Item, LocalCrew
-from kappatune.screen.layout import CLAIM, MANIFEST
+from kappatune.screen.layout import CLAIM, FETCHED, MANIFEST, PARTS
 from kappatune.screen.parts import Counts, counts_of_part, drop_leftovers
 from kappatune.screen.request import BadRequest, ScanSettings
-from kappatune.screen.sources import Unit, units
+from kappatune.screen.sources import Unit, is_url, units
 from kappatune.structures import read_table
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 def scan(
@@ -51,12 +51,16 @@ def scan(
         Counts over all parts, those of earlier runs included.
 
     Raises:
-        BadRequest: `out` is in use, holds another scan, or a source has changed since; no label can be used.
+        BadRequest: `out` is in use, holds another scan, or a source has changed since; no label can be used;
+            there is a filter but no URL.
+        kappatune.screen.sources.BadSource: A source cannot be read or fetched; what is complete stays.
         kappatune.structures.table.BadTable: The table of labels cannot be read.
         kappatune.errors.UserError: The model cannot be loaded, or has no such rung.
         OSError: The disk is full; what is complete stays, and `resume` goes on.
     """
     _check_folder(out, resume)
+    if settings.filter and not any(is_url(source) for source in settings.sources):
+        raise BadRequest("a filter is for OPTIMADE providers, but no source is a URL")
     labels_sha256 = _labels_sha256(settings.labels)
     with _crew(settings, out, workers, ray) as crew:
         claim: dict[str, object] = {
@@ -65,11 +69,12 @@ def scan(
             **crew.begin(),
             "labels": settings.labels,
             "labels_sha256": labels_sha256,
+            "filter": settings.filter,
         }
         _claim(out, claim)
         total = Counts()
         n_parts = 0
-        for counts in crew.run(_pending(units(settings.sources), out)):
+        for counts in crew.run(_pending(units(settings.sources, out / FETCHED, settings.filter), out)):
             total += counts
             n_parts += 1
             say(total)
@@ -120,8 +125,11 @@ def _claim(out: Path, claim: dict[str, object]) -> None:
     """Mark the folder with what is scanned into it; refuse to mix two scans."""
     out.mkdir(parents=True, exist_ok=True)
     path = out / CLAIM
-    if path.is_file() and json.loads(path.read_text(encoding="utf-8")) != claim:
-        raise BadRequest(f"{out} holds a scan of other sources, another model or other labels: give another --out")
+    begun = path.is_file() and any(out.glob(PARTS))
+    if begun and json.loads(path.read_text(encoding="utf-8")) != claim:
+        raise BadRequest(
+            f"{out} holds a scan of other sources, another model, other labels or another filter: give another --out"
+        )
     drop_leftovers(out)
     _write_json(path, claim)
     (out / MANIFEST).unlink(missing_ok=True)

@@ -31,10 +31,10 @@ class Unit:
     """A piece of a source that one worker turns into one part of the result.
 
     Attributes:
-        kind: `files`, `frames`, `rows` or `atoms`.
-        file: The file the items come from; empty for `files`.
+        kind: `files`, `frames`, `rows`, `atoms`, `optimade` or `materials_project`.
+        file: The file, or the URL, the items come from; empty for `files`.
         first: Position of the first item in its file, counted from 1.
-        items: Paths, texts of extxyz frames, rows of a table, or ASE rows as dictionaries.
+        items: Paths, texts of extxyz frames, or rows of a table, of ASE or of a remote database as dictionaries.
     """
 
     kind: str
@@ -54,24 +54,38 @@ class Unit:
         return digest.hexdigest()
 
 
-def units(sources: Iterable[str]) -> Iterator[Unit]:
+def is_url(source: str) -> bool:
+    """Whether a source is an OPTIMADE provider's URL rather than a path."""
+    return source.lower().startswith(("http://", "https://"))
+
+
+def units(sources: Iterable[str], fetched: Path, filter: str | None = None) -> Iterator[Unit]:
     """Cut sources into units.
 
     Args:
         sources: Files, folders and glob patterns: CIF, POSCAR, pymatgen JSON, extxyz with any number of
-            frames, tables (`.parquet`, `.jsonl`, `.csv`), ASE databases (`.db`).
+            frames, tables (`.parquet`, `.jsonl`, `.csv`), ASE databases (`.db`); URLs of OPTIMADE
+            providers; `.csv` tables of Materials Project ids.
+        fetched: Folder where what is fetched is kept, and found again.
+        filter: OPTIMADE filter for the URLs.
 
     Raises:
-        BadSource: A source does not exist, or holds nothing that is read.
+        BadSource: A source does not exist, cannot be fetched, or holds nothing that is read.
         kappatune.structures.table.BadTable: A table that cannot be read.
+        OSError: The disk is full.
     """
     for source in sources:
+        if is_url(source):
+            from kappatune.screen.remote import optimade_units
+
+            yield from optimade_units(source, filter, fetched)
+            continue
         files: list[str] = []
         for path in _paths(source):
             if _streamed(path):
                 yield from _files(files)
                 files = []
-                yield from _stream(path)
+                yield from _stream(path, fetched)
             else:
                 files.append(str(path))
                 if len(files) == UNIT_SIZE:
@@ -87,6 +101,14 @@ def parse(unit: Unit) -> list[Crystal | Rejection]:
     if unit.kind == "rows":
         path = Path(unit.file)
         return [crystal_of_row(row, number, path) for number, row in enumerate(unit.items, unit.first)]
+    if unit.kind == "optimade":
+        from kappatune.screen.remote import crystal_of_entry
+
+        return [crystal_of_entry(item, number, unit.file) for number, item in enumerate(unit.items, unit.first)]
+    if unit.kind == "materials_project":
+        from kappatune.screen.materials_project import crystal_of_item
+
+        return [crystal_of_item(item, number, unit.file) for number, item in enumerate(unit.items, unit.first)]
     entries: list[Crystal | Rejection] = []
     stem = Path(unit.file).stem
     for number, item in enumerate(unit.items, unit.first):
@@ -122,7 +144,12 @@ def _files(paths: list[str]) -> Iterator[Unit]:
         yield Unit("files", "", 1, paths)
 
 
-def _stream(path: Path) -> Iterator[Unit]:
+def _stream(path: Path, fetched: Path) -> Iterator[Unit]:
+    from kappatune.screen.materials_project import id_column, materials_project_units
+
+    if column := id_column(path):
+        yield from materials_project_units(path, column, fetched)
+        return
     items: Iterator[Any]
     if path.suffix.lower() in SUFFIXES:
         kind, items = "rows", table_rows(path)

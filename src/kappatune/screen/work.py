@@ -14,6 +14,7 @@ from kappatune.screen.request import ScanSettings
 from kappatune.screen.rows import SCHEMA, Labels, result_rows
 from kappatune.screen.sources import Unit, parse
 from kappatune.structures import Crystal, Rejection
+from kappatune.structures.text import printable
 
 
 class Worker:
@@ -57,13 +58,17 @@ class Worker:
             entries: list[Crystal | Rejection] = []
             for k, item in enumerate(unit.items):
                 one = replace(unit, items=[item], first=unit.first + k)
-                entries += [_killer(one)] if k in poisoned else parse(one)
+                entries += [poisoned_entry(one)] if k in poisoned else parse(one)
         else:
             entries = parse(unit)
         return pa.Table.from_pylist(result_rows(self.model, self.fidelity, entries, self.labels), schema=SCHEMA)
 
 
-def _killer(unit: Unit) -> Rejection:
-    file = unit.file or str(unit.items[0])
+def poisoned_entry(unit: Unit) -> Rejection:
+    """What stands for the one item of a unit that ends the process which reads it."""
+    (item,) = unit.items
+    file = unit.file or str(item)
     name = f"{Path(file).stem}#{unit.first}" if unit.file else Path(file).stem
+    if isinstance(item, dict) and item.get("id"):
+        name = printable(str(item["id"]))
     return Rejection(name, "reading it ended the worker process: the file is too large or harmful", file)

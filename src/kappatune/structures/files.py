@@ -16,7 +16,7 @@ from kappatune.structures.extxyz import read_extxyz
 from kappatune.structures.poscar import read_poscar
 from kappatune.structures.pymatgen_json import read_pymatgen_json
 from kappatune.structures.table import SUFFIXES, BadTable, read_table_crystals
-from kappatune.structures.text import unexpected
+from kappatune.structures.text import printable, unexpected
 
 Reader = Callable[[BinaryIO], Iterator[Crystal | Rejection]]
 """Reads an open file. What it yields has no file and, unless the file gives one, no id."""
@@ -61,7 +61,7 @@ def kind_of(path: Path) -> str | None:
 
 
 def _read_source(source: str | Path) -> Iterator[Crystal | Rejection]:
-    path, name = Path(source), _printable(str(source))
+    path, name = Path(source), printable(str(source))
     try:
         exists, is_folder = path.exists(), path.is_dir()
     except OSError:
@@ -111,7 +111,7 @@ def _read_all(paths: Iterator[Path], if_none: Rejection) -> Iterator[Crystal | R
         return
     for path in chain([first], paths):
         read = _read_table if path.suffix.lower() in SUFFIXES else _read_file
-        yield from read(path, _printable(str(path)))
+        yield from read(path, printable(str(path)))
 
 
 def _read_file(path: Path, file: str) -> Iterator[Crystal | Rejection]:
@@ -158,10 +158,5 @@ def _quietly(entries: Iterator[Crystal | Rejection]) -> Iterator[Crystal | Rejec
 def _file_id(path: Path) -> str:
     """Stem of a file; a POSCAR, always named the same, goes by its folder."""
     if path.name in _POSCAR_NAMES and path.parent.name:
-        return _printable(f"{path.parent.name}/{path.name}")
-    return _printable(path.stem if path.suffix.lower() in _KIND_OF_SUFFIX else path.name)
-
-
-def _printable(name: str) -> str:
-    """A file name without the surrogates that stand for bytes outside UTF-8."""
-    return name.encode("utf-8", "backslashreplace").decode("utf-8")
+        return printable(f"{path.parent.name}/{path.name}")
+    return printable(path.stem if path.suffix.lower() in _KIND_OF_SUFFIX else path.name)

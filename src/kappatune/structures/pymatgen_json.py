@@ -29,10 +29,11 @@ def read_pymatgen_json(file: BinaryIO) -> Iterator[Crystal | Rejection]:
     if not entries:
         raise BadCrystal(f"the list is empty: give {_EXPECTED}")
     for entry in entries:
-        yield _crystal(entry)
+        yield crystal_of_dict(entry)
 
 
-def _crystal(entry: object) -> Crystal | Rejection:
+def crystal_of_dict(entry: object) -> Crystal | Rejection:
+    """The crystal of one `Structure.as_dict()`, alone or as `structure` beside an `id`; not checked yet."""
     from pymatgen.core import Structure
 
     name = ""

@@ -52,6 +52,11 @@ def formula_of(composition: str | Mapping[str, float]) -> str | None:
         return None
 
 
+def printable(text: str) -> str:
+    """The same text without surrogates, which no file can hold: they stand for bytes outside UTF-8."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def unexpected(kind: str, error: Exception) -> str:
     """Reason for a parser's error that has no more precise one."""
     lines = str(error).strip().splitlines() if isinstance(error, ValueError) else []
