@@ -11,12 +11,14 @@ from kappatune.screen.scan import scan
 from scans import POISON, pool, rows_of, screen, write_jsonl
 
 ray = pytest.importorskip("ray", reason="needs the extra [ray]")
+from kappatune.screen.ray_crew import RayCrew, enter  # noqa: E402
+
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
-    """Address of two nodes with one CPU each; reading `poison.cif` ends their processes."""
+    """Two nodes with one CPU each; reading `poison.cif` ends their processes."""
     from ray.cluster_utils import Cluster
 
     site = tmp_path_factory.mktemp("site")
@@ -25,7 +27,7 @@ def cluster(tmp_path_factory):
         patch.setenv("PYTHONPATH", str(site))
         nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
         nodes.add_node(num_cpus=1)
-    yield nodes.address
+    yield nodes
     nodes.shutdown()
 
 
@@ -36,7 +38,7 @@ def small_units(monkeypatch):
 
 def test_two_nodes_give_the_same_parts(cluster, tmp_path, small_units):
     settings = ScanSettings((str(write_jsonl(tmp_path / "t.jsonl", pool(200))),))
-    counts = scan(settings, tmp_path / "ray", ray=cluster)
+    counts = scan(settings, tmp_path / "ray", ray=cluster.address)
     assert counts == scan(settings, tmp_path / "local", workers=1)
     assert rows_of(tmp_path / "ray") == rows_of(tmp_path / "local")
     names = [sorted(path.name for path in (tmp_path / kind).iterdir()) for kind in ("ray", "local")]
@@ -46,7 +48,7 @@ def test_two_nodes_give_the_same_parts(cluster, tmp_path, small_units):
 
 def test_a_killed_scan_goes_on(cluster, tmp_path):
     table = write_jsonl(tmp_path / "t.jsonl", pool(400))
-    arguments = (table, "--out", tmp_path / "out", "--ray", cluster)
+    arguments = (table, "--out", tmp_path / "out", "--ray", cluster.address)
     started = time.monotonic()
     process = screen(tmp_path, *arguments, wait=False)
     while len(list((tmp_path / "out").glob("part-*"))) < 5 and time.monotonic() - started < 60:
@@ -61,12 +63,24 @@ def test_a_killed_scan_goes_on(cluster, tmp_path):
     assert [row["id"] for row in rows] == [crystal.id for crystal in pool(400)]
 
 
+def test_nodes_that_join_later_work_too(cluster, tmp_path, small_units, monkeypatch):
+    monkeypatch.setattr("kappatune.screen.ray_crew.GROW_SECONDS", 0.0)
+    settings = ScanSettings((str(write_jsonl(tmp_path / "t.jsonl", pool(40))),))
+    with RayCrew(settings, tmp_path / "out", None, cluster.address) as crew:
+        crew.begin()
+        assert crew.n_actors == 2
+        node = cluster.add_node(num_cpus=1)
+        counts = list(crew.run(enumerate(sources.units(settings.sources, tmp_path))))
+        assert crew.n_actors == 3 and sum(count.rows for count in counts) == 40
+    cluster.remove_node(node)
+
+
 def test_a_poisoned_file_costs_one_row(cluster, tmp_path, small_units):
     folder = tmp_path / "cifs"
     folder.mkdir()
     for k, crystal in enumerate(pool(20)):
         crystal.to_pymatgen().to(filename=str(folder / ("poison.cif" if k == 7 else f"c{k:02d}.cif")))
-    scan(ScanSettings((str(folder),)), tmp_path / "out", ray=cluster)
+    scan(ScanSettings((str(folder),)), tmp_path / "out", ray=cluster.address)
     rows = {row["id"]: row for row in rows_of(tmp_path / "out")}
     assert len(rows) == 20
     assert "ended the worker process" in rows["poison"]["reason"]
@@ -76,13 +90,11 @@ def test_a_poisoned_file_costs_one_row(cluster, tmp_path, small_units):
 def test_what_a_worker_cannot_load_is_said(cluster, tmp_path):
     table = write_jsonl(tmp_path / "t.jsonl", pool(1))
     with pytest.raises(BadRequest, match="another model"):
-        scan(ScanSettings((str(table),)), tmp_path / "out", ray=cluster)
-        scan(ScanSettings((str(table),), model="accurate"), tmp_path / "out", ray=cluster, resume=True)
+        scan(ScanSettings((str(table),)), tmp_path / "out", ray=cluster.address)
+        scan(ScanSettings((str(table),), model="accurate"), tmp_path / "out", ray=cluster.address, resume=True)
 
 
 def test_a_node_without_the_folder_is_named(tmp_path, monkeypatch):
-    from kappatune.screen.ray_crew import enter
-
     monkeypatch.chdir(tmp_path)
     with pytest.raises(BadRequest, match="storage that all nodes share"):
         enter(tmp_path / "nowhere", tmp_path)

@@ -7,8 +7,10 @@ that no list of 10^8 crystals ever exists, and the death of an actor can be trac
 from __future__ import annotations
 
 import logging
+import math
 import os
 import socket
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -33,6 +35,9 @@ DEATHS_AT_BEGIN = 3
 CONNECT_SECONDS = 10.0
 """How long a head node may take to answer."""
 
+GROW_SECONDS = 10.0
+"""How often nodes that have joined are looked for."""
+
 ATTEMPTS = 2
 """How often a unit is given to the crew before it is tried alone: nodes are lost, too."""
 
@@ -52,7 +57,8 @@ class RayCrew(Crew):
         Args:
             settings: What is scanned, with what.
             out: Folder of the result.
-            workers: Actors, one CPU each; by default as many as the cluster has CPUs.
+            workers: Actors, one CPU each; by default as many as the cluster has CPUs, those of nodes that join
+                later included.
             address: `THIS_MACHINE`, `auto`, or `host:port` of a head node.
 
         Raises:
@@ -62,7 +68,9 @@ class RayCrew(Crew):
         self.joined = ray.is_initialized()
         if not self.joined:
             _connect(address)
-        self.workers = workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
+        self.workers = workers
+        self.n_actors = 0
+        self.counted = -math.inf
         self.idle: list[Any] = []
         self.running: dict[Any, _Task] = {}
         self.attempts: dict[int, int] = {}
@@ -73,8 +81,7 @@ class RayCrew(Crew):
         """Ask for all actors, and wait for the first."""
         out = self.out.resolve()
         out.mkdir(parents=True, exist_ok=True)
-        for _ in range(self.workers):
-            self._start_actor()
+        self._grow()
         while not self.idle:
             list(self._collect())
         return self.facts
@@ -85,6 +92,7 @@ class RayCrew(Crew):
             if isinstance(item, Counts):
                 yield item
                 continue
+            self._grow()
             while not self.idle:
                 yield from self._collect()
             self._give(item)
@@ -110,6 +118,16 @@ class RayCrew(Crew):
 
     def _orders(self) -> tuple[ScanSettings, Path, Path]:
         return self.settings, self.out, Path.cwd()
+
+    def _grow(self) -> None:
+        """Ask for the actors that are wanted and not there yet."""
+        if time.monotonic() - self.counted < GROW_SECONDS:
+            return
+        self.counted = time.monotonic()
+        wanted = self.workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
+        while self.n_actors < wanted:
+            self.n_actors += 1
+            self._start_actor()
 
     def _start_actor(self) -> None:
         actor = _REMOTE.remote()
