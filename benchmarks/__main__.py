@@ -1,4 +1,4 @@
-"""Run every benchmark: `python -m benchmarks --data FOLDER`."""
+"""Run every benchmark that needs no hour: `python -m benchmarks --data FOLDER`."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from typing import Annotated
 
 import typer
 
-from benchmarks import agl_rung, speed, suggest_aflow
+from benchmarks import agl_rung, scan, speed, suggest_aflow
 
 
 def main(data: Annotated[Path | None, typer.Option(envvar="KAPPATUNE_DATA")] = None) -> None:
     speed.main(data)
     agl_rung.main(data)
+    scan.main(data)
     suggest_aflow.main(data)
 
 

@@ -70,9 +70,9 @@ def _joined(scans: dict[str, Path], published: Path) -> pa.Table:
     theirs = ", ".join(
         f'p.pred_{of}_{what} AS "published_{n}_{what}"' for n, of in PUBLISHED.items() for what in ("mean", "max")
     )
-    return duckdb.execute(
+    return duckdb.sql(
         f"""SELECT id, "{first}".formula, "{first}".n_atoms, accurate.lower_w_mk, accurate.upper_w_mk,
-            accurate.in_domain, {columns}, {theirs}
+            accurate.in_domain, list_contains(accurate.known_rungs, 'dft') AS learnt, {columns}, {theirs}
             FROM '{scans[first]}/part-*.parquet' "{first}" {joins} LEFT JOIN '{published}' p USING (id)
             WHERE accurate.kappa_w_mk IS NOT NULL ORDER BY id"""
     ).to_arrow_table()
@@ -146,7 +146,7 @@ def _page(result: dict[str, Any], rule: dict[str, list[RankedCrystal]], values: 
         f"{version('kappatune')}; five members each, seeds 1 to 5; figures in "
         "[candidates.json](../benchmarks/results/candidates.json).",
         "",
-        f"{values.num_rows} crystals of [phonondb](https://github.com/atztogo/phonondb) (PBEsol cells, CC BY 4.0) were "
+        f"{values.num_rows:,} crystals of [phonondb](https://github.com/atztogo/phonondb) (PBEsol cells, CC BY 4.0) were "
         "scanned by four models. *Step III* is the paper's ladder on one scale: formation energies, AGL values, then "
         "L96, HH143 or both (MIX). `accurate` is the shipped model. The paper calls a crystal a candidate when "
         f"all members lie below {BELOW_W_MK:g} W/(m K), and sorts by their relative spread.",
@@ -171,13 +171,15 @@ def _page(result: dict[str, Any], rule: dict[str, list[RankedCrystal]], values: 
         "## Candidates",
         "",
         "The interval is the spread of the members of `accurate`, not yet calibrated. *Domain* is no where an element "
-        "was never seen with a label or an atom has no neighbour. None of these values is verified: L96 and HH143 "
-        "hold binaries and half-Heuslers, and nearly all of these crystals are neither.",
+        "was never seen with a label or an atom has no neighbour; *learnt* is yes where the formula stands in L96 or "
+        "HH143. None of the other values is verified: L96 and HH143 hold binaries and half-Heuslers, and nearly all of "
+        "these crystals are neither.",
     ]
     by_id = {row["id"]: row for row in values.to_pylist()}
     for name, rows in rule.items():
-        lines += ["", f"### By the rule, {_title(name)}: {len(rows)}, the first {min(len(rows), LISTED)}", ""]
-        lines += _table([by_id[row.id] for row in rows[:LISTED]], list(models))
+        shown = f", the first {LISTED}" if len(rows) > LISTED else ""
+        lines += ["", f"### By the rule, {_title(name)}: {len(rows) or 'none'}{shown}", ""]
+        lines += _table([by_id[row.id] for row in rows[:LISTED]], list(models)) if rows else []
     lowest = sorted(by_id.values(), key=lambda row: row["accurate"])[:LISTED]
     lines += ["", f"### The lowest {LISTED} of `accurate`", "", *_table(lowest, list(models))]
     lines += [
@@ -215,15 +217,20 @@ def _title(name: str) -> str:
     return "`accurate`" if name == "accurate" else f"step III, {name}"
 
 
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"
+
+
 def _table(rows: list[dict[str, Any]], models: list[str]) -> list[str]:
     steps = [name for name in models if name != "accurate"]
     return [
-        f"| id | formula | atoms | `accurate` | interval | {' | '.join(map(_title, steps))} | domain |",
-        f"|---|---|---|---|---|{'---|' * len(steps)}---|",
+        f"| id | formula | atoms | `accurate` | interval | {' | '.join(map(_title, steps))} | domain | learnt |",
+        f"|---|---|---|---|---|{'---|' * len(steps)}---|---|",
         *(
             f"| {row['id']} | {row['formula']} | {row['n_atoms']} | {row['accurate']:.2f} "
             f"| {row['lower_w_mk']:.2f} to {row['upper_w_mk']:.2f} "
-            f"| {' | '.join(f'{row[name]:.2f}' for name in steps)} | {'yes' if row['in_domain'] else 'no'} |"
+            f"| {' | '.join(f'{row[name]:.2f}' for name in steps)} | {_yes(row['in_domain'])} "
+            f"| {_yes(row['learnt'])} |"
             for row in rows
         ),
     ]
