@@ -1,0 +1,1 @@
+"""AGL for any crystal: the Debye-Grüneisen workflow with an interatomic potential."""
