@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from ase.units import GPa, create_units
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq
 
 from kappatune.physics.equation_of_state import BadCurve, EquationOfState
@@ -23,34 +23,37 @@ BOLTZMANN_EV = _SI["_k"] / _SI["_e"]
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(64)
 _LARGE = 60.0
-_GRID = 400
+_GRID = 200
 _STEP = 1e-4
 
 
-def debye_function(x: float) -> float:
-    """D(x) = (3 / x^3) times the integral of t^3 / (e^t - 1) from 0 to x, for x >= 0; D(0) = 1."""
-    if x < 1e-8:
-        return 1.0 - 0.375 * x
-    end = min(x, _LARGE)
+def debye_function(x: ArrayLike) -> NDArray[np.float64]:
+    """D(x) = (3 / x^3) times the integral of t^3 / (e^t - 1) from 0 to x, for x > 0; any shape."""
+    x = np.asarray(x, dtype=np.float64)
+    end = np.minimum(x, _LARGE)[..., None]
     t = 0.5 * end * (_NODES + 1.0)
-    return float(3.0 / x**3 * 0.5 * end * np.sum(_WEIGHTS * t**3 / np.expm1(t)))
+    integral = 0.5 * end[..., 0] * ((t**3 / np.expm1(t)) @ _WEIGHTS)
+    return np.asarray(3.0 * integral / x**3)
 
 
-def vibrational_energy(theta: float, temperature_k: float, n_atoms: int) -> float:
-    """Energy of a Debye solid, zero-point energy included, eV per cell; theta in K."""
+def vibrational_energy(theta: ArrayLike, temperature_k: float, n_atoms: int) -> NDArray[np.float64]:
+    """Energy of a Debye solid, zero-point energy included, eV per cell; theta in K, any shape."""
+    theta = np.asarray(theta, dtype=np.float64)
+    zero_point = 1.125 * n_atoms * BOLTZMANN_EV * theta
     if temperature_k == 0:
-        return 1.125 * n_atoms * BOLTZMANN_EV * theta
-    x = theta / temperature_k
-    return n_atoms * BOLTZMANN_EV * temperature_k * (1.125 * x + 3.0 * debye_function(x))
+        return zero_point
+    return zero_point + 3.0 * n_atoms * BOLTZMANN_EV * temperature_k * debye_function(theta / temperature_k)
 
 
-def vibrational_free_energy(theta: float, temperature_k: float, n_atoms: int) -> float:
-    """Helmholtz free energy of a Debye solid, zero-point energy included, eV per cell; theta in K."""
+def vibrational_free_energy(theta: ArrayLike, temperature_k: float, n_atoms: int) -> NDArray[np.float64]:
+    """Helmholtz free energy of a Debye solid, zero-point energy included, eV per cell; theta in K, any shape."""
+    theta = np.asarray(theta, dtype=np.float64)
+    zero_point = 1.125 * n_atoms * BOLTZMANN_EV * theta
     if temperature_k == 0:
-        return 1.125 * n_atoms * BOLTZMANN_EV * theta
+        return zero_point
     x = theta / temperature_k
-    thermal = 1.125 * x + 3.0 * math.log(-math.expm1(-x)) - debye_function(x)
-    return n_atoms * BOLTZMANN_EV * temperature_k * thermal
+    thermal = 3.0 * np.log(-np.expm1(-x)) - debye_function(x)
+    return zero_point + n_atoms * BOLTZMANN_EV * temperature_k * thermal
 
 
 def vibrational_entropy(theta: float, temperature_k: float, n_atoms: int) -> float:
@@ -58,7 +61,7 @@ def vibrational_entropy(theta: float, temperature_k: float, n_atoms: int) -> flo
     if temperature_k == 0:
         return 0.0
     x = theta / temperature_k
-    return n_atoms * BOLTZMANN_EV * (4.0 * debye_function(x) - 3.0 * math.log(-math.expm1(-x)))
+    return float(n_atoms * BOLTZMANN_EV * (4.0 * debye_function(x) - 3.0 * np.log(-np.expm1(-x))))
 
 
 def heat_capacity_v(theta: float, temperature_k: float, n_atoms: int) -> float:
@@ -67,7 +70,7 @@ def heat_capacity_v(theta: float, temperature_k: float, n_atoms: int) -> float:
         return 0.0
     x = theta / temperature_k
     bose = x * math.exp(-x) / -math.expm1(-x)
-    return 3.0 * n_atoms * BOLTZMANN_EV * (4.0 * debye_function(x) - 3.0 * bose)
+    return float(3.0 * n_atoms * BOLTZMANN_EV * (4.0 * debye_function(x) - 3.0 * bose))
 
 
 def poisson_factor(poisson_ratio: float) -> float:
@@ -86,24 +89,26 @@ def poisson_factor(poisson_ratio: float) -> float:
     return float((3.0 / (2.0 * transverse + longitudinal)) ** (1.0 / 3.0))
 
 
-def debye_temperature(bulk_modulus_gpa: float, volume: float, mass: float, n_atoms: int, poisson_ratio: float) -> float:
+def debye_temperature(
+    bulk_modulus_gpa: ArrayLike, volume: ArrayLike, mass: float, n_atoms: int, poisson_ratio: float
+) -> NDArray[np.float64]:
     """Debye temperature of the whole cell, hbar/k (6 pi^2 V^(1/2) n)^(1/3) f(v) (B/M)^(1/2); Toher et al. (2014).
 
     It does not depend on the choice of the cell. The acoustic one is this times n^(-1/3), n that of the primitive cell.
 
     Args:
-        bulk_modulus_gpa: B, GPa; the static one stands for the adiabatic one, as in AGL.
-        volume: V, Å^3 per cell.
+        bulk_modulus_gpa: B, GPa, any shape; the static one stands for the adiabatic one, as in AGL.
+        volume: V, Å^3 per cell, any shape.
         mass: M, u per cell.
         n_atoms: n, per cell.
         poisson_ratio: v.
 
     Returns:
-        K.
+        K; shape as B and V.
     """
-    speed = math.sqrt(bulk_modulus_gpa * 1e9 / (mass * _SI["_amu"]))
-    size = (6.0 * math.pi**2 * math.sqrt(volume * 1e-30) * n_atoms) ** (1.0 / 3.0)
-    return float(_SI["_hbar"] / _SI["_k"] * size * poisson_factor(poisson_ratio) * speed)
+    speed = np.sqrt(np.asarray(bulk_modulus_gpa) * 1e9 / (mass * _SI["_amu"]))
+    size = (6.0 * math.pi**2 * np.sqrt(np.asarray(volume) * 1e-30) * n_atoms) ** (1.0 / 3.0)
+    return np.asarray(_SI["_hbar"] / _SI["_k"] * poisson_factor(poisson_ratio) * size * speed)
 
 
 @dataclass(frozen=True)
@@ -155,47 +160,42 @@ class DebyeGruneisen:
     mass: float
     poisson_ratio: float
 
-    def theta(self, volume: float) -> float:
-        """Debye temperature of the whole cell, K, at a volume in Å^3.
+    def theta(self, volume: ArrayLike) -> NDArray[np.float64]:
+        """Debye temperature of the whole cell, K, at volumes in Å^3; NaN where the bulk modulus is not positive."""
+        v = np.asarray(volume, dtype=np.float64)
+        bulk = v * self.curve.derivatives(v)[2] / GPa
+        return debye_temperature(np.where(bulk > 0, bulk, np.nan), v, self.mass, self.n_atoms, self.poisson_ratio)
 
-        Raises:
-            BadCurve: The bulk modulus is not positive there.
-        """
-        bulk = self.curve.bulk_modulus(volume)
-        if bulk <= 0:
-            raise BadCurve(f"negative curvature: no Debye temperature at {volume / self.curve.v0:.3f} of the volume")
-        return debye_temperature(bulk, volume, self.mass, self.n_atoms, self.poisson_ratio)
+    def gruneisen(self, volume: ArrayLike) -> NDArray[np.float64]:
+        """-d ln theta / d ln V = B'/2 - 1/6 at volumes in Å^3, the Poisson ratio being constant."""
+        v = np.asarray(volume, dtype=np.float64)
+        _, _, e2, e3 = self.curve.derivatives(v)
+        return np.asarray(-0.5 * (1.0 + v * e3 / e2) - 1.0 / 6.0)
 
-    def gruneisen(self, volume: float) -> float:
-        """-d ln theta / d ln V = B'/2 - 1/6 at a volume in Å^3, the Poisson ratio being constant."""
-        return 0.5 * self.curve.bulk_modulus_derivative(volume) - 1.0 / 6.0
+    def free_energy(self, volume: ArrayLike, temperature_k: float) -> NDArray[np.float64]:
+        """E + F_vib, eV per cell, at volumes in Å^3."""
+        vibrational = vibrational_free_energy(self.theta(volume), temperature_k, self.n_atoms)
+        return np.asarray(self.curve.derivatives(volume)[0] + vibrational)
 
-    def free_energy(self, volume: float, temperature_k: float) -> float:
-        """E + F_vib, eV per cell."""
-        return self.curve.energy(volume) + vibrational_free_energy(self.theta(volume), temperature_k, self.n_atoms)
-
-    def slope(self, volume: float, temperature_k: float) -> float:
-        """dF/dV = E' - gamma U_vib / V, eV/Å^3; minus the pressure of the crystal."""
+    def slope(self, volume: ArrayLike, temperature_k: float) -> NDArray[np.float64]:
+        """dF/dV = E' - gamma U_vib / V, eV/Å^3, at volumes in Å^3; minus the pressure of the crystal."""
         thermal = vibrational_energy(self.theta(volume), temperature_k, self.n_atoms)
-        return float(self.curve.derivatives(volume)[1]) - self.gruneisen(volume) * thermal / volume
+        return np.asarray(self.curve.derivatives(volume)[1] - self.gruneisen(volume) * thermal / np.asarray(volume))
 
     def equilibrium_volume(self, temperature_k: float) -> float:
-        """Volume of lowest free energy at no pressure, Å^3 per cell: the minimum nearest to the static one.
+        """Volume of lowest free energy at no pressure, Å^3 per cell: the first minimum above the strongly compressed.
 
         Raises:
             BadCurve: There is none within the window that was fitted.
         """
-        end = self.curve.highest_volume
-        grid = np.linspace(self.curve.v0 - 0.3 * (self.curve.v0 - self.curve.lowest_volume), end, _GRID)
-        last: float | None = None
-        for volume in grid:
-            if self.curve.bulk_modulus(volume) <= 0:
-                break
-            slope = self.slope(volume, temperature_k)
-            if last is not None and slope >= 0:
-                return float(brentq(lambda v: self.slope(v, temperature_k), last, volume, xtol=1e-10))
-            last = volume if slope < 0 else None
-        raise BadCurve(f"no equilibrium: at {temperature_k:g} K the free energy has no minimum within the window")
+        start = self.curve.v0 - 0.3 * (self.curve.v0 - self.curve.lowest_volume)
+        grid = np.linspace(start, self.curve.highest_volume, _GRID)
+        slopes = self.slope(grid, temperature_k)
+        rises = np.flatnonzero((slopes[:-1] < 0) & (slopes[1:] >= 0))
+        if not len(rises):
+            raise BadCurve(f"no equilibrium: at {temperature_k:g} K the free energy has no minimum within the window")
+        low, high = grid[rises[0]], grid[rises[0] + 1]
+        return float(brentq(lambda v: float(self.slope(v, temperature_k)), low, high, xtol=1e-10))
 
     def state(self, temperature_k: float) -> ThermalState:
         """Everything at the equilibrium volume of a temperature in K.
@@ -204,11 +204,11 @@ class DebyeGruneisen:
             BadCurve: There is no equilibrium within the window.
         """
         volume = self.equilibrium_volume(temperature_k)
-        theta, gamma = self.theta(volume), self.gruneisen(volume)
+        theta, gamma = float(self.theta(volume)), float(self.gruneisen(volume))
         cv = heat_capacity_v(theta, temperature_k, self.n_atoms)
         step = _STEP * volume
-        second = (self.slope(volume + step, temperature_k) - self.slope(volume - step, temperature_k)) / (2.0 * step)
-        isothermal = volume * second
+        below, above = self.slope([volume - step, volume + step], temperature_k)
+        isothermal = float(volume * (above - below) / (2.0 * step))
         expansion = gamma * cv / (isothermal * volume)
         stiffening = 1.0 + gamma * expansion * temperature_k
         return ThermalState(
@@ -222,7 +222,7 @@ class DebyeGruneisen:
             heat_capacity_v=cv,
             heat_capacity_p=cv * stiffening,
             thermal_expansion=expansion,
-            free_energy=self.free_energy(volume, temperature_k),
+            free_energy=float(self.free_energy(volume, temperature_k)),
             entropy=vibrational_entropy(theta, temperature_k, self.n_atoms),
         )
 
