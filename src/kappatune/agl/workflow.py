@@ -29,6 +29,18 @@ MAX_STRESS_GPA = 1.0
 ROUGH = 0.01
 """Residual of the fit over the range of the energies above which a warning is given."""
 
+CURVES = (
+    "temperatures_k",
+    "kappa_by_temperature_w_mk",
+    "heat_capacity_v_by_temperature",
+    "thermal_expansion_by_temperature_per_k",
+    "volume_by_temperature_a3",
+    "stiffness_gpa",
+    "curve_volumes_a3",
+    "curve_energies_ev",
+)
+"""Fields of an answer that are lists: JSON has them, CSV has not."""
+
 UNLIKELY_POISSON = (0.0, 0.45)
 UNLIKELY_GRUNEISEN = (1.0, 3.5)
 
