@@ -53,6 +53,31 @@ class Response:
     stress: NDArray[np.float64]
 
 
+@dataclass(frozen=True)
+class ShearCorrection:
+    """What is known of a potential's error in the shear stiffness: ln(G/K) = offset + slope ln(G/K) as computed.
+
+    Universal potentials are systematically too soft (Deng et al., npj Comput. Mater. 11, 9 (2025)), in shear far more
+    than in compression. A slope below 1 says how much of the differences between crystals is noise.
+
+    Attributes:
+        offset: Of ln(G/K).
+        slope: Of ln(G/K).
+        source: What it was fitted to.
+    """
+
+    offset: float
+    slope: float
+    source: str
+
+    def __str__(self) -> str:
+        return f"ln(G/K) = {self.offset:g} + {self.slope:g} ln(G/K) as computed, fitted to {self.source}"
+
+    def ratio(self, shear_over_bulk: float) -> float:
+        """G/K, corrected."""
+        return float(np.exp(self.offset) * shear_over_bulk**self.slope)
+
+
 class Potential:
     """An ASE calculator with a name, asked about several cells at once.
 
@@ -60,12 +85,16 @@ class Potential:
         name: What it is called.
         version: Version of its weights or code.
         calculator: The ASE calculator.
+        shear_correction: Known error of its shear stiffness, if any.
     """
 
-    def __init__(self, name: str, version: str, calculator: Any) -> None:
+    def __init__(
+        self, name: str, version: str, calculator: Any, shear_correction: ShearCorrection | None = None
+    ) -> None:
         self.name = name
         self.version = version
         self.calculator = calculator
+        self.shear_correction = shear_correction
 
     def __str__(self) -> str:
         return f"{self.name} {self.version}".strip()

@@ -120,7 +120,7 @@ class _Slope:
 
 def elastic_constants(
     atoms: Atoms, potential: Potential, *, strain: float, displacement: float, symprec: float
-) -> NDArray[np.float64]:
+) -> tuple[NDArray[np.float64], bool]:
     """Stiffness of a relaxed crystal, ions relaxed.
 
     Only as many strains are made as symmetry needs (two for a cubic crystal), by central differences of the stress.
@@ -137,7 +137,8 @@ def elastic_constants(
         symprec: Distance within which symmetry holds, Å.
 
     Returns:
-        (6, 6) stiffness in the Cartesian axes of the cell, GPa.
+        (6, 6) stiffness in the Cartesian axes of the cell, GPa; and whether symmetry fixes every atom under every
+        strain.
 
     Raises:
         BadElasticity: A displacement of the ions lowers the energy.
@@ -160,7 +161,8 @@ def elastic_constants(
     for slope, operations in zip(by_strain, keeping, strict=True):
         key = operations.tobytes()
         responses.append(slope.stress + _ions_part(slope, free[key], by_move[key]))
-    return fit_stiffness(basis, patterns, np.array(responses) / GPa)
+    ions_fixed = not any(len(vectors) for vectors in free.values())
+    return fit_stiffness(basis, patterns, np.array(responses) / GPa), ions_fixed
 
 
 def _ions_part(slope: _Slope, free: NDArray[np.float64], moves: list[_Slope]) -> NDArray[np.float64]:

@@ -15,9 +15,9 @@ from kappatune.agl.elasticity import elastic_constants
 from kappatune.agl.relax import primitive_cell, relax
 from kappatune.errors import UserError
 from kappatune.physics.debye_gruneisen import BOLTZMANN_EV, DebyeGruneisen, ThermalState, slack_kappa
-from kappatune.physics.elastic import isotropic_moduli
+from kappatune.physics.elastic import Moduli, isotropic_moduli, poisson_ratio
 from kappatune.physics.equation_of_state import BadCurve, EquationOfState, Fit, fit_equation_of_state
-from kappatune.potentials import Potential
+from kappatune.potentials import Potential, ShearCorrection
 from kappatune.structures import Crystal, check
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ class AglSettings:
         n_volumes: Volumes, evenly spaced in length.
         fit: Equation of state: `averaged` or `birch-murnaghan`.
         poisson_ratio: Taken instead of the one from elastic constants, which are then not computed.
+        correct_shear: Apply the potential's `ShearCorrection`, if it has one, to the Poisson ratio.
         strain: Size of the strains for the elastic constants.
         displacement: Length of the displacements for the relaxation of the ions, Å.
         temperatures_k: At which kappa and the thermal properties are given, K.
@@ -70,6 +71,7 @@ class AglSettings:
     n_volumes: int = 15
     fit: Fit = "averaged"
     poisson_ratio: float | None = None
+    correct_shear: bool = True
     strain: float = 0.01
     displacement: float = 0.02
     temperatures_k: tuple[float, ...] = tuple(float(t) for t in range(100, 1001, 50))
@@ -101,8 +103,11 @@ class AglAnswer(BaseModel):
         acoustic_debye_temperature_k: The same times n^(-1/3), K.
         gruneisen: Grüneisen parameter at 300 K.
         bulk_modulus_gpa: Static bulk modulus at the volume of 300 K, GPa: the one theta is made of.
-        shear_modulus_gpa: Hill's shear modulus from the elastic constants, GPa; null with a given Poisson ratio.
+        shear_modulus_gpa: Hill's shear modulus from the elastic constants, GPa, never corrected; null with a given
+            Poisson ratio.
         poisson_ratio: The one theta is made of.
+        elastic_poisson_ratio: The one of the elastic constants as they are; null with a given ratio.
+        shear_correction: What the ratio was corrected by, if it was.
         elastic_bulk_modulus_gpa: Hill's bulk modulus from the elastic constants, GPa; null as above.
         static_bulk_modulus_gpa: Bulk modulus at the lowest energy, GPa.
         bulk_modulus_derivative: dB/dP at the lowest energy.
@@ -114,6 +119,8 @@ class AglAnswer(BaseModel):
         thermal_expansion_per_k: Of the volume at 300 K, 1/K.
         n_atoms: Atoms in the primitive cell.
         space_group: International number, after relaxation.
+        ions_fixed: Whether symmetry fixes every atom under every strain, so that no ions had to be relaxed; null
+            without elastic constants.
         potential: Name and version of the potential.
         seconds: Wall time without the relaxation, s.
         warnings: What is unusual, though the numbers stand.
@@ -140,6 +147,8 @@ class AglAnswer(BaseModel):
     bulk_modulus_gpa: float | None = None
     shear_modulus_gpa: float | None = None
     poisson_ratio: float | None = None
+    elastic_poisson_ratio: float | None = None
+    shear_correction: str | None = None
     elastic_bulk_modulus_gpa: float | None = None
     static_bulk_modulus_gpa: float | None = None
     bulk_modulus_derivative: float | None = None
@@ -151,6 +160,7 @@ class AglAnswer(BaseModel):
     thermal_expansion_per_k: float | None = None
     n_atoms: int | None = None
     space_group: int | None = None
+    ions_fixed: bool | None = None
     potential: str | None = None
     seconds: float | None = None
     warnings: tuple[str, ...] = ()
@@ -194,9 +204,9 @@ def agl(crystal: Crystal, potential: Potential, settings: AglSettings | None = N
     volumes, energies, curve = energy_curve(relaxed, potential, settings)
     if curve.residual > ROUGH * np.ptp(energies):
         warnings.append("the energies are rough: they leave the fit by more than 1 % of their range")
-    stiffness, moduli = None, None
+    stiffness, moduli, ions_fixed = None, None, None
     if settings.poisson_ratio is None:
-        stiffness = elastic_constants(
+        stiffness, ions_fixed = elastic_constants(
             relaxed,
             potential,
             strain=settings.strain,
@@ -204,8 +214,8 @@ def agl(crystal: Crystal, potential: Potential, settings: AglSettings | None = N
             symprec=settings.symprec,
         )
         moduli = isotropic_moduli(stiffness)
-    ratio = moduli.poisson_ratio if moduli else settings.poisson_ratio
-    assert ratio is not None
+    correction = potential.shear_correction if moduli and settings.correct_shear else None
+    ratio = _poisson_ratio(moduli, correction, settings)
     n_atoms, mass = len(relaxed), float(relaxed.get_masses().sum())
     model = DebyeGruneisen(curve, n_atoms, mass, ratio)
     at = model.state(settings.reference_k)
@@ -229,6 +239,8 @@ def agl(crystal: Crystal, potential: Potential, settings: AglSettings | None = N
         bulk_modulus_gpa=at.bulk_modulus_static_gpa,
         shear_modulus_gpa=moduli.shear if moduli else None,
         poisson_ratio=ratio,
+        elastic_poisson_ratio=moduli.poisson_ratio if moduli else None,
+        shear_correction=str(correction) if correction else None,
         elastic_bulk_modulus_gpa=moduli.bulk if moduli else None,
         static_bulk_modulus_gpa=curve.bulk_modulus(curve.v0),
         bulk_modulus_derivative=curve.bulk_modulus_derivative(curve.v0),
@@ -240,6 +252,7 @@ def agl(crystal: Crystal, potential: Potential, settings: AglSettings | None = N
         thermal_expansion_per_k=at.thermal_expansion,
         n_atoms=n_atoms,
         space_group=space_group,
+        ions_fixed=ions_fixed,
         potential=str(potential),
         seconds=perf_counter() - start,
         warnings=tuple(warnings),
@@ -252,6 +265,13 @@ def agl(crystal: Crystal, potential: Potential, settings: AglSettings | None = N
         curve_volumes_a3=tuple(volumes.tolist()),
         curve_energies_ev=tuple(energies.tolist()),
     )
+
+
+def _poisson_ratio(moduli: Moduli | None, correction: ShearCorrection | None, settings: AglSettings) -> float:
+    if moduli is None:
+        assert settings.poisson_ratio is not None
+        return settings.poisson_ratio
+    return poisson_ratio(1.0, correction.ratio(moduli.shear / moduli.bulk)) if correction else moduli.poisson_ratio
 
 
 def energy_curve(

@@ -44,6 +44,9 @@ def agl(
         float | None,
         typer.Option(metavar="RATIO", help="Take this Poisson ratio and compute no elastic constants."),
     ] = None,
+    raw_shear: Annotated[
+        bool, typer.Option("--raw-shear", help="Do not correct the potential's known error in the shear stiffness.")
+    ] = False,
     plot: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Write a PNG per crystal with E(V) and kappa(T).")
     ] = None,
@@ -74,7 +77,7 @@ def agl(
         from kappatune.agl import AglSettings, answer_all
         from kappatune.structures import read_crystals
 
-        settings = AglSettings(temperatures_k=grid, poisson_ratio=poisson)
+        settings = AglSettings(temperatures_k=grid, poisson_ratio=poisson, correct_shear=not raw_shear)
         rows = answer_all(read_crystals(files), calculator, settings, workers)
         counts = [0, 0]
         kept = _counted(_plotted(rows, plot), counts)
