@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+import math
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +14,9 @@ from kappatune.agl import AglSettings, agl, answer_all
 from kappatune.agl.plot import plot_answer
 from kappatune.agl.relax import NotConverged
 from kappatune.errors import UserError
-from kappatune.physics.elastic import BadElasticity
+from kappatune.physics.elastic import BadElasticity, poisson_ratio
 from kappatune.physics.equation_of_state import BadCurve
-from kappatune.potentials import BadAnswer, BadPotential, Potential, load_potential
+from kappatune.potentials import BadAnswer, BadPotential, Potential, ShearCorrection, load_potential
 from kappatune.structures import BadCrystal, Crystal, Rejection
 
 TOY = Path(toy.__file__)
@@ -173,3 +175,16 @@ def test_real_potentials(name):
     cells = [bulk("Si", "diamond", a) for a in (5.3, 5.4, 5.5)]
     assert np.allclose(loaded.energies(cells), [r.energy for r in loaded.responses(cells)], atol=1e-5)
     assert loaded.name in answer.potential
+
+
+def test_a_known_error_of_the_shear_stiffness_is_corrected_and_told(silicon):
+    soft = potential("silicon")
+    soft.shear_correction = ShearCorrection(offset=math.log(0.5), slope=1.0, source="a test")
+    corrected = agl(SILICON, soft, SETTINGS)
+    ratio = silicon.shear_modulus_gpa / silicon.elastic_bulk_modulus_gpa
+    assert corrected.poisson_ratio == pytest.approx(poisson_ratio(1.0, 0.5 * ratio))
+    assert corrected.shear_modulus_gpa == pytest.approx(silicon.shear_modulus_gpa)
+    assert corrected.elastic_poisson_ratio == pytest.approx(silicon.poisson_ratio)
+    assert corrected.kappa_w_mk < silicon.kappa_w_mk and "a test" in corrected.shear_correction
+    raw = agl(SILICON, soft, dataclasses.replace(SETTINGS, correct_shear=False))
+    assert raw.poisson_ratio == pytest.approx(silicon.poisson_ratio) and raw.shear_correction is None
