@@ -28,8 +28,9 @@ from benchmarks.results import data_folder, store
 from kappatune.agl.batch import answer
 from kappatune.agl.workflow import AglAnswer, AglSettings, energy_curve
 from kappatune.errors import UserError
-from kappatune.physics.debye_gruneisen import debye_temperature
+from kappatune.physics.debye_gruneisen import DebyeGruneisen, debye_temperature, slack_kappa
 from kappatune.physics.elastic import poisson_ratio
+from kappatune.physics.equation_of_state import fit_equation_of_state
 from kappatune.physics.slack import ln_slack_kappa
 from kappatune.potentials import Potential, load_potential
 from kappatune.structures import Crystal, LabelledCrystal, read_table
@@ -148,6 +149,8 @@ def _line(row: LabelledCrystal, potential: Potential, correct: bool) -> dict[str
         "n_atoms": row.crystal.n_atoms,
         "reason": got.reason,
         "kappa": got.kappa_w_mk,
+        "kappa_uncorrected": _kappa_with(got, got.elastic_poisson_ratio),
+        "kappa_aflow_poisson": _kappa_with(got, _aflow_poisson(row)),
         "theta": got.debye_temperature_k,
         "gruneisen": got.gruneisen,
         "bulk": got.bulk_modulus_gpa,
@@ -166,6 +169,19 @@ def _line(row: LabelledCrystal, potential: Potential, correct: bool) -> dict[str
         "aflow_elastic_bulk": row.properties.get("ael_bulk_modulus_vrh"),
         "aflow_shear": row.properties.get("ael_shear_modulus_vrh"),
     }
+
+
+def _kappa_with(got: AglAnswer, ratio: float | None) -> float | None:
+    """Kappa at 300 K from the same energy curve and another Poisson ratio."""
+    if got.kappa_w_mk is None or got.mass_u is None or ratio is None or not -1 < ratio < 0.5:
+        return None
+    n = got.n_atoms or 1
+    try:
+        curve = fit_equation_of_state(got.curve_volumes_a3, got.curve_energies_ev)
+        state = DebyeGruneisen(curve, n, got.mass_u, ratio).state(300.0)
+        return float(slack_kappa(state, got.mass_u, n, np.array([300.0]))[0])
+    except UserError:
+        return None
 
 
 def _curve_seconds(got: AglAnswer, row: LabelledCrystal, potential: Potential) -> float | None:
@@ -213,10 +229,23 @@ def _engine_figures(lines: list[dict[str, Any]]) -> dict[str, Any]:
         "median_ln_kappa": float(np.median(kappa)),
         "median_factor": float(np.exp(np.median(np.abs(kappa)))),
         "spearman": float(spearmanr([a["kappa"] for a in answered], [a["aflow_kappa"] for a in answered])[0]),
+        "without_correction": _kappa_figures(answered, "kappa_uncorrected"),
+        "with_aflow_poisson_ratio": _kappa_figures(answered, "kappa_aflow_poisson"),
         "median_seconds_ions_fixed_12_atoms": _median([a["seconds"] for a in small if a["ions_fixed"]]),
         "median_seconds_ions_free_12_atoms": _median([a["seconds"] for a in small if not a["ions_fixed"]]),
         "median_seconds_curve_12_atoms": _median([a["seconds_curve"] for a in small if a["seconds_curve"]]),
         "median_seconds_with_relaxation": _median([a["seconds_all"] for a in answered]),
+    }
+
+
+def _kappa_figures(lines: list[dict[str, Any]], key: str) -> dict[str, Any]:
+    pairs = np.array([(a[key], a["aflow_kappa"]) for a in lines if a[key]])
+    error = np.log(pairs[:, 0] / pairs[:, 1])
+    return {
+        "n": len(pairs),
+        "median_factor": float(np.exp(np.median(np.abs(error)))),
+        "median_ln_kappa": float(np.median(error)),
+        "spearman": float(spearmanr(pairs[:, 0], pairs[:, 1])[0]),
     }
 
 

@@ -118,6 +118,7 @@ class AglAnswer(BaseModel):
         heat_capacity_p: At 300 K, in k_B per primitive cell.
         thermal_expansion_per_k: Of the volume at 300 K, 1/K.
         n_atoms: Atoms in the primitive cell.
+        mass_u: Mass of the primitive cell, u.
         space_group: International number, after relaxation.
         ions_fixed: Whether symmetry fixes every atom under every strain, so that no ions had to be relaxed; null
             without elastic constants.
@@ -159,6 +160,7 @@ class AglAnswer(BaseModel):
     heat_capacity_p: float | None = None
     thermal_expansion_per_k: float | None = None
     n_atoms: int | None = None
+    mass_u: float | None = None
     space_group: int | None = None
     ions_fixed: bool | None = None
     potential: str | None = None
@@ -251,6 +253,7 @@ def agl(crystal: Crystal, potential: Potential, settings: AglSettings | None = N
         heat_capacity_p=at.heat_capacity_p / BOLTZMANN_EV,
         thermal_expansion_per_k=at.thermal_expansion,
         n_atoms=n_atoms,
+        mass_u=mass,
         space_group=space_group,
         ions_fixed=ions_fixed,
         potential=str(potential),
