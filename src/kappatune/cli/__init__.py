@@ -8,6 +8,7 @@ import sys
 
 import typer
 
+from kappatune.cli.agl import agl
 from kappatune.cli.demo import demo
 from kappatune.cli.info import info
 from kappatune.cli.predict import predict
@@ -26,6 +27,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 app.command("predict")(predict)
+app.command("agl")(agl)
 app.command("train")(train)
 app.command("screen", cls=ScreenCommand)(screen)
 app.command("rank")(rank)

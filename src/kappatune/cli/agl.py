@@ -1,0 +1,170 @@
+"""`kappatune agl`: conductivity from a potential, by the Debye-Grüneisen model."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TextIO
+
+import typer
+
+from kappatune.cli.output import (
+    EXIT_SOME_WITHOUT_ANSWER,
+    Form,
+    answer_stream,
+    chosen_form,
+    plain_errors,
+    tell,
+)
+
+if TYPE_CHECKING:
+    from kappatune.agl import AglAnswer
+
+
+def agl(
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FILE...",
+            help="CIF, POSCAR/CONTCAR, extxyz, pymatgen JSON, tables (.parquet, .jsonl, .csv), folders or 'globs'.",
+        ),
+    ],
+    calculator: Annotated[
+        str,
+        typer.Option(
+            help="`chgnet`, `sevennet`, `sevennet-l3i5`, `mace`, `nequix`, or PATH:FACTORY, where FACTORY() of a "
+            "module or of a .py file returns an ASE calculator."
+        ),
+    ] = "chgnet",
+    temperatures: Annotated[
+        str, typer.Option(metavar="FIRST:LAST:STEP", help="Temperatures of kappa(T), K; or a list as `300,600`.")
+    ] = "100:1000:50",
+    poisson: Annotated[
+        float | None,
+        typer.Option(metavar="RATIO", help="Take this Poisson ratio and compute no elastic constants."),
+    ] = None,
+    raw_shear: Annotated[
+        bool, typer.Option("--raw-shear", help="Do not correct the potential's known error in the shear stiffness.")
+    ] = False,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Write a PNG per crystal with E(V) and kappa(T).")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list, one object per crystal.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one line per crystal, without kappa(T).")] = False,
+) -> None:
+    """Compute the conductivity of any crystal with an interatomic potential, in W/(m K).
+
+    The crystal is relaxed, its energy against volume and its elastic constants give Debye temperature and
+    Grüneisen parameter, and these kappa, as in AFLOW's AGL. Every crystal gets one row, in order. One that
+    cannot be judged (no minimum, mechanically unstable, ...) has no number but a reason, and the rest goes on.
+
+    Exit code: 0 all answered, 3 finished but some rows have no answer, 1 could not run, 2 usage.
+
+    Examples:
+        kappatune agl mgo.cif
+
+        kappatune agl structures/ --calculator sevennet --workers 4 --csv > agl.csv
+
+        kappatune agl POSCAR --calculator my_potential.py:make --temperatures 200:800:100 --plot figures
+    """
+    form = chosen_form(as_json, as_csv)
+    grid = _temperatures(temperatures)
+    if poisson is not None and not -1.0 < poisson < 0.5:
+        raise typer.BadParameter(f"a Poisson ratio lies between -1 and 0.5, not at {poisson:g}")
+    with answer_stream() as answer, plain_errors():
+        from kappatune.agl import AglSettings, answer_all
+        from kappatune.structures import read_crystals
+
+        settings = AglSettings(temperatures_k=grid, poisson_ratio=poisson, correct_shear=not raw_shear)
+        rows = answer_all(read_crystals(files), calculator, settings, workers)
+        counts = [0, 0]
+        kept = _counted(_plotted(rows, plot), counts)
+        {Form.TABLE: _write_table, Form.JSON: _write_json, Form.CSV: _write_csv}[form](kept, answer)
+    if counts[1]:
+        tell(f"{counts[1]} of {counts[0]} crystals have no answer; the column 'reason' says why")
+        raise typer.Exit(EXIT_SOME_WITHOUT_ANSWER)
+
+
+def _temperatures(text: str) -> tuple[float, ...]:
+    try:
+        if ":" in text:
+            first, last, step = map(float, text.split(":"))
+            if not (0 < first <= last and step > 0 and (last - first) / step < 10_000):
+                raise ValueError
+            n = int((last - first) / step + 1e-9)
+            return tuple(first + k * step for k in range(n + 1))
+        values = tuple(float(word) for word in text.split(","))
+        if not all(0 < value < float("inf") for value in values):
+            raise ValueError
+        return values
+    except ValueError as error:
+        raise typer.BadParameter(
+            f"'{text}' are no temperatures: give FIRST:LAST:STEP or a list, in K above 0, as 100:1000:50 or 300,600"
+        ) from error
+
+
+def _plotted(rows: Iterable[AglAnswer], folder: Path | None) -> Iterator[AglAnswer]:
+    for index, row in enumerate(rows, 1):
+        if folder and row.kappa_w_mk is not None:
+            from kappatune.agl.plot import plot_answer
+
+            plot_answer(row, folder, index)
+        yield row
+
+
+def _counted(rows: Iterable[AglAnswer], counts: list[int]) -> Iterator[AglAnswer]:
+    for row in rows:
+        counts[0] += 1
+        counts[1] += row.kappa_w_mk is None
+        yield row
+
+
+def _write_json(rows: Iterable[AglAnswer], answer: TextIO) -> None:
+    answer.write("[")
+    for index, row in enumerate(rows):
+        answer.write(("," if index else "") + "\n " + row.model_dump_json())
+        answer.flush()
+    answer.write("\n]\n")
+
+
+def _write_csv(rows: Iterable[AglAnswer], answer: TextIO) -> None:
+    from kappatune.agl.workflow import CURVES, AglAnswer
+
+    writer = csv.writer(answer, lineterminator="\n")
+    writer.writerow(name for name in AglAnswer.model_fields if name not in CURVES)
+    for row in rows:
+        values = row.model_dump(exclude=set(CURVES)) | {"warnings": "; ".join(row.warnings)}
+        writer.writerow("" if value is None else value for value in values.values())
+        answer.flush()
+
+
+def _write_table(rows: Iterable[AglAnswer], answer: TextIO) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("crystal", overflow="fold")
+    table.add_column("formula")
+    for name in ("κ, W/(m K)", "θ, K", "γ", "B, GPa", "G, GPa", "Poisson"):
+        table.add_column(name, justify="right")
+    table.add_column("remark", overflow="fold", ratio=1)
+    for row in rows:
+        numbers = (
+            (row.kappa_w_mk, ".3g"),
+            (row.debye_temperature_k, ".0f"),
+            (row.gruneisen, ".2f"),
+            (row.bulk_modulus_gpa, ".0f"),
+            (row.shear_modulus_gpa, ".0f"),
+            (row.poisson_ratio, ".2f"),
+        )
+        table.add_row(
+            Text(row.id),
+            Text(row.formula or ""),
+            *("–" if value is None else format(value, form) for value, form in numbers),
+            Text(row.reason or "; ".join(row.warnings)),
+        )
+    console = Console(file=answer, width=None if answer.isatty() else 140)
+    console.print(table)

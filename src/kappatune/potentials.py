@@ -1,0 +1,300 @@
+"""Interatomic potentials: by name, or by the import path of a function that makes an ASE calculator."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kappatune.errors import UserError
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+MAX_ENERGY_PER_ATOM = 1e3
+"""eV. Potentials count from atoms or pseudo-atoms: no bond has a hundredth of this."""
+
+MAX_FORCE = 1e3
+"""eV/Å. Met only where atoms overlap, or where a potential explodes."""
+
+_ATOMS_PER_BATCH = 256
+
+
+class BadPotential(UserError):
+    """The potential cannot be loaded: unknown, not installed, or its function fails."""
+
+
+class BadAnswer(UserError):
+    """The potential cannot evaluate a crystal, or explodes on it."""
+
+
+@dataclass(frozen=True)
+class Response:
+    """What a potential says of one cell.
+
+    Attributes:
+        energy: eV per cell.
+        forces: (n_atoms, 3) eV/Å.
+        stress: (6,) dE/d(strain) / V in Voigt order xx, yy, zz, yz, xz, xy; eV/Å^3.
+    """
+
+    energy: float
+    forces: NDArray[np.float64]
+    stress: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ShearCorrection:
+    """What is known of a potential's error in the shear stiffness: ln(G/K) = offset + slope ln(G/K) as computed.
+
+    Universal potentials are systematically too soft (Deng et al., npj Comput. Mater. 11, 9 (2025)), in shear far more
+    than in compression. A slope below 1 says how much of the differences between crystals is noise.
+
+    Attributes:
+        offset: Of ln(G/K).
+        slope: Of ln(G/K).
+        source: What it was fitted to.
+    """
+
+    offset: float
+    slope: float
+    source: str
+
+    def __str__(self) -> str:
+        return f"ln(G/K) = {self.offset:g} + {self.slope:g} ln(G/K) as computed, fitted to {self.source}"
+
+    def ratio(self, shear_over_bulk: float) -> float:
+        """G/K, corrected."""
+        return float(np.exp(self.offset) * shear_over_bulk**self.slope)
+
+
+class Potential:
+    """An ASE calculator with a name, asked about several cells at once.
+
+    Attributes:
+        name: What it is called.
+        version: Version of its weights or code.
+        calculator: The ASE calculator.
+        shear_correction: Known error of its shear stiffness, if any.
+    """
+
+    def __init__(
+        self, name: str, version: str, calculator: Any, shear_correction: ShearCorrection | None = None
+    ) -> None:
+        self.name = name
+        self.version = version
+        self.calculator = calculator
+        self.shear_correction = shear_correction
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}".strip()
+
+    def energies(self, cells: Sequence[Atoms]) -> NDArray[np.float64]:
+        """Energies of several cells.
+
+        Returns:
+            (n_cells,) eV per cell.
+
+        Raises:
+            BadAnswer: The potential fails, or an energy is not finite or absurd.
+        """
+        energies = _guarded(lambda: self._energies(cells))
+        for cell, energy in zip(cells, energies, strict=True):
+            _check_energy(float(energy), len(cell))
+        return np.array(energies, dtype=np.float64)
+
+    def responses(self, cells: Sequence[Atoms]) -> list[Response]:
+        """Energies, forces and stresses of several cells.
+
+        Raises:
+            BadAnswer: The potential fails, or a number is not finite or absurd.
+        """
+        responses: list[Response] = _guarded(lambda: self._responses(cells))
+        for cell, response in zip(cells, responses, strict=True):
+            _check_energy(response.energy, len(cell))
+            worst = np.abs(response.forces).max(initial=0.0)
+            if not (np.isfinite(response.forces).all() and np.isfinite(response.stress).all() and worst < MAX_FORCE):
+                raise BadAnswer(f"the potential explodes: a force of {worst:.3g} eV/Å, or a stress that is no number")
+        return responses
+
+    def _energies(self, cells: Sequence[Atoms]) -> list[float]:
+        return [float(self._attached(cell).get_potential_energy()) for cell in cells]
+
+    def _responses(self, cells: Sequence[Atoms]) -> list[Response]:
+        responses = []
+        for cell in cells:
+            atoms = self._attached(cell)
+            stress = np.array(atoms.get_stress(apply_constraint=False), dtype=np.float64)  # the others come with it
+            forces = np.array(atoms.get_forces(apply_constraint=False), dtype=np.float64)
+            responses.append(Response(float(atoms.get_potential_energy()), forces, stress))
+        return responses
+
+    def _attached(self, cell: Atoms) -> Atoms:
+        atoms = cell.copy()
+        atoms.calc = self.calculator
+        return atoms
+
+
+class CHGNetPotential(Potential):
+    """CHGNet, which takes several crystals in one pass.
+
+    Each cell gets its own graph: building one costs a few per cent of the pass through the network.
+    """
+
+    def _energies(self, cells: Sequence[Atoms]) -> list[float]:
+        import torch
+
+        with torch.no_grad():
+            return [float(answer["e"]) * len(cell) for cell, answer in zip(cells, self._ask(cells, "e"), strict=True)]
+
+    def _responses(self, cells: Sequence[Atoms]) -> list[Response]:
+        from ase.stress import full_3x3_to_voigt_6_stress
+        from ase.units import GPa
+
+        return [
+            Response(
+                energy=float(answer["e"]) * len(cell),
+                forces=np.array(answer["f"], dtype=np.float64),
+                stress=full_3x3_to_voigt_6_stress(np.array(answer["s"], dtype=np.float64)) * GPa,
+            )
+            for cell, answer in zip(cells, self._ask(cells, "efs"), strict=True)
+        ]
+
+    def _ask(self, cells: Sequence[Atoms], task: str) -> list[dict[str, Any]]:
+        from pymatgen.core import Structure
+
+        structures = [Structure(c.cell.array, c.numbers, c.get_scaled_positions(wrap=False)) for c in cells]
+        size = max(1, _ATOMS_PER_BATCH // max(len(cell) for cell in cells))
+        answers = self.calculator.model.predict_structure(structures, task=task, batch_size=size)
+        return [answers] if len(structures) == 1 else answers
+
+
+def load_potential(name: str) -> Potential:
+    """Load a potential.
+
+    Args:
+        name: `chgnet`, `sevennet` (SevenNet-0), `sevennet-l3i5`, `mace` (MACE-MP-0b3) or `nequix`; or
+            `my_module:make` or `path/to/file.py:make`, where `make()` returns an ASE calculator.
+
+    Raises:
+        BadPotential: The name is unknown, the package is not installed, or the function fails.
+    """
+    if name in _NAMED:
+        package, make = _NAMED[name]
+        if importlib.util.find_spec(package) is None:
+            raise BadPotential(
+                f"the potential '{name}' needs the package {_DISTRIBUTION[package]}: "
+                + ("pip install 'kappatune[mlip]'" if package in _IN_EXTRA else f"pip install {_DISTRIBUTION[package]}")
+            )
+        try:
+            with redirect_stdout(StringIO()):
+                return make()
+        except Exception as error:
+            raise BadPotential(f"the potential '{name}' cannot be loaded ({type(error).__name__}: {error})") from error
+    if ":" not in name:
+        raise BadPotential(
+            f"no potential '{name}': known are {', '.join(_NAMED)}, or give PATH:FACTORY, for example 'my_file.py:make'"
+        )
+    return _from_factory(name)
+
+
+_CHGNET_SHEAR = ShearCorrection(-0.31, 0.27, "AFLOW's elastic moduli of 92 crystals")
+"""By `python -m benchmarks.agl_engine --calibrate --n 120`, with CHGNet 0.3.0."""
+
+
+def _chgnet() -> Potential:
+    from chgnet.model.dynamics import CHGNetCalculator
+
+    calculator = CHGNetCalculator(use_device=_device(), on_isolated_atoms="error")
+    label = f"{calculator.version} (chgnet {version('chgnet')})"
+    correction = _CHGNET_SHEAR if calculator.version == "0.3.0" else None
+    return CHGNetPotential("CHGNet", label, calculator, correction)
+
+
+def _sevennet(model: str, label: str) -> Potential:
+    from sevenn.calculator import SevenNetCalculator
+
+    return Potential(label, f"(sevenn {version('sevenn')})", SevenNetCalculator(model, device=_device()))
+
+
+def _mace() -> Potential:
+    from mace.calculators import mace_mp
+
+    calculator = mace_mp(model="medium-0b3", device=_device(), default_dtype="float64")
+    return Potential("MACE-MP-0b3", f"medium (mace-torch {version('mace-torch')})", calculator)
+
+
+def _nequix() -> Potential:
+    from nequix.calculator import NequixCalculator
+
+    return Potential("Nequix", f"nequix-mp-1 (nequix {version('nequix')})", NequixCalculator("nequix-mp-1"))
+
+
+_NAMED: dict[str, tuple[str, Callable[[], Potential]]] = {
+    "chgnet": ("chgnet", _chgnet),
+    "sevennet": ("sevenn", lambda: _sevennet("7net-0", "SevenNet-0")),
+    "sevennet-l3i5": ("sevenn", lambda: _sevennet("7net-l3i5", "SevenNet-l3i5")),
+    "mace": ("mace", _mace),
+    "nequix": ("nequix", _nequix),
+}
+_DISTRIBUTION = {"chgnet": "chgnet", "sevenn": "sevenn", "mace": "mace-torch", "nequix": "nequix"}
+_IN_EXTRA = ("chgnet", "sevenn")
+
+
+def _device() -> str:
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _from_factory(name: str) -> Potential:
+    where, _, factory = name.rpartition(":")
+    try:
+        if where.endswith(".py"):
+            path = Path(where).expanduser()
+            if not path.is_file():
+                raise BadPotential(f"{path}: no such file for the potential")
+            spec = importlib.util.spec_from_file_location(path.stem, path)
+            if spec is None or spec.loader is None:
+                raise BadPotential(f"{path}: cannot be imported as Python")
+            module = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+        else:
+            module = importlib.import_module(where)
+        calculator = getattr(module, factory)()
+    except BadPotential:
+        raise
+    except Exception as error:
+        raise BadPotential(f"the potential '{name}' cannot be made ({type(error).__name__}: {error})") from error
+    if not (hasattr(calculator, "calculate") and hasattr(calculator, "get_property")):
+        raise BadPotential(f"the potential '{name}': {factory}() returns no ASE calculator")
+    return Potential(type(calculator).__name__, f"({name}{_package_version(where)})", calculator)
+
+
+def _package_version(module: str) -> str:
+    try:
+        return "" if os.sep in module or module.endswith(".py") else f", {version(module.partition('.')[0])}"
+    except PackageNotFoundError:
+        return ""
+
+
+def _guarded(ask: Callable[[], Any]) -> Any:
+    try:
+        return ask()
+    except Exception as error:
+        raise BadAnswer(f"the potential cannot evaluate this crystal ({type(error).__name__}: {error})") from error
+
+
+def _check_energy(energy: float, n_atoms: int) -> None:
+    if not np.isfinite(energy) or abs(energy) > MAX_ENERGY_PER_ATOM * n_atoms:
+        raise BadAnswer(f"the potential explodes: an energy of {energy / n_atoms:.3g} eV per atom")

@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ase.build import bulk
+
+import toy_potentials as toy
+from builders import supercell, zincblende
+from kappatune.agl import AglSettings, agl, answer_all
+from kappatune.agl.plot import plot_answer
+from kappatune.agl.relax import NotConverged
+from kappatune.errors import UserError
+from kappatune.physics.elastic import BadElasticity, poisson_ratio
+from kappatune.physics.equation_of_state import BadCurve
+from kappatune.potentials import BadAnswer, BadPotential, Potential, ShearCorrection, load_potential
+from kappatune.structures import BadCrystal, Crystal, Rejection
+
+TOY = Path(toy.__file__)
+SETTINGS = AglSettings(window=0.06, strain=0.002, displacement=0.005)
+SILICON = zincblende(14, 14, 5.431, "Si")
+
+
+def potential(name: str) -> Potential:
+    return load_potential(f"{TOY}:{name}")
+
+
+@pytest.fixture(scope="module")
+def silicon():
+    return agl(SILICON, potential("silicon"), SETTINGS)
+
+
+def test_everything_hangs_together(silicon):
+    assert silicon.reason is None and silicon.formula == "Si" and silicon.space_group == 227
+    assert silicon.static_bulk_modulus_gpa == pytest.approx(97.7, rel=0.01)
+    assert silicon.bulk_modulus_gpa < silicon.static_bulk_modulus_gpa
+    assert silicon.elastic_bulk_modulus_gpa == pytest.approx(silicon.static_bulk_modulus_gpa, rel=0.01)
+    assert silicon.acoustic_debye_temperature_k == pytest.approx(silicon.debye_temperature_k / 2 ** (1 / 3))
+    assert silicon.kappa_by_temperature_w_mk[silicon.temperatures_k.index(300.0)] == pytest.approx(silicon.kappa_w_mk)
+    assert 0 < silicon.heat_capacity_v < silicon.heat_capacity_p < 6.2
+    assert silicon.volume_a3 > silicon.static_volume_a3
+    assert silicon.energy_per_atom_ev == pytest.approx(-4.63, abs=0.01)
+    assert "Tersoff" in silicon.potential and "toy_potentials.py" in silicon.potential
+    assert np.array(silicon.stiffness_gpa).shape == (6, 6)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        supercell(SILICON, (2, 1, 1)),
+        Crystal.from_ase(bulk("Si", "diamond", 5.431, cubic=True)[[3, 0, 7, 1, 6, 2, 5, 4]]),
+        zincblende(14, 14, 5.30),
+    ],
+    ids=["supercell", "conventional cell, shuffled", "another start"],
+)
+def test_any_description_of_the_crystal_gives_the_same(silicon, other):
+    answer = agl(other, potential("silicon"), SETTINGS)
+    assert answer.n_atoms == 2
+    assert answer.kappa_w_mk == pytest.approx(silicon.kappa_w_mk, rel=5e-3)
+    assert answer.debye_temperature_k == pytest.approx(silicon.debye_temperature_k, rel=2e-3)
+
+
+def test_a_given_poisson_ratio_spares_the_elastic_constants(silicon):
+    settings = AglSettings(window=0.06, poisson_ratio=silicon.poisson_ratio)
+    answer = agl(SILICON, potential("silicon"), settings)
+    assert answer.shear_modulus_gpa is None and answer.stiffness_gpa is None
+    assert answer.kappa_w_mk == pytest.approx(silicon.kappa_w_mk, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "crystal", "error", "reason"),
+    [
+        ("repulsive", SILICON, NotConverged, "runs away"),
+        ("exploding", SILICON, BadAnswer, "the potential explodes: an energy of nan"),
+        ("liquid", SILICON, BadElasticity, "mechanically unstable"),
+        ("stiff_lennard_jones", Crystal.from_ase(bulk("Ar", "sc", 2.7)), BadElasticity, "mechanically unstable"),
+        ("copper", SILICON, BadAnswer, "cannot evaluate this crystal|fails in the relaxation"),
+        ("silicon", zincblende(14, 14, 0.3), BadCrystal, "per atom"),
+    ],
+)
+def test_failures_have_names(name, crystal, error, reason):
+    with pytest.raises(error, match=reason):
+        agl(crystal, potential(name), SETTINGS)
+
+
+def test_a_cap_on_steps():
+    with pytest.raises(NotConverged, match="after 1 steps"):
+        agl(zincblende(14, 14, 5.1), potential("silicon"), AglSettings(max_steps=1))
+
+
+def test_no_equilibrium_when_hot():
+    with pytest.raises(BadCurve, match="no equilibrium: at 300 K"):
+        agl(Crystal.from_ase(bulk("Ar", "fcc", 5.26)), potential("argon"), SETTINGS)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"poisson_ratio": 0.5}, {"temperatures_k": ()}, {"temperatures_k": (0.0,)}, {"n_volumes": 5}, {"window": 0.0}],
+)
+def test_settings_out_of_range(wrong):
+    with pytest.raises(UserError):
+        AglSettings(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("dream", "known are chgnet"),
+        ("no_such_module:make", "cannot be made"),
+        ("no/such/file.py:make", "no such file"),
+        (f"{TOY}:nothing", "cannot be made"),
+        (f"{TOY}:not_a_calculator", "returns no ASE calculator"),
+    ],
+)
+def test_potentials_that_cannot_be_loaded(name, reason):
+    with pytest.raises(BadPotential, match=reason):
+        load_potential(name)
+
+
+def test_a_missing_package_is_named(monkeypatch):
+    monkeypatch.setattr("kappatune.potentials.importlib.util.find_spec", lambda name: None)
+    with pytest.raises(BadPotential, match=r"pip install 'kappatune\[mlip\]'"):
+        load_potential("chgnet")
+    with pytest.raises(BadPotential, match="pip install mace-torch"):
+        load_potential("mace")
+
+
+ENTRIES = [
+    Crystal.from_ase(bulk("Cu", "fcc", 3.6), id="Cu"),
+    Rejection("bad", "it was broken", "bad.cif"),
+    Crystal.from_ase(bulk("Ag", "fcc", 4.1), id="Ag"),
+    Crystal.from_ase(bulk("Si", "diamond", 5.43), id="Si"),
+    Crystal.from_ase(bulk("Ni", "fcc", 3.5), id="Ni"),
+]
+
+
+@pytest.mark.slow
+def test_workers_change_nothing():
+    one, two = (
+        [row.model_copy(update={"seconds": 0.0}) for row in answer_all(ENTRIES, f"{TOY}:copper", SETTINGS, workers)]
+        for workers in (1, 2)
+    )
+    assert one == two
+    assert [row.id for row in one] == ["Cu", "bad", "Ag", "Si", "Ni"]
+    assert [row.kappa_w_mk is None for row in one] == [False, True, False, True, False]
+    assert one[1].reason == "it was broken" and one[1].file == "bad.cif"
+
+
+@pytest.mark.slow
+def test_a_crystal_that_kills_its_worker_costs_one_row():
+    entries = [ENTRIES[0], Crystal.from_ase(bulk("Au", "fcc", 4.1), id="Au"), ENTRIES[2]]
+    rows = list(answer_all(entries, f"{TOY}:killer", SETTINGS, workers=2))
+    assert [row.kappa_w_mk is None for row in rows] == [False, True, False]
+    assert "the process died" in rows[1].reason
+
+
+def test_figure(silicon, tmp_path):
+    pytest.importorskip("matplotlib")
+    path = plot_answer(silicon, tmp_path / "figures", 1)
+    assert path.name == "0001-Si.png" and path.stat().st_size > 10_000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["chgnet", "sevennet"])
+def test_real_potentials(name):
+    package = {"chgnet": "chgnet", "sevennet": "sevenn"}[name]
+    pytest.importorskip(package, reason=f"needs {package}: pip install 'kappatune[mlip]'")
+    loaded = load_potential(name)
+    answer = agl(SILICON, loaded)
+    assert answer.bulk_modulus_gpa == pytest.approx(88.0, rel=0.15)
+    assert 1.0 < answer.gruneisen < 2.5
+    cells = [bulk("Si", "diamond", a) for a in (5.3, 5.4, 5.5)]
+    assert np.allclose(loaded.energies(cells), [r.energy for r in loaded.responses(cells)], atol=1e-5)
+    assert loaded.name in answer.potential
+
+
+def test_a_known_error_of_the_shear_stiffness_is_corrected_and_told(silicon):
+    soft = potential("silicon")
+    soft.shear_correction = ShearCorrection(offset=math.log(0.5), slope=1.0, source="a test")
+    corrected = agl(SILICON, soft, SETTINGS)
+    ratio = silicon.shear_modulus_gpa / silicon.elastic_bulk_modulus_gpa
+    assert corrected.poisson_ratio == pytest.approx(poisson_ratio(1.0, 0.5 * ratio))
+    assert corrected.shear_modulus_gpa == pytest.approx(silicon.shear_modulus_gpa)
+    assert corrected.elastic_poisson_ratio == pytest.approx(silicon.poisson_ratio)
+    assert corrected.kappa_w_mk < silicon.kappa_w_mk and "a test" in corrected.shear_correction
+    raw = agl(SILICON, soft, dataclasses.replace(SETTINGS, correct_shear=False))
+    assert raw.poisson_ratio == pytest.approx(silicon.poisson_ratio) and raw.shear_correction is None
