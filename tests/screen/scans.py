@@ -68,7 +68,7 @@ def screen(tmp_path, *arguments, patch="", kill_after=None, wait=True):
     (site / "sitecustomize.py").write_text(SMALL_UNITS + patch)
     process = subprocess.Popen(
         [sys.executable, "-c", "from kappatune.cli import main; main()", "screen", *map(str, arguments)],
-        env={**os.environ, "PYTHONPATH": str(site)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

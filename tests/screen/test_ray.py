@@ -1,16 +1,22 @@
 from __future__ import annotations
 
+import os
 import sys
 import time
+from functools import partial
+from types import SimpleNamespace
 
 import pytest
 
 from kappatune.screen import sources
+from kappatune.screen.parts import Counts
 from kappatune.screen.request import BadRequest, ScanSettings
 from kappatune.screen.scan import scan
 from scans import POISON, pool, rows_of, screen, write_jsonl
 
 ray = pytest.importorskip("ray", reason="needs the extra [ray]")
+from ray.exceptions import ActorDiedError, OutOfMemoryError  # noqa: E402
+
 from kappatune.screen.ray_crew import RayCrew, enter  # noqa: E402
 
 pytestmark = pytest.mark.slow
@@ -24,7 +30,7 @@ def cluster(tmp_path_factory):
     site = tmp_path_factory.mktemp("site")
     (site / "sitecustomize.py").write_text(POISON)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(site))
+        patch.setenv("PYTHONPATH", str(site), prepend=os.pathsep)
         nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
         nodes.add_node(num_cpus=1)
     yield nodes
@@ -96,11 +102,75 @@ def test_what_a_worker_cannot_load_is_said(cluster, tmp_path):
 
 def test_a_node_without_the_folder_is_named(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(BadRequest, match="storage that all nodes share"):
-        enter(tmp_path / "nowhere", tmp_path)
-    with pytest.raises(BadRequest, match="storage that all nodes share"):
-        enter(tmp_path, tmp_path / "nowhere")
-    enter(tmp_path, tmp_path)
+    monkeypatch.setattr("kappatune.screen.ray_crew.SEE_SECONDS", 0.0)
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / ".sign").write_text("of this scan")
+    enter(tmp_path, out, "of this scan")
+    for folder, seen, sign in (
+        (tmp_path / "nowhere", out, "of this scan"),
+        (tmp_path, tmp_path / "nowhere", "of this scan"),
+        (tmp_path, out, "of another"),
+    ):
+        with pytest.raises(BadRequest, match="storage that all nodes share"):
+            enter(folder, seen, sign)
+
+
+def test_the_loss_of_a_large_node_is_survived(tmp_path, monkeypatch):
+    """All units of 400 actors come back at once, one half because memory ran out."""
+    actors = FakeRay(monkeypatch, 400)
+    crew = RayCrew(ScanSettings(()), tmp_path, 400, "local")
+    crew.begin()
+
+    def pending():
+        unit = sources.Unit("rows", "t.jsonl", 1, [{}])
+        yield from ((index, unit) for index in range(1200))
+        for number, actor in enumerate(list(actors.hired)):
+            actor.end = ActorDiedError() if number % 2 else OutOfMemoryError("memory ran out")
+        yield 1200, unit
+
+    assert sum(counts.rows for counts in crew.run(pending())) == 1201
+
+
+class FakeRay:
+    """Stands for Ray: actors that answer at once, or have ended."""
+
+    def __init__(self, monkeypatch, n_cpus):
+        self.hired = []
+        for name in ("is_initialized", "cluster_resources", "wait", "get", "kill"):
+            monkeypatch.setattr(ray, name, getattr(self, name))
+        monkeypatch.setattr("kappatune.screen.ray_crew._REMOTE", SimpleNamespace(remote=self.remote))
+        self.n_cpus = n_cpus
+
+    def remote(self):
+        actor = SimpleNamespace(end=None)
+        for method, answer in (("begin", {}), ("work", Counts(1, 1))):
+            call = partial(lambda answer, *_: SimpleRef(actor, answer), answer)
+            setattr(actor, method, SimpleNamespace(remote=call))
+        self.hired.append(actor)
+        return actor
+
+    def get(self, ref):
+        if ref.actor.end:
+            raise ref.actor.end
+        return ref.answer
+
+    def is_initialized(self):
+        return True
+
+    def cluster_resources(self):
+        return {"CPU": self.n_cpus}
+
+    def wait(self, refs, num_returns):
+        return refs[:num_returns], refs[num_returns:]
+
+    def kill(self, actor):
+        pass
+
+
+class SimpleRef:
+    def __init__(self, actor, answer):
+        self.actor, self.answer = actor, answer
 
 
 def test_without_ray_the_extra_is_named(tmp_path, monkeypatch):

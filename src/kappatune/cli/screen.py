@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -12,15 +13,17 @@ from typer.core import TyperCommand
 
 from kappatune.cli.output import answer_stream, plain_errors, tell
 
+_ADDRESS = re.compile(r"local|auto|(ray://)?[^/\s]+:\d+")
+
 
 class ScreenCommand(TyperCommand):
     """Lets `--ray` stand without an address."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Give a bare `--ray` the address of this machine."""
+        """Give a `--ray` that no address follows, but perhaps a source, the address of this machine."""
         if "--ray" in args:
             after = args.index("--ray") + 1
-            if after == len(args) or args[after].startswith("-"):
+            if after == len(args) or not _ADDRESS.fullmatch(args[after]):
                 args = [*args[:after], "local", *args[after:]]
         return super().parse_args(ctx, args)
 

@@ -1,7 +1,7 @@
 """Crews: the workers of a scan, and what happens when one of them dies.
 
 A unit that ends its worker is tried again alone; if it does so again, its items are tried one by one, and
-those that are guilty get a row with the reason.
+those that end two workers get a row with the reason.
 """
 
 from __future__ import annotations
@@ -29,6 +29,12 @@ IN_FLIGHT = 3
 
 Item = tuple[int, Unit]
 """The number of a part and its unit."""
+
+DEATHS_PER_ITEM = 2
+"""Workers that an item may end before it is passed over: one may have died of something else."""
+
+TRIES_ALONE = 3
+"""How often a unit is tried alone, its guilty items left out, before the scan stops."""
 
 NO_WORKER = "no worker process can begin: free memory, then --resume"
 
@@ -97,18 +103,18 @@ class Crew(ABC):
         """Do one unit with a worker of its own; if that dies, find the items that kill it.
 
         Raises:
-            BadRequest: The unit kills its worker though none of its items does.
+            BadRequest: The unit goes on killing workers though none of its items does, or no worker can begin.
         """
-        try:
-            return self._once("work", index, unit)
-        except WorkerDied:
-            poisoned = frozenset(self._poisoned(unit))
-        if not poisoned:
-            raise BadRequest(
-                f"the worker process died on {unit.file or unit.items[0]}, though every item can be read alone: "
-                "free memory or use fewer --workers, then --resume"
-            )
-        return self._once("work", index, unit, poisoned)
+        poisoned: frozenset[int] = frozenset()
+        for _ in range(TRIES_ALONE):
+            try:
+                return self._once("work", index, unit, poisoned)
+            except WorkerDied:
+                poisoned = frozenset(self._poisoned(unit))
+        raise BadRequest(
+            f"the worker process died {TRIES_ALONE} times on {unit.file or unit.items[0]}, though every item that is "
+            "left can be read alone: free memory or use fewer --workers, then --resume"
+        )
 
     def _once(self, method: str, *arguments: Any) -> Any:
         worker = self.hire()
@@ -121,12 +127,15 @@ class Crew(ABC):
         """Positions of the items that kill a worker, found one by one."""
         worker = self.hire()
         for k, item in enumerate(unit.items):
-            try:
-                worker.do("attempt", replace(unit, items=[item], first=unit.first + k))
-            except WorkerDied:
+            for _ in range(DEATHS_PER_ITEM):
+                try:
+                    worker.do("attempt", replace(unit, items=[item], first=unit.first + k))
+                    break
+                except WorkerDied:
+                    worker.dismiss()
+                    worker = self.hire()
+            else:
                 yield k
-                worker.dismiss()
-                worker = self.hire()
         worker.dismiss()
 
 

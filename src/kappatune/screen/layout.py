@@ -9,3 +9,6 @@ FETCHED = "_fetched"
 PARTS = "part-*.parquet"
 MANIFEST = "_manifest.json"
 """Counts and versions; written last, so that its absence means an unfinished scan."""
+
+SIGN = ".sign"
+"""A random word by which the nodes of a cluster know that they see the same folder; there while it is written to."""

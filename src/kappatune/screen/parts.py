@@ -6,6 +6,7 @@ A part is written under a hidden name and renamed when complete, and remembers t
 from __future__ import annotations
 
 import os
+import platform
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,7 +46,7 @@ def write_part(out: Path, index: int, unit: Unit, rows: pa.Table) -> Counts:
     Raises:
         OSError: The disk is full; nothing of the part stays.
     """
-    partial = out / f".part-{index:06d}-{os.getpid()}"
+    partial = out / f".part-{index:06d}-{platform.node()}-{os.getpid()}"
     try:
         pq.write_table(rows.replace_schema_metadata({_UNIT_HASH: unit.digest().encode()}), partial, compression="zstd")
         os.replace(partial, part_path(out, index))

@@ -9,20 +9,25 @@ from __future__ import annotations
 import logging
 import math
 import os
+import secrets
 import socket
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from kappatune.screen.crew import IN_FLIGHT, NO_WORKER, Crew, Item, LoneWorker, WorkerDied
+from kappatune.screen.layout import SIGN
 from kappatune.screen.parts import Counts
 from kappatune.screen.request import BadRequest, ScanSettings
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"  # else Ray uploads the working directory of a command run by `uv run`
 try:
     import ray
-    from ray.exceptions import RayActorError, RayTaskError
+    from ray.exceptions import RayError, RayTaskError
 except ImportError as error:
     raise BadRequest("--ray needs Ray: pip install 'kappatune[ray]'") from error
 
@@ -30,10 +35,13 @@ THIS_MACHINE = "local"
 """Address that joins the Ray that runs on this machine, or starts one."""
 
 DEATHS_AT_BEGIN = 3
-"""Actors that may die one after the other before they have begun."""
+"""How often each actor may die before one has begun: a lost node takes all of its actors at once."""
 
 CONNECT_SECONDS = 10.0
 """How long a head node may take to answer."""
+
+SEE_SECONDS = 30.0
+"""How late a node may see a new file of a shared folder: NFS remembers for a while that there was none."""
 
 GROW_SECONDS = 10.0
 """How often nodes that have joined are looked for."""
@@ -73,14 +81,16 @@ class RayCrew(Crew):
         self.counted = -math.inf
         self.idle: list[Any] = []
         self.running: dict[Any, _Task] = {}
+        self.waiting: deque[Item] = deque()
         self.attempts: dict[int, int] = {}
         self.deaths_at_begin = 0
         self.facts: dict[str, str] = {}
+        self.sign = secrets.token_hex(8)
 
     def begin(self) -> dict[str, str]:
         """Ask for all actors, and wait for the first."""
-        out = self.out.resolve()
-        out.mkdir(parents=True, exist_ok=True)
+        self.out.mkdir(parents=True, exist_ok=True)
+        (self.out / SIGN).write_text(self.sign, encoding="utf-8")
         self._grow()
         while not self.idle:
             list(self._collect())
@@ -93,31 +103,31 @@ class RayCrew(Crew):
                 yield item
                 continue
             self._grow()
-            while not self.idle:
-                yield from self._collect()
-            self._give(item)
+            self.waiting.append(item)
+            yield from self._hand_out()
         while any(task.item for task in self.running.values()):
             yield from self._collect()
+            yield from self._hand_out()
 
     def end(self) -> None:
         """Let all actors go; a Ray that was started here ends."""
         for actor in {id(a): a for a in [*self.idle, *(task.actor for task in self.running.values())]}.values():
-            ray.kill(actor)
+            _kill(actor)
+        (self.out / SIGN).unlink(missing_ok=True)
         if not self.joined:
             ray.shutdown()
 
     def hire(self) -> LoneWorker:
         """An actor that waits for no CPU."""
-        actor = _REMOTE.options(num_cpus=0).remote()
-        lone = _LoneActor(actor)
-        try:
-            lone.do("begin", *self._orders())
-        except WorkerDied as error:
-            raise BadRequest(NO_WORKER) from error
-        return lone
+        for _ in range(DEATHS_AT_BEGIN):
+            lone = _LoneActor(_REMOTE.options(num_cpus=0).remote())
+            with suppress(WorkerDied):
+                lone.do("begin", *self._orders())
+                return lone
+        raise BadRequest(NO_WORKER)
 
-    def _orders(self) -> tuple[ScanSettings, Path, Path]:
-        return self.settings, self.out, Path.cwd()
+    def _orders(self) -> tuple[ScanSettings, Path, Path, str]:
+        return self.settings, self.out, Path.cwd(), self.sign
 
     def _grow(self) -> None:
         """Ask for the actors that are wanted and not there yet."""
@@ -133,6 +143,13 @@ class RayCrew(Crew):
         actor = _REMOTE.remote()
         self.running[actor.begin.remote(*self._orders())] = _Task(actor, None)
 
+    def _hand_out(self) -> Iterator[Counts]:
+        """Give what waits to actors, and yield the counts of what is done meanwhile."""
+        while self.waiting:
+            while not self.idle:
+                yield from self._collect()
+            self._give(self.waiting.popleft())
+
     def _give(self, item: Item) -> None:
         actor = self.idle.pop(0)
         self.running[actor.work.remote(*item)] = _Task(actor, item)
@@ -146,7 +163,7 @@ class RayCrew(Crew):
                 said = ray.get(ref)
             except RayTaskError as error:
                 raise error.cause from error
-            except RayActorError as error:
+            except RayError as error:
                 yield from self._bury(task, error)
                 continue
             if task.item is None:
@@ -163,11 +180,12 @@ class RayCrew(Crew):
         self.deaths_at_begin = 0
         self.idle += [actor] * IN_FLIGHT
 
-    def _bury(self, task: _Task, error: RayActorError) -> Iterator[Counts]:
-        """Replace a dead actor, and do its unit again."""
+    def _bury(self, task: _Task, error: RayError) -> Iterator[Counts]:
+        """Replace a dead actor, and let its unit wait for another."""
+        _kill(task.actor)
         if task.item is None:
             self.deaths_at_begin += 1
-            if self.deaths_at_begin == DEATHS_AT_BEGIN:
+            if self.deaths_at_begin == DEATHS_AT_BEGIN * self.n_actors:
                 raise BadRequest(NO_WORKER) from error
         self.idle = [actor for actor in self.idle if actor != task.actor]
         if not any(other.actor == task.actor for other in self.running.values()):
@@ -179,10 +197,8 @@ class RayCrew(Crew):
         if self.attempts[index] >= ATTEMPTS:
             del self.attempts[index]
             yield self.alone(index, unit)
-            return
-        while not self.idle:
-            yield from self._collect()
-        self._give(task.item)
+        else:
+            self.waiting.append(task.item)
 
 
 class _LoneActor(LoneWorker):
@@ -194,21 +210,21 @@ class _LoneActor(LoneWorker):
             return ray.get(getattr(self.actor, method).remote(*arguments))
         except RayTaskError as error:
             raise error.cause from error
-        except RayActorError as error:
+        except RayError as error:
             raise WorkerDied from error
 
     def dismiss(self) -> None:
-        ray.kill(self.actor)
+        _kill(self.actor)
 
 
 class _Actor:
     """A worker in a process of a node."""
 
-    def begin(self, settings: ScanSettings, out: Path, folder: Path) -> dict[str, str]:
+    def begin(self, settings: ScanSettings, out: Path, folder: Path, sign: str) -> dict[str, str]:
         """Load the model; paths mean what they mean in the folder the scan was started from."""
         from kappatune.screen.work import Worker
 
-        enter(folder, out)
+        enter(folder, out, sign)
         self.worker = Worker(settings, out)
         return self.worker.facts
 
@@ -222,18 +238,22 @@ class _Actor:
 _REMOTE: Any = ray.remote(num_cpus=1, max_restarts=0)(_Actor)
 
 
-def enter(folder: Path, out: Path) -> None:
+def enter(folder: Path, out: Path, sign: str) -> None:
     """Go to the folder a scan was started from, on a node.
+
+    Args:
+        folder: Working directory of the scan.
+        out: Folder of the result.
+        sign: What the scan has written there, so that a node's own folder of that name is not taken for it.
 
     Raises:
         BadRequest: This node does not see that folder, or not the result's.
     """
     try:
         os.chdir(folder)
+        seen = _sees(out / SIGN, sign)
     except OSError:
         seen = False
-    else:
-        seen = out.is_dir()
     if not seen:
         raise BadRequest(
             f"a node of the cluster ({os.uname().nodename}) does not see {out} from {folder}: sources, --out and the "
@@ -241,11 +261,35 @@ def enter(folder: Path, out: Path) -> None:
         )
 
 
+def _sees(path: Path, sign: str) -> bool:
+    latest = time.monotonic() + SEE_SECONDS
+    while not path.is_file() or path.read_text(encoding="utf-8") != sign:
+        if time.monotonic() > latest:
+            return False
+        time.sleep(0.5)
+    return True
+
+
+def _kill(actor: Any) -> None:
+    with suppress(RayError):  # it may be dead
+        ray.kill(actor)
+
+
 def _connect(address: str) -> None:
-    host, colon, port = address.rpartition(":")
+    if address in (THIS_MACHINE, "auto"):
+        address = os.environ.get("RAY_ADDRESS") or address
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
     try:
         if colon and port.isdigit():
-            socket.create_connection((host, int(port)), CONNECT_SECONDS).close()  # Ray itself would wait for minutes
-        ray.init(address=None if address == THIS_MACHINE else address, log_to_driver=False, logging_level=logging.ERROR)
+            socket.create_connection(
+                (host.strip("[]"), int(port)), CONNECT_SECONDS
+            ).close()  # Ray itself would wait for minutes
+        ray.init(
+            address=None if address == THIS_MACHINE else address,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            include_dashboard=False,
+        )
     except (OSError, RuntimeError, ValueError) as error:
-        raise BadRequest(f"no Ray cluster at {address}: {str(error).splitlines()[0]}") from error
+        reason = str(error).strip().partition("\n")[0]
+        raise BadRequest(f"no Ray cluster at {address}: {reason}") from error
