@@ -7,13 +7,14 @@ from typing import Annotated
 
 import typer
 
-from benchmarks import agl_rung, scan, speed, suggest_aflow
+from benchmarks import agl_rung, scan, scan_growth, speed, suggest_aflow
 
 
 def main(data: Annotated[Path | None, typer.Option(envvar="KAPPATUNE_DATA")] = None) -> None:
     speed.main(data)
     agl_rung.main(data)
     scan.main(data)
+    scan_growth.main(data)
     suggest_aflow.main(data)
 
 

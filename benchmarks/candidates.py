@@ -70,7 +70,7 @@ def _joined(scans: dict[str, Path], published: Path) -> pa.Table:
     theirs = ", ".join(
         f'p.pred_{of}_{what} AS "published_{n}_{what}"' for n, of in PUBLISHED.items() for what in ("mean", "max")
     )
-    return duckdb.sql(
+    return duckdb.execute(
         f"""SELECT id, "{first}".formula, "{first}".n_atoms, accurate.lower_w_mk, accurate.upper_w_mk,
             accurate.in_domain, list_contains(accurate.known_rungs, 'dft') AS learnt, {columns}, {theirs}
             FROM '{scans[first]}/part-*.parquet' "{first}" {joins} LEFT JOIN '{published}' p USING (id)
@@ -146,8 +146,8 @@ def _page(result: dict[str, Any], rule: dict[str, list[RankedCrystal]], values: 
         f"{version('kappatune')}; five members each, seeds 1 to 5; figures in "
         "[candidates.json](../benchmarks/results/candidates.json).",
         "",
-        f"{values.num_rows:,} crystals of [phonondb](https://github.com/atztogo/phonondb) (PBEsol cells, CC BY 4.0) were "
-        "scanned by four models. *Step III* is the paper's ladder on one scale: formation energies, AGL values, then "
+        f"{values.num_rows:,} crystals of [phonondb](https://github.com/atztogo/phonondb) (PBEsol cells, CC BY 4.0) "
+        "were scanned by four models. *Step III* is the paper's ladder on one scale: formation energies, AGL values, then "
         "L96, HH143 or both (MIX). `accurate` is the shipped model. The paper calls a crystal a candidate when "
         f"all members lie below {BELOW_W_MK:g} W/(m K), and sorts by their relative spread.",
         "",

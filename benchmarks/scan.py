@@ -1,4 +1,4 @@
-"""How fast a scan is, how it grows, where its time goes, and how it compares with the published scan.
+"""How fast a scan is, where its time goes, and how it compares with the published scan.
 
     python -m benchmarks.scan --data FOLDER
 
@@ -36,7 +36,6 @@ from kappatune.screen.rows import SCHEMA, Labels, result_rows
 from kappatune.screen.sources import parse, units
 from kappatune.structures import Crystal
 
-SIZES = (1_000, 10_000, 100_000)
 LOWEST = 50
 _CLI = [sys.executable, "-c", "from kappatune.cli import main; main()"]
 
@@ -54,14 +53,12 @@ def main(data: Annotated[Path | None, typer.Option(envvar="KAPPATUNE_DATA")] = N
     gflops = machine_speed()
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
-        start_up = _median_run([_repeated(pool, 1, work)], work, repeats)
-        runs = {workers: _median_run([pool], work, repeats, workers) for workers in (1, 2)}
-        small = _median_run([aflow], work, repeats)
-        growth = {n: _median_run([_repeated(pool, n, work)], work, 1 if n > 10_000 else repeats) for n in SIZES}
+        start_up = median_run([repeated(pool, 1, work)], work, repeats)
+        runs = {workers: median_run([pool], work, repeats, workers) for workers in (1, 2)}
+        small = median_run([aflow], work, repeats)
         n_pool, n_aflow = pq.read_metadata(pool).num_rows, pq.read_metadata(aflow).num_rows
-        one_start_up = _median_run([_repeated(pool, 1, work)], work, repeats, 1)
+        one_start_up = median_run([repeated(pool, 1, work)], work, repeats, 1)
         per_s = n_aflow / (small.seconds - start_up.seconds)
-        per_crystal = {n: 1e3 * (run.seconds - start_up.seconds) / n for n, run in growth.items()}
         store(
             "scan",
             {
@@ -80,18 +77,14 @@ def main(data: Annotated[Path | None, typer.Option(envvar="KAPPATUNE_DATA")] = N
                     "raw": per_s / PUBLIC_SCAN_PER_S,
                     "scaled": per_s / PUBLIC_SCAN_PER_S * PUBLIC_GFLOPS / gflops,
                 },
-                "growth": {
-                    "ms_per_crystal": per_crystal,
-                    "largest_over_smallest": max(per_crystal.values()) / min(per_crystal.values()),
-                    "peak_mb": {n: run.peak_mb for n, run in growth.items()},
-                },
                 "seconds_of_one_worker": _where_time_goes(pool),
                 "against_published_scan": _published(folder / "paraisite_scan.parquet", work),
             },
         )
 
 
-def _median_run(sources: list[Path], work: Path, repeats: int, workers: int = 2) -> Run:
+def median_run(sources: list[Path], work: Path, repeats: int, workers: int = 2) -> Run:
+    """Medians of some scans with `fast`."""
     runs = [_screen(sources, Path(tempfile.mkdtemp(dir=work)) / "scan", workers) for _ in range(repeats)]
     return Run(median(run.seconds for run in runs), median(run.peak_mb for run in runs))
 
@@ -128,12 +121,13 @@ def _memory_mb(root: int) -> float:
     return sum(resident.get(pid, 0) for pid in family) / 1e6
 
 
-def _repeated(pool: Path, n: int, work: Path) -> Path:
-    """The first n rows of the pool over and over, each with an id of its own."""
+def repeated(pool: Path, n: int, work: Path) -> Path:
+    """The crystals of the pool in one random order, over and over until there are n, each with an id of its own."""
     path = work / f"{n}.parquet"
     if path.exists():
         return path
     table = pq.read_table(pool)
+    table = table.take(np.random.default_rng(0).permutation(len(table)))
     with pq.ParquetWriter(path, table.schema) as writer:
         for first in range(0, n, len(table)):
             part = table.slice(0, min(len(table), n - first))
