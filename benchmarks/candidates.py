@@ -147,8 +147,8 @@ def _page(result: dict[str, Any], rule: dict[str, list[RankedCrystal]], values: 
         "[candidates.json](../benchmarks/results/candidates.json).",
         "",
         f"{values.num_rows:,} crystals of [phonondb](https://github.com/atztogo/phonondb) (PBEsol cells, CC BY 4.0) "
-        "were scanned by four models. *Step III* is the paper's ladder on one scale: formation energies, AGL values, then "
-        "L96, HH143 or both (MIX). `accurate` is the shipped model. The paper calls a crystal a candidate when "
+        "were scanned by four models. *Step III* is the paper's ladder on one scale: formation energies, AGL values, "
+        "then L96, HH143 or both (MIX). `accurate` is the shipped model. The paper calls a crystal a candidate when "
         f"all members lie below {BELOW_W_MK:g} W/(m K), and sorts by their relative spread.",
         "",
         "| model | median κ, W/(m K) | lowest 5 % below | candidates by the rule |",
