@@ -27,7 +27,7 @@ MAX_ENERGY_PER_ATOM = 1e3
 MAX_FORCE = 1e3
 """eV/Å. Met only where atoms overlap, or where a potential explodes."""
 
-_ATOMS_PER_BATCH = 256
+_ATOMS_PER_BATCH = 32
 
 
 class BadPotential(UserError):
