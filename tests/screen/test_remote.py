@@ -75,7 +75,7 @@ def fetched_crystals(source: str, folder: Path, filter: str | None = None) -> li
 def pauses(monkeypatch) -> list[float]:
     """The pauses that would have been made."""
     made: list[float] = []
-    monkeypatch.setattr(remote.time, "sleep", made.append)
+    monkeypatch.setattr(remote, "time", SimpleNamespace(sleep=made.append))
     return made
 
 

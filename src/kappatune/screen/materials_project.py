@@ -11,8 +11,9 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
+from kappatune.screen import sources
 from kappatune.screen.remote import Passing, kept, patiently, plain
-from kappatune.screen.sources import UNIT_SIZE, BadSource, Unit
+from kappatune.screen.sources import BadSource, Unit
 from kappatune.structures import BadCrystal, Crystal, Rejection, check
 from kappatune.structures.pymatgen_json import crystal_of_dict
 from kappatune.structures.table import table_rows
@@ -59,7 +60,7 @@ def materials_project_units(table: Path, column: str, fetched: Path) -> Iterator
     client = cache(_client)
     ids = (row[column] or "" for row in table_rows(table))
     first = 1
-    while batch := list(islice(ids, UNIT_SIZE)):
+    while batch := list(islice(ids, sources.UNIT_SIZE)):
         where = f"Materials Project, for {table} from row {first}"
         ask = partial(patiently, partial(_ask, client, batch, where), where, f"rows kept: {first - 1}")
         yield Unit("materials_project", str(table), first, kept(fetched, "Materials Project: " + ",".join(batch), ask))
