@@ -81,3 +81,10 @@ def screen(tmp_path, *arguments, patch="", kill_after=None, wait=True):
         os.killpg(process.pid, signal.SIGKILL)
     _, stderr = process.communicate()
     return process.returncode, stderr
+
+
+def processes_of_session(leader: int) -> list[int]:
+    """Processes, other than finished ones, that a command started by `screen` has begun."""
+    listed = subprocess.run(["ps", "-A", "-o", "pid=,sid=,stat="], capture_output=True, text=True, check=True).stdout
+    rows = (line.split() for line in listed.splitlines())
+    return [int(pid) for pid, session, state in rows if int(session) == leader and not state.startswith("Z")]

@@ -18,7 +18,7 @@ from kappatune.screen.scan import scan
 from kappatune.screen.sources import BadSource, Unit, parse, units
 from kappatune.structures import Crystal, read_crystals
 from kappatune.structures.table import BadTable
-from scans import POISON, as_atoms, pool, rows_of, screen, write_extxyz, write_jsonl
+from scans import POISON, as_atoms, pool, processes_of_session, rows_of, screen, write_extxyz, write_jsonl
 
 
 @pytest.fixture
@@ -180,6 +180,22 @@ def test_killed_twenty_times_it_ends_like_an_uninterrupted_scan(tmp_path):
     whole, killed = rows_of(tmp_path / "whole"), rows_of(tmp_path / "killed")
     assert killed == whole and len({row["id"] for row in killed}) == 800
     assert not list((tmp_path / "killed").glob(".part-*"))
+
+
+@pytest.mark.slow
+def test_no_worker_outlives_a_killed_scan(tmp_path):
+    table = write_jsonl(tmp_path / "t.jsonl", pool(2000))
+    process = screen(tmp_path, table, "--out", tmp_path / "out", "--workers", 2, wait=False)
+    started = time.monotonic()
+    while not list((tmp_path / "out").glob("part-*")) and time.monotonic() - started < 60:
+        time.sleep(0.05)
+    assert len(processes_of_session(process.pid)) > 2
+    process.kill()
+    process.communicate()
+    started = time.monotonic()
+    while processes_of_session(process.pid) and time.monotonic() - started < 20:
+        time.sleep(0.1)
+    assert not processes_of_session(process.pid)
 
 
 @pytest.mark.slow
