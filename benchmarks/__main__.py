@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from benchmarks import agl_rung, scan, scan_growth, speed, suggest_aflow
+from benchmarks import agl_rung, scan, scan_driver, scan_growth, speed, suggest_aflow
 
 
 def main(data: Annotated[Path | None, typer.Option(envvar="KAPPATUNE_DATA")] = None) -> None:
@@ -15,6 +15,7 @@ def main(data: Annotated[Path | None, typer.Option(envvar="KAPPATUNE_DATA")] = N
     agl_rung.main(data)
     scan.main(data)
     scan_growth.main(data)
+    scan_driver.main(data)
     suggest_aflow.main(data)
 
 
