@@ -53,31 +53,6 @@ class Response:
     stress: NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class ShearCorrection:
-    """What is known of a potential's error in the shear stiffness: ln(G/K) = offset + slope ln(G/K) as computed.
-
-    Universal potentials are systematically too soft (Deng et al., npj Comput. Mater. 11, 9 (2025)), in shear far more
-    than in compression. A slope below 1 says how much of the differences between crystals is noise.
-
-    Attributes:
-        offset: Of ln(G/K).
-        slope: Of ln(G/K).
-        source: What it was fitted to.
-    """
-
-    offset: float
-    slope: float
-    source: str
-
-    def __str__(self) -> str:
-        return f"ln(G/K) = {self.offset:g} + {self.slope:g} ln(G/K) as computed, fitted to {self.source}"
-
-    def ratio(self, shear_over_bulk: float) -> float:
-        """G/K, corrected."""
-        return float(np.exp(self.offset) * shear_over_bulk**self.slope)
-
-
 class Potential:
     """An ASE calculator with a name, asked about several cells at once.
 
@@ -85,16 +60,14 @@ class Potential:
         name: What it is called.
         version: Version of its weights or code.
         calculator: The ASE calculator.
-        shear_correction: Known error of its shear stiffness, if any.
+        soft_in_shear: Whether its shear moduli are known to be far too low, so that Poisson ratios from them mislead.
     """
 
-    def __init__(
-        self, name: str, version: str, calculator: Any, shear_correction: ShearCorrection | None = None
-    ) -> None:
+    def __init__(self, name: str, version: str, calculator: Any, soft_in_shear: bool = False) -> None:
         self.name = name
         self.version = version
         self.calculator = calculator
-        self.shear_correction = shear_correction
+        self.soft_in_shear = soft_in_shear
 
     def __str__(self) -> str:
         return f"{self.name} {self.version}".strip()
@@ -208,23 +181,19 @@ def load_potential(name: str) -> Potential:
     return _from_factory(name)
 
 
-_CHGNET_SHEAR = ShearCorrection(-0.31, 0.27, "AFLOW's elastic moduli of 92 crystals")
-"""By `python -m benchmarks.agl_engine --calibrate --n 120`, with CHGNet 0.3.0."""
-
-
 def _chgnet() -> Potential:
     from chgnet.model.dynamics import CHGNetCalculator
 
     calculator = CHGNetCalculator(use_device=_device(), on_isolated_atoms="error")
     label = f"{calculator.version} (chgnet {version('chgnet')})"
-    correction = _CHGNET_SHEAR if calculator.version == "0.3.0" else None
-    return CHGNetPotential("CHGNet", label, calculator, correction)
+    return CHGNetPotential("CHGNet", label, calculator, soft_in_shear=True)
 
 
 def _sevennet(model: str, label: str) -> Potential:
     from sevenn.calculator import SevenNetCalculator
 
-    return Potential(label, f"(sevenn {version('sevenn')})", SevenNetCalculator(model, device=_device()))
+    calculator = SevenNetCalculator(model, device=_device())
+    return Potential(label, f"(sevenn {version('sevenn')})", calculator, soft_in_shear=True)
 
 
 def _mace() -> Potential:

@@ -1,22 +1,23 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from pathlib import Path
 
 import numpy as np
 import pytest
 from ase.build import bulk
+from ase.calculators.lj import LennardJones
 
 import toy_potentials as toy
 from builders import supercell, zincblende
 from kappatune.agl import AglSettings, agl, answer_all
 from kappatune.agl.plot import plot_answer
+from kappatune.agl.poisson import UnknownModuli
 from kappatune.agl.relax import NotConverged
 from kappatune.errors import UserError
-from kappatune.physics.elastic import BadElasticity, poisson_ratio
+from kappatune.physics.elastic import BadElasticity
 from kappatune.physics.equation_of_state import BadCurve
-from kappatune.potentials import BadAnswer, BadPotential, Potential, ShearCorrection, load_potential
+from kappatune.potentials import BadAnswer, BadPotential, Potential, load_potential
 from kappatune.structures import BadCrystal, Crystal, Rejection
 
 TOY = Path(toy.__file__)
@@ -64,7 +65,7 @@ def test_any_description_of_the_crystal_gives_the_same(silicon, other):
 
 
 def test_a_given_poisson_ratio_spares_the_elastic_constants(silicon):
-    settings = AglSettings(window=0.06, poisson_ratio=silicon.poisson_ratio)
+    settings = AglSettings(window=0.06, poisson=silicon.poisson_ratio)
     answer = agl(SILICON, potential("silicon"), settings)
     assert answer.shear_modulus_gpa is None and answer.stiffness_gpa is None
     assert answer.kappa_w_mk == pytest.approx(silicon.kappa_w_mk, rel=1e-6)
@@ -98,7 +99,7 @@ def test_no_equilibrium_when_hot():
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"poisson_ratio": 0.5}, {"temperatures_k": ()}, {"temperatures_k": (0.0,)}, {"n_volumes": 5}, {"window": 0.0}],
+    [{"poisson": 0.5}, {"temperatures_k": ()}, {"temperatures_k": (0.0,)}, {"n_volumes": 5}, {"window": 0.0}],
 )
 def test_settings_out_of_range(wrong):
     with pytest.raises(UserError):
@@ -177,14 +178,38 @@ def test_real_potentials(name):
     assert loaded.name in answer.potential
 
 
-def test_a_known_error_of_the_shear_stiffness_is_corrected_and_told(silicon):
-    soft = potential("silicon")
-    soft.shear_correction = ShearCorrection(offset=math.log(0.5), slope=1.0, source="a test")
-    corrected = agl(SILICON, soft, SETTINGS)
-    ratio = silicon.shear_modulus_gpa / silicon.elastic_bulk_modulus_gpa
-    assert corrected.poisson_ratio == pytest.approx(poisson_ratio(1.0, 0.5 * ratio))
-    assert corrected.shear_modulus_gpa == pytest.approx(silicon.shear_modulus_gpa)
-    assert corrected.elastic_poisson_ratio == pytest.approx(silicon.poisson_ratio)
-    assert corrected.kappa_w_mk < silicon.kappa_w_mk and "a test" in corrected.shear_correction
-    raw = agl(SILICON, soft, dataclasses.replace(SETTINGS, correct_shear=False))
-    assert raw.poisson_ratio == pytest.approx(silicon.poisson_ratio) and raw.shear_correction is None
+def soft(factory: str) -> Potential:
+    made = potential(factory)
+    made.soft_in_shear = True
+    return made
+
+
+def test_a_potential_that_is_soft_in_shear_gets_its_poisson_ratio_from_the_networks(silicon):
+    answer = agl(SILICON, soft("silicon"), SETTINGS)
+    assert "MEGNet" in answer.poisson_source and "Tersoff" in silicon.poisson_source
+    assert answer.poisson_ratio == pytest.approx(0.22, abs=0.04)  # measured: 0.218
+    assert answer.elastic_poisson_ratio == pytest.approx(silicon.poisson_ratio)
+    assert answer.shear_modulus_gpa == pytest.approx(silicon.shear_modulus_gpa)
+    own = agl(SILICON, soft("silicon"), dataclasses.replace(SETTINGS, poisson="elastic"))
+    assert own.kappa_w_mk == pytest.approx(silicon.kappa_w_mk)
+    asked = agl(SILICON, potential("silicon"), dataclasses.replace(SETTINGS, poisson="network"))
+    assert asked.kappa_w_mk == pytest.approx(answer.kappa_w_mk) and asked.stiffness_gpa is None
+
+
+def test_only_where_the_ratio_needs_it_does_instability_cost_the_answer():
+    crystal = Crystal.from_ase(bulk("Ar", "sc", 2.7))
+    answer = agl(crystal, soft("stiff_lennard_jones"), SETTINGS)
+    assert answer.kappa_w_mk > 0 and any("mechanically unstable" in w for w in answer.warnings)
+    for careful in (potential("stiff_lennard_jones"), soft("stiff_lennard_jones")):
+        with pytest.raises(BadElasticity, match="mechanically unstable"):
+            agl(crystal, careful, dataclasses.replace(SETTINGS, poisson="elastic"))
+
+
+def test_a_crystal_the_networks_cannot_judge_keeps_the_potentials_own_ratio():
+    wide = Potential("wide", "", LennardJones(sigma=3.9, epsilon=0.2, rc=12.0), soft_in_shear=True)
+    crystal = Crystal.from_ase(bulk("Kr", "fcc", 6.0))
+    answer = agl(crystal, wide, SETTINGS)
+    assert answer.poisson_ratio == answer.elastic_poisson_ratio
+    assert any("no neighbour" in warning for warning in answer.warnings)
+    with pytest.raises(UnknownModuli, match="no neighbour"):
+        agl(crystal, wide, dataclasses.replace(SETTINGS, poisson="network"))

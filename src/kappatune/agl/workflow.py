@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from ase.units import GPa
@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from kappatune.agl.elasticity import elastic_constants
+from kappatune.agl.poisson import SOURCE, UnknownModuli, network_poisson_ratio
 from kappatune.agl.relax import primitive_cell, relax
 from kappatune.errors import UserError
 from kappatune.physics.debye_gruneisen import BOLTZMANN_EV, DebyeGruneisen, ThermalState, slack_kappa
-from kappatune.physics.elastic import Moduli, isotropic_moduli, poisson_ratio
+from kappatune.physics.elastic import BadElasticity, Moduli, isotropic_moduli
 from kappatune.physics.equation_of_state import BadCurve, EquationOfState, Fit, fit_equation_of_state
-from kappatune.potentials import Potential, ShearCorrection
+from kappatune.potentials import Potential
 from kappatune.structures import Crystal, check
 
 if TYPE_CHECKING:
@@ -56,8 +57,10 @@ class AglSettings:
         window: Largest linear strain of the volumes; 0.14 is +-14 % in length.
         n_volumes: Volumes, evenly spaced in length.
         fit: Equation of state: `averaged` or `birch-murnaghan`.
-        poisson_ratio: Taken instead of the one from elastic constants, which are then not computed.
-        correct_shear: Apply the potential's `ShearCorrection`, if it has one, to the Poisson ratio.
+        poisson: Where the Poisson ratio comes from: `elastic`, the potential's elastic constants, which must be those
+            of a stable crystal; `network`, the shipped networks for elastic moduli; a number. `auto` computes the
+            elastic constants and takes the ratio from them, or from the networks where the potential is known to be
+            soft in shear. The others compute no elastic constants.
         strain: Size of the strains for the elastic constants.
         displacement: Length of the displacements for the relaxation of the ions, Å.
         temperatures_k: At which kappa and the thermal properties are given, K.
@@ -70,8 +73,7 @@ class AglSettings:
     window: float = 0.14
     n_volumes: int = 15
     fit: Fit = "averaged"
-    poisson_ratio: float | None = None
-    correct_shear: bool = True
+    poisson: Literal["auto", "elastic", "network"] | float = "auto"
     strain: float = 0.01
     displacement: float = 0.02
     temperatures_k: tuple[float, ...] = tuple(float(t) for t in range(100, 1001, 50))
@@ -83,8 +85,8 @@ class AglSettings:
         Raises:
             UserError: A setting is out of range.
         """
-        if self.poisson_ratio is not None and not -1.0 < self.poisson_ratio < 0.5:
-            raise UserError(f"the Poisson ratio is {self.poisson_ratio:g}: give one between -1 and 0.5")
+        if not isinstance(self.poisson, str) and not -1.0 < self.poisson < 0.5:
+            raise UserError(f"the Poisson ratio is {self.poisson:g}: give one between -1 and 0.5")
         if not self.temperatures_k or min(self.temperatures_k) <= 0:
             raise UserError("temperatures must be above 0 K, and there must be at least one")
         if self.n_volumes < 7 or not 0.0 < self.window < 0.5:
@@ -103,12 +105,11 @@ class AglAnswer(BaseModel):
         acoustic_debye_temperature_k: The same times n^(-1/3), K.
         gruneisen: Grüneisen parameter at 300 K.
         bulk_modulus_gpa: Static bulk modulus at the volume of 300 K, GPa: the one theta is made of.
-        shear_modulus_gpa: Hill's shear modulus from the elastic constants, GPa, never corrected; null with a given
-            Poisson ratio.
+        shear_modulus_gpa: Hill's shear modulus from the potential's elastic constants, GPa; null without them.
         poisson_ratio: The one theta is made of.
-        elastic_poisson_ratio: The one of the elastic constants as they are; null with a given ratio.
-        shear_correction: What the ratio was corrected by, if it was.
-        elastic_bulk_modulus_gpa: Hill's bulk modulus from the elastic constants, GPa; null as above.
+        poisson_source: Where it comes from.
+        elastic_poisson_ratio: The one of the potential's elastic constants; null without them.
+        elastic_bulk_modulus_gpa: Hill's bulk modulus from the elastic constants, GPa; null without them.
         static_bulk_modulus_gpa: Bulk modulus at the lowest energy, GPa.
         bulk_modulus_derivative: dB/dP at the lowest energy.
         static_volume_a3: Volume of lowest energy, Å^3.
@@ -148,8 +149,8 @@ class AglAnswer(BaseModel):
     bulk_modulus_gpa: float | None = None
     shear_modulus_gpa: float | None = None
     poisson_ratio: float | None = None
+    poisson_source: str | None = None
     elastic_poisson_ratio: float | None = None
-    shear_correction: str | None = None
     elastic_bulk_modulus_gpa: float | None = None
     static_bulk_modulus_gpa: float | None = None
     bulk_modulus_derivative: float | None = None
@@ -197,7 +198,8 @@ def agl(crystal: Crystal, potential: Potential, settings: AglSettings | None = N
         BadAnswer: The potential fails or explodes.
         NotConverged: The relaxation finds no rest.
         BadCurve: E(V) or F(V, T) has no minimum, a negative curvature, or wiggles; or gamma is out of range.
-        BadElasticity: The crystal is mechanically unstable.
+        BadElasticity: The crystal is mechanically unstable, and the Poisson ratio was to come from that.
+        UnknownModuli: The networks for elastic moduli were asked for and cannot judge the crystal.
     """
     settings = settings or AglSettings()
     warnings: list[str] = []
@@ -206,18 +208,9 @@ def agl(crystal: Crystal, potential: Potential, settings: AglSettings | None = N
     volumes, energies, curve = energy_curve(relaxed, potential, settings)
     if curve.residual > ROUGH * np.ptp(energies):
         warnings.append("the energies are rough: they leave the fit by more than 1 % of their range")
-    stiffness, moduli, ions_fixed = None, None, None
-    if settings.poisson_ratio is None:
-        stiffness, ions_fixed = elastic_constants(
-            relaxed,
-            potential,
-            strain=settings.strain,
-            displacement=settings.displacement,
-            symprec=settings.symprec,
-        )
-        moduli = isotropic_moduli(stiffness)
-    correction = potential.shear_correction if moduli and settings.correct_shear else None
-    ratio = _poisson_ratio(moduli, correction, settings)
+    elasticity = _elasticity(relaxed, potential, settings, warnings)
+    ratio, source = _poisson_ratio(relaxed, elasticity, potential, settings, warnings)
+    moduli = elasticity.moduli if elasticity else None
     n_atoms, mass = len(relaxed), float(relaxed.get_masses().sum())
     model = DebyeGruneisen(curve, n_atoms, mass, ratio)
     at = model.state(settings.reference_k)
@@ -241,8 +234,8 @@ def agl(crystal: Crystal, potential: Potential, settings: AglSettings | None = N
         bulk_modulus_gpa=at.bulk_modulus_static_gpa,
         shear_modulus_gpa=moduli.shear if moduli else None,
         poisson_ratio=ratio,
+        poisson_source=source,
         elastic_poisson_ratio=moduli.poisson_ratio if moduli else None,
-        shear_correction=str(correction) if correction else None,
         elastic_bulk_modulus_gpa=moduli.bulk if moduli else None,
         static_bulk_modulus_gpa=curve.bulk_modulus(curve.v0),
         bulk_modulus_derivative=curve.bulk_modulus_derivative(curve.v0),
@@ -255,7 +248,7 @@ def agl(crystal: Crystal, potential: Potential, settings: AglSettings | None = N
         n_atoms=n_atoms,
         mass_u=mass,
         space_group=space_group,
-        ions_fixed=ions_fixed,
+        ions_fixed=elasticity.ions_fixed if elasticity else None,
         potential=str(potential),
         seconds=perf_counter() - start,
         warnings=tuple(warnings),
@@ -264,17 +257,57 @@ def agl(crystal: Crystal, potential: Potential, settings: AglSettings | None = N
         heat_capacity_v_by_temperature=tuple(None if s is None else s.heat_capacity_v / BOLTZMANN_EV for s in states),
         thermal_expansion_by_temperature_per_k=tuple(None if s is None else s.thermal_expansion for s in states),
         volume_by_temperature_a3=tuple(None if s is None else s.volume for s in states),
-        stiffness_gpa=None if stiffness is None else tuple(tuple(row) for row in stiffness.tolist()),
+        stiffness_gpa=tuple(tuple(row) for row in elasticity.stiffness.tolist()) if elasticity else None,
         curve_volumes_a3=tuple(volumes.tolist()),
         curve_energies_ev=tuple(energies.tolist()),
     )
 
 
-def _poisson_ratio(moduli: Moduli | None, correction: ShearCorrection | None, settings: AglSettings) -> float:
-    if moduli is None:
-        assert settings.poisson_ratio is not None
-        return settings.poisson_ratio
-    return poisson_ratio(1.0, correction.ratio(moduli.shear / moduli.bulk)) if correction else moduli.poisson_ratio
+@dataclass(frozen=True)
+class _Elasticity:
+    stiffness: NDArray[np.float64]
+    moduli: Moduli
+    ions_fixed: bool
+
+
+def _elasticity(relaxed: Atoms, potential: Potential, settings: AglSettings, warnings: list[str]) -> _Elasticity | None:
+    if settings.poisson not in ("auto", "elastic"):
+        return None
+    try:
+        stiffness, ions_fixed = elastic_constants(
+            relaxed,
+            potential,
+            strain=settings.strain,
+            displacement=settings.displacement,
+            symprec=settings.symprec,
+        )
+        return _Elasticity(stiffness, isotropic_moduli(stiffness), ions_fixed)
+    except BadElasticity as error:
+        if settings.poisson == "elastic" or not potential.soft_in_shear:
+            raise
+        warnings.append(f"{potential.name} finds it {error}")
+        return None
+
+
+def _poisson_ratio(
+    relaxed: Atoms,
+    elasticity: _Elasticity | None,
+    potential: Potential,
+    settings: AglSettings,
+    warnings: list[str],
+) -> tuple[float, str]:
+    """The ratio, and where it comes from."""
+    if not isinstance(settings.poisson, str):
+        return settings.poisson, "given"
+    if settings.poisson == "network" or (settings.poisson == "auto" and potential.soft_in_shear):
+        try:
+            return network_poisson_ratio(relaxed), SOURCE
+        except UnknownModuli as error:
+            if not elasticity:
+                raise
+            warnings.append(f"{error}: the Poisson ratio is that of a potential known to be too soft in shear")
+    assert elasticity
+    return elasticity.moduli.poisson_ratio, f"elastic constants of {potential.name}"
 
 
 def energy_curve(

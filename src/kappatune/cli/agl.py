@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TextIO
+from typing import TYPE_CHECKING, Annotated, Literal, TextIO, cast
 
 import typer
 
@@ -41,12 +41,14 @@ def agl(
         str, typer.Option(metavar="FIRST:LAST:STEP", help="Temperatures of kappa(T), K; or a list as `300,600`.")
     ] = "100:1000:50",
     poisson: Annotated[
-        float | None,
-        typer.Option(metavar="RATIO", help="Take this Poisson ratio and compute no elastic constants."),
-    ] = None,
-    raw_shear: Annotated[
-        bool, typer.Option("--raw-shear", help="Do not correct the potential's known error in the shear stiffness.")
-    ] = False,
+        str,
+        typer.Option(
+            metavar="auto|elastic|network|RATIO",
+            help="Where the Poisson ratio comes from: `elastic`, the potential's elastic constants; `network`, the "
+            "shipped networks for elastic moduli; a number: no elastic constants then. `auto`: elastic constants are "
+            "computed, and the networks give the ratio where the potential is known to be soft in shear.",
+        ),
+    ] = "auto",
     plot: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Write a PNG per crystal with E(V) and kappa(T).")
     ] = None,
@@ -71,13 +73,12 @@ def agl(
     """
     form = chosen_form(as_json, as_csv)
     grid = _temperatures(temperatures)
-    if poisson is not None and not -1.0 < poisson < 0.5:
-        raise typer.BadParameter(f"a Poisson ratio lies between -1 and 0.5, not at {poisson:g}")
+    source = _poisson(poisson)
     with answer_stream() as answer, plain_errors():
         from kappatune.agl import AglSettings, answer_all
         from kappatune.structures import read_crystals
 
-        settings = AglSettings(temperatures_k=grid, poisson_ratio=poisson, correct_shear=not raw_shear)
+        settings = AglSettings(temperatures_k=grid, poisson=source)
         rows = answer_all(read_crystals(files), calculator, settings, workers)
         counts = [0, 0]
         kept = _counted(_plotted(rows, plot), counts)
@@ -103,6 +104,18 @@ def _temperatures(text: str) -> tuple[float, ...]:
         raise typer.BadParameter(
             f"'{text}' are no temperatures: give FIRST:LAST:STEP or a list, in K above 0, as 100:1000:50 or 300,600"
         ) from error
+
+
+def _poisson(text: str) -> Literal["auto", "elastic", "network"] | float:
+    if text in ("auto", "elastic", "network"):
+        return cast(Literal["auto", "elastic", "network"], text)
+    try:
+        ratio = float(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"'{text}': give auto, elastic, network or a number") from error
+    if not -1.0 < ratio < 0.5:
+        raise typer.BadParameter(f"a Poisson ratio lies between -1 and 0.5, not at {ratio:g}")
+    return ratio
 
 
 def _plotted(rows: Iterable[AglAnswer], folder: Path | None) -> Iterator[AglAnswer]:
