@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
-from collections.abc import Callable, Sequence
-from contextlib import redirect_stdout
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from io import StringIO
@@ -152,6 +152,61 @@ class CHGNetPotential(Potential):
         return [answers] if len(structures) == 1 else answers
 
 
+class SevenNetPotential(Potential):
+    """SevenNet, which takes several crystals in one pass; energies alone need no gradient."""
+
+    def _energies(self, cells: Sequence[Atoms]) -> list[float]:
+        import sevenn._keys as keys
+        import torch
+
+        energies: list[float] = []
+        for graphs in self._batches(cells):
+            with torch.no_grad(), self._in_batches() as model:
+                graphs = model._preprocess(graphs)
+                for name, module in model.named_children():
+                    if name != "force_output":
+                        graphs = module(graphs)
+            energies += graphs[keys.PRED_TOTAL_ENERGY].ravel().tolist()
+        return energies
+
+    def _responses(self, cells: Sequence[Atoms]) -> list[Response]:
+        import sevenn._keys as keys
+
+        responses = []
+        for graphs in self._batches(cells):
+            with self._in_batches() as model:
+                answer = model(graphs)
+            energies = answer[keys.PRED_TOTAL_ENERGY].ravel().tolist()
+            pull = -answer[keys.PRED_STRESS].detach().cpu().double().numpy()[:, [0, 1, 2, 4, 5, 3]]
+            forces = answer[keys.PRED_FORCE].detach().cpu().double().numpy()
+            shares = np.split(forces, np.cumsum(answer["num_atoms"].tolist())[:-1])
+            responses += [Response(*one) for one in zip(energies, shares, pull, strict=True)]
+        return responses
+
+    def _batches(self, cells: Sequence[Atoms]) -> Iterator[Any]:
+        from sevenn.atom_graph_data import AtomGraphData
+        from sevenn.train.dataload import unlabeled_atoms_to_graph
+        from torch_geometric.data import Batch
+
+        size = max(1, _ATOMS_PER_BATCH // max(len(cell) for cell in cells))
+        for start in range(0, len(cells), size):
+            graphs = []
+            for cell in cells[start : start + size]:
+                self.calculator.set_atoms(cell)
+                graph = unlabeled_atoms_to_graph(cell, self.calculator.cutoff, with_shift=False)
+                graphs.append(AtomGraphData.from_numpy_dict(graph))
+            yield Batch.from_data_list(graphs).to(self.calculator.device)
+
+    @contextmanager
+    def _in_batches(self) -> Iterator[Any]:
+        """The network, told that it gets a batch; the calculator, which relaxes, gives it one crystal at a time."""
+        self.calculator.model.set_is_batch_data(True)
+        try:
+            yield self.calculator.model
+        finally:
+            self.calculator.model.set_is_batch_data(False)
+
+
 def load_potential(name: str) -> Potential:
     """Load a potential.
 
@@ -193,7 +248,7 @@ def _sevennet(model: str, label: str) -> Potential:
     from sevenn.calculator import SevenNetCalculator
 
     calculator = SevenNetCalculator(model, device=_device())
-    return Potential(label, f"(sevenn {version('sevenn')})", calculator, soft_in_shear=True)
+    return SevenNetPotential(label, f"(sevenn {version('sevenn')})", calculator, soft_in_shear=True)
 
 
 def _mace() -> Potential:

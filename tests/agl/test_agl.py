@@ -173,9 +173,15 @@ def test_real_potentials(name):
     answer = agl(SILICON, loaded)
     assert answer.bulk_modulus_gpa == pytest.approx(88.0, rel=0.15)
     assert 1.0 < answer.gruneisen < 2.5
-    cells = [bulk("Si", "diamond", a) for a in (5.3, 5.4, 5.5)]
-    assert np.allclose(loaded.energies(cells), [r.energy for r in loaded.responses(cells)], atol=1e-5)
     assert loaded.name in answer.potential
+    cells = [bulk("Si", "diamond", 5.3), bulk("MgO", "rocksalt", 4.3), bulk("ZnS", "wurtzite", 3.8, c=6.2)] * 12
+    for seed, cell in enumerate(cells):
+        cell.rattle(0.02, seed=seed)
+    together, alone = loaded.responses(cells), Potential("alone", "", loaded.calculator).responses(cells)
+    for one, other in zip(together, alone, strict=True):
+        assert one.energy == pytest.approx(other.energy, abs=1e-5)
+        assert np.allclose(one.forces, other.forces, atol=1e-4) and np.allclose(one.stress, other.stress, atol=1e-6)
+    assert np.allclose(loaded.energies(cells), [r.energy for r in together], atol=1e-5)
 
 
 def soft(factory: str) -> Potential:
