@@ -13,16 +13,39 @@ from pathlib import Path
 
 import typer
 from pymatgen.core import Lattice, Structure
+from pymatgen.symmetry.groups import SpaceGroup
 
 TEXTBOOK = Path(__file__).parent.parent / "src" / "kappatune" / "assets" / "textbook"
-WURTZITE_U = 0.375
 
-CUBIC = {  # prototype -> space group, coordinates of the first and second species
-    "diamond": ("Fd-3m", [[0.0, 0.0, 0.0]]),
-    "zincblende": ("F-43m", [[0.0, 0.0, 0.0], [0.25, 0.25, 0.25]]),
-    "rocksalt": ("Fm-3m", [[0.0, 0.0, 0.0], [0.5, 0.5, 0.5]]),
-    "cesium-chloride": ("Pm-3m", [[0.0, 0.0, 0.0], [0.5, 0.5, 0.5]]),
-    "fluorite": ("Fm-3m", [[0.0, 0.0, 0.0], [0.25, 0.25, 0.25]]),
+Sites = list[list[float]]  # fractional coordinates of one species' inequivalent sites
+
+PROTOTYPES: dict[str, tuple[str, list[Sites]]] = {  # name -> space group, sites of each species
+    "diamond": ("Fd-3m", [[[0, 0, 0]]]),
+    "zincblende": ("F-43m", [[[0, 0, 0]], [[0.25, 0.25, 0.25]]]),
+    "rocksalt": ("Fm-3m", [[[0, 0, 0]], [[0.5, 0.5, 0.5]]]),
+    "cesium-chloride": ("Pm-3m", [[[0, 0, 0]], [[0.5, 0.5, 0.5]]]),
+    "fluorite": ("Fm-3m", [[[0, 0, 0]], [[0.25, 0.25, 0.25]]]),
+    "perovskite": ("Pm-3m", [[[0, 0, 0]], [[0.5, 0.5, 0.5]], [[0.5, 0.5, 0]]]),
+    "spinel": ("Fd-3m", [[[0, 0, 0]], [[0.625, 0.625, 0.625]], [[0.3867, 0.3867, 0.3867]]]),
+    "rutile": ("P4_2/mnm", [[[0, 0, 0]], [[0.305, 0.305, 0]]]),
+    "chalcopyrite": ("I-42d", [[[0, 0, 0]], [[0, 0, 0.5]], [[0.2574, 0.25, 0.125]]]),
+    "zircon": ("I4_1/amd", [[[0, 0, 0]], [[0, 0, 0.5]], [[0, 0.1846, 0.3282]]]),
+    "wurtzite": ("P6_3mc", [[[1 / 3, 2 / 3, 0]], [[1 / 3, 2 / 3, 0.375]]]),
+    "moissanite-6H": (
+        "P6_3mc",
+        [
+            [[0, 0, 0], [1 / 3, 2 / 3, 1 / 6], [2 / 3, 1 / 3, 1 / 3]],
+            [[0, 0, 1 / 8], [1 / 3, 2 / 3, 7 / 24], [2 / 3, 1 / 3, 11 / 24]],
+        ],
+    ),
+    "corundum": ("R-3c", [[[0, 0, 0.3522]], [[0.3063, 0, 0.25]]]),
+    "lanthanum-aluminate": ("R-3c", [[[0, 0, 0.25]], [[0, 0, 0]], [[0.525, 0, 0.25]]]),
+    "tetradymite": ("R-3m", [[[0, 0, 0.4001]], [[0, 0, 0], [0, 0, 0.2095]]]),
+    "quartz": ("P3_221", [[[0.4697, 0, 2 / 3]], [[0.4135, 0.2669, 0.7858]]]),
+    "tysonite": (
+        "P-3c1",
+        [[[0.6598, 0, 0.25]], [[0.3659, 0.0536, 0.0813], [1 / 3, 2 / 3, 0.1859], [0, 0, 0.25]]],
+    ),
 }
 
 
@@ -30,25 +53,16 @@ def build(species: list[str], prototype: str, a: float, c: float | None) -> Stru
     """The crystal of a prototype.
 
     Args:
-        species: Cation first.
-        prototype: One of `CUBIC`, `wurtzite`, `rutile` or `corundum`.
+        species: In the order of the prototype's sites, cations first.
+        prototype: One of `PROTOTYPES`.
         a: Å.
-        c: Å, for the last three.
+        c: Å; None where it is a.
     """
-    if prototype in CUBIC:
-        group, sites = CUBIC[prototype]
-        return Structure.from_spacegroup(group, Lattice.cubic(a), species, sites)
-    assert c is not None
-    if prototype == "wurtzite":
-        sites = [[1 / 3, 2 / 3, 0.0], [1 / 3, 2 / 3, WURTZITE_U]]
-        return Structure.from_spacegroup("P6_3mc", Lattice.hexagonal(a, c), species, sites)
-    if prototype == "rutile":
-        sites = [[0.0, 0.0, 0.0], [0.305, 0.305, 0.0]]
-        return Structure.from_spacegroup("P4_2/mnm", Lattice.tetragonal(a, c), species, sites)
-    if prototype == "corundum":
-        sites = [[0.0, 0.0, 0.3522], [0.3063, 0.0, 0.25]]
-        return Structure.from_spacegroup("R-3c", Lattice.hexagonal(a, c), species, sites)
-    raise ValueError(f"unknown prototype {prototype}")
+    group, sites = PROTOTYPES[prototype]
+    gamma = 120 if SpaceGroup(group).crystal_system in ("trigonal", "hexagonal") else 90
+    lattice = Lattice.from_parameters(a, a, c or a, 90, 90, gamma)
+    pairs = [(name, site) for name, own in zip(species, sites, strict=True) for site in own]
+    return Structure.from_spacegroup(group, lattice, [name for name, _ in pairs], [site for _, site in pairs])
 
 
 def main() -> None:

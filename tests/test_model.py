@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,16 @@ def test_textbook_crystals_come_out_right(model):
     assert np.exp(np.median(factor)) < 1.6
     by_id = {row.id: row.kappa_w_mk for row in rows}
     assert by_id["C"] > by_id["Si"] > by_id["GaAs"] > by_id["NaCl"] > by_id["CsI"]
+
+
+def test_every_textbook_value_names_its_crystal_and_document(model):
+    with VALUES.open(newline="") as lines:
+        table = list(csv.DictReader(lines))
+    assert len({row["id"] for row in table}) == len(table) >= 40
+    for row, predicted in zip(table, model.predict([VALUES.parent / row["file"] for row in table]), strict=True):
+        assert predicted.reason is None and predicted.id == row["id"] == Path(row["file"]).stem
+        assert set(re.findall("[A-Z][a-z]?", predicted.formula)) == set(row["species"].split())
+        assert row["set"] in ("shown", "learned") and row["quoted"] and row["url"].startswith("http")
 
 
 def test_debye_temperatures_and_gruneisen_parameters(model):
