@@ -22,6 +22,7 @@ from ase.data import atomic_masses
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
+from benchmarks.figures import kappa_against
 from benchmarks.results import data_folder, store
 from kappatune.agl.batch import answer
 from kappatune.agl.workflow import AglAnswer, AglSettings, energy_curve
@@ -59,6 +60,13 @@ def main(
     name = calculator.replace("/", "_").replace(":", "_")
     settings = AglSettings(poisson="network" if poisson == "network" else "auto")
     done = _run(_sample(rows, n), potential, work / f"agl-engine-{name}.jsonl", settings)
+    answered = [line for line in done if line["kappa"] is not None]
+    panels = {str(potential): "kappa", "with AFLOW's Poisson ratio": "kappa_aflow_poisson"}
+    kappa_against(
+        f"agl_engine_{name}",
+        {title: _pairs(answered, key) for title, key in panels.items()},
+        "AFLOW AGL",
+    )
     store(
         f"agl_engine_{name}",
         {
@@ -229,6 +237,12 @@ def _engine_figures(lines: list[dict[str, Any]]) -> dict[str, Any]:
         "median_seconds_curve_12_atoms": _median([a["seconds_curve"] for a in small if a["seconds_curve"]]),
         "median_seconds_with_relaxation": _median([a["seconds_all"] for a in answered]),
     }
+
+
+def _pairs(lines: list[dict[str, Any]], key: str) -> tuple[list[float], list[float]]:
+    """AFLOW's kappa and ours, where there is ours."""
+    known = [line for line in lines if line[key]]
+    return [line["aflow_kappa"] for line in known], [line[key] for line in known]
 
 
 def _kappa_figures(lines: list[dict[str, Any]], key: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any
 from kappatune.agl.workflow import AglAnswer, AglSettings, agl
 from kappatune.errors import UserError
 from kappatune.potentials import Potential, load_potential
+from kappatune.processes import end_with_parent, one_thread
 from kappatune.structures import Crystal, Rejection
 
 _AHEAD = 4
@@ -49,7 +50,7 @@ def answer_all(
     """
     loaded = load_potential(potential)
     if workers == 1:
-        _one_thread()
+        one_thread()
         for entry in entries:
             yield answer(entry, loaded, settings)
         return
@@ -105,15 +106,9 @@ _here: dict[str, Any] = {}
 
 
 def _start(potential: str, settings: AglSettings) -> None:
-    _one_thread()
+    end_with_parent()
+    one_thread()
     _here.update(potential=load_potential(potential), settings=settings)
-
-
-def _one_thread() -> None:
-    """Networks this small run fastest on one thread, and two of them starve each other on a shared machine."""
-    import torch
-
-    torch.set_num_threads(1)
 
 
 def _answer_here(entry: Crystal | Rejection) -> AglAnswer:

@@ -178,12 +178,27 @@ class AglAnswer(BaseModel):
     curve_energies_ev: tuple[float, ...] = ()
 
 
+@dataclass(frozen=True)
+class Relaxed:
+    """A relaxed crystal.
+
+    Attributes:
+        atoms: Primitive standard cell.
+        space_group: International number.
+        warnings: What is unusual.
+    """
+
+    atoms: Atoms
+    space_group: int
+    warnings: tuple[str, ...] = ()
+
+
 def agl(crystal: Crystal, potential: Potential, settings: AglSettings | None = None) -> AglAnswer:
     """AGL of one crystal.
 
     The primitive standard cell is relaxed with its symmetry kept, then scaled; at the scaled volumes the fractional
-    coordinates and the shape stay those of the relaxed cell, and the energies give B and gamma. Elastic constants,
-    ions relaxed, give the Poisson ratio, which stays constant in volume. See `physics.debye_gruneisen`.
+    coordinates and the shape stay those of the relaxed cell, and the energies give B and gamma. The Poisson ratio, from
+    elastic constants with relaxed ions or from elsewhere, stays constant in volume. See `physics.debye_gruneisen`.
 
     Args:
         crystal: Any cell of the crystal.
@@ -202,16 +217,25 @@ def agl(crystal: Crystal, potential: Potential, settings: AglSettings | None = N
         UnknownModuli: The networks for elastic moduli were asked for and cannot judge the crystal.
     """
     settings = settings or AglSettings()
-    warnings: list[str] = []
-    relaxed, space_group = _relaxed(check(crystal), potential, settings, warnings)
+    relaxed = relaxed_crystal(crystal, potential, settings)
+    return agl_of_relaxed(crystal, relaxed, potential, settings)
+
+
+def agl_of_relaxed(crystal: Crystal, relaxed: Relaxed, potential: Potential, settings: AglSettings) -> AglAnswer:
+    """AGL of a crystal that `relaxed_crystal` has relaxed with the same potential and settings.
+
+    Raises:
+        BadAnswer, BadCurve, BadElasticity, UnknownModuli: As `agl`.
+    """
+    warnings, atoms = list(relaxed.warnings), relaxed.atoms
     start = perf_counter()
-    volumes, energies, curve = energy_curve(relaxed, potential, settings)
+    volumes, energies, curve = energy_curve(atoms, potential, settings)
     if curve.residual > ROUGH * np.ptp(energies):
         warnings.append("the energies are rough: they leave the fit by more than 1 % of their range")
-    elasticity = _elasticity(relaxed, potential, settings, warnings)
-    ratio, source = _poisson_ratio(relaxed, elasticity, potential, settings, warnings)
+    elasticity = _elasticity(atoms, potential, settings, warnings)
+    ratio, source = _poisson_ratio(atoms, elasticity, potential, settings, warnings)
     moduli = elasticity.moduli if elasticity else None
-    n_atoms, mass = len(relaxed), float(relaxed.get_masses().sum())
+    n_atoms, mass = len(atoms), float(atoms.get_masses().sum())
     model = DebyeGruneisen(curve, n_atoms, mass, ratio)
     at = model.state(settings.reference_k)
     temperatures = np.array(settings.temperatures_k)
@@ -247,7 +271,7 @@ def agl(crystal: Crystal, potential: Potential, settings: AglSettings | None = N
         thermal_expansion_per_k=at.thermal_expansion,
         n_atoms=n_atoms,
         mass_u=mass,
-        space_group=space_group,
+        space_group=relaxed.space_group,
         ions_fixed=elasticity.ions_fixed if elasticity else None,
         potential=str(potential),
         seconds=perf_counter() - start,
@@ -332,9 +356,14 @@ def energy_curve(
     return volumes, energies, fit_equation_of_state(volumes, energies, settings.fit)
 
 
-def _relaxed(crystal: Crystal, potential: Potential, settings: AglSettings, warnings: list[str]) -> tuple[Atoms, int]:
-    """The relaxed primitive cell; reduced again, for a relaxation may restore symmetry."""
-    start, group_before = primitive_cell(crystal, settings.symprec)
+def relaxed_crystal(crystal: Crystal, potential: Potential, settings: AglSettings) -> Relaxed:
+    """The relaxed primitive cell; reduced again, for a relaxation may restore symmetry.
+
+    Raises:
+        BadCrystal, BadAnswer, NotConverged: As `agl`.
+    """
+    warnings = []
+    start, group_before = primitive_cell(check(crystal), settings.symprec)
     relaxed = relax(start, potential, fmax=settings.fmax, max_steps=settings.max_steps, symprec=settings.symprec)
     reduced, group = primitive_cell(Crystal.from_ase(relaxed), settings.symprec)
     if group != group_before:
@@ -343,7 +372,7 @@ def _relaxed(crystal: Crystal, potential: Potential, settings: AglSettings, warn
     stress = float(np.abs(left.stress).max() / GPa)
     if stress > MAX_STRESS_GPA:
         warnings.append(f"the relaxed cell is still under a stress of {stress:.1f} GPa")
-    return reduced, group
+    return Relaxed(reduced, group, tuple(warnings))
 
 
 def _unlikely(state: ThermalState, ratio: float) -> list[str]:

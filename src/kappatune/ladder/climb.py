@@ -33,6 +33,13 @@ UNITS = {"kappa_w_mk": "W/(m K) at 300 K", "lower_w_mk": "W/(m K)", "upper_w_mk"
 USER_FIDELITY: Fidelity = "experiment"
 """Fidelity of a user's rows that name none."""
 
+ASSETS = Path(__file__).parent.parent / "assets"
+SHIPPED_TABLES = {
+    "shipped:prototypes": ASSETS / "prototypes" / "agl",
+    "shipped:textbook": ASSETS / "textbook" / "values.csv",
+}
+"""Tables that come with the package, under the names recipes give them."""
+
 SMALLEST_TABLE = 5
 """Rows below which nothing is fitted."""
 
@@ -49,13 +56,16 @@ class _Rung:
 
 
 def tables_in(data: Path | None) -> Tables:
-    """How stages find their tables: files of a folder, or the one table given.
+    """How stages find their tables: what comes with the package, files of a folder, or the one table given.
 
     Args:
         data: A folder for stages that name tables; a table for stages that name none.
     """
 
     def find(stage: Stage) -> list[LabelledTable]:
+        shipped = [SHIPPED_TABLES[name] for name in stage.data if name in SHIPPED_TABLES]
+        if shipped and len(shipped) == len(stage.data):
+            return [read_table(path, default_fidelity=stage.fidelity) for path in shipped]
         if data is None:
             raise BadRun(f"stage '{stage.name}' needs data: give --data (or set KAPPATUNE_DATA)")
         if not data.exists():
@@ -64,7 +74,7 @@ def tables_in(data: Path | None) -> Tables:
             raise BadRun(f"stage '{stage.name}' takes {', '.join(stage.data)} from a folder, but --data is a file")
         if not stage.data and data.is_dir():
             raise BadRun(f"stage '{stage.name}' takes one table: let --data name a .parquet, .jsonl or .csv file")
-        paths = [data / name for name in stage.data] or [data]
+        paths = [SHIPPED_TABLES.get(name, data / name) for name in stage.data] or [data]
         return [read_table(path, default_fidelity=stage.fidelity or USER_FIDELITY) for path in paths]
 
     return find
@@ -107,6 +117,9 @@ def climb(
     start = KappaModel.load(recipe.start) if recipe.start else None
     card = start.card.host if start else read_host_card(str(recipe.host))
     stock = start.members[0].host if start else new_host(card)
+    if not recipe.pretrained:
+        source = f"random weights, trained by the recipe '{recipe.name}'"
+        card = card.model_copy(update={"name": recipe.name, "source": source, "licence": "MIT"})
     _check_names(recipe, stock, start)
     left_out: list[dict[str, Any]] = []
     rungs = [_prepare(stage, tables(stage), stock, left_out) for stage in recipe.stages]
@@ -117,9 +130,8 @@ def climb(
     if left_out:
         say(f"{len(left_out)} rows were left out, each with its reason in {run / 'left_out.jsonl'}")
 
-    scaler = (
-        start.card.scaler if start else TargetScaler.fit(rungs[0].data.kappa, recipe.target, rungs[0].data.properties)
-    )
+    first = next(rung.data for rung in rungs if not rung.stage.pretrain)
+    scaler = start.card.scaler if start else TargetScaler.fit(first.kappa, recipe.target, first.properties)
     seeds = recipe.seeds
     if start and len(seeds) == 1:
         seeds = tuple(seeds[0] + k for k in range(len(start.members)))
@@ -133,7 +145,8 @@ def climb(
             result = _step(network, rung, seed, run / f"member-{k + 1}" / rung.stage.name, progress)
             metrics[rung.stage.name].append({"seed": seed, **result})
             error = result["validation_error"]
-            said = f"validation |ln kappa| error {error:.3f}" if error is not None else "no validation part"
+            what = f"error of {rung.stage.pretrain}" if rung.stage.pretrain else "|ln kappa| error"
+            said = f"validation {what} {error:.3f}" if error is not None else "no validation part"
             say(f"member {k + 1} of {len(seeds)}, {rung.stage.name}: {result['epochs']} epochs, {said}")
         members.append(network)
     model = KappaModel(_card(recipe, card, start, rungs, scaler, metrics, members), members)
@@ -214,6 +227,7 @@ def _prepare(stage: Stage, tables: list[LabelledTable], stock: Host, left_out: l
         kappa=np.array([row.kappa for row in rows]),
         properties=_properties(stage, rows, graphs),
         formulas=[row.crystal.formula for row in rows],
+        pretraining=_pretraining(stage, rows),
     )
     elements = sorted({z for row in rows for z in row.crystal.numbers.tolist()})
     return _Rung(stage, fidelity, data, elements, cards)
@@ -241,6 +255,15 @@ def _properties(stage: Stage, rows: list[LabelledCrystal], graphs: CrystalGraphs
     if any(column and np.isnan(v).all() for column, v in zip(columns, np.array(values).T, strict=True)):
         raise BadRun(f"stage '{stage.name}': a column of {', '.join(filter(None, columns))} is missing or empty")
     return transform_properties(torch.tensor(values), descriptors(graphs.batch())).double().numpy()
+
+
+def _pretraining(stage: Stage, rows: list[LabelledCrystal]) -> NDArray[np.float64] | None:
+    if stage.pretrain is None:
+        return None
+    values = np.array([row.properties.get(stage.pretrain, np.nan) for row in rows])
+    if np.isnan(values).any():
+        raise BadRun(f"stage '{stage.name}': {np.isnan(values).sum()} rows have no number in '{stage.pretrain}'")
+    return values
 
 
 def _fidelity(stage: Stage, tables: Iterable[LabelledTable]) -> Fidelity:
@@ -282,7 +305,8 @@ def _begin(recipe: Recipe, card: HostCard, scaler: TargetScaler, seed: int) -> K
 
 def _step(network: KappaNetwork, rung: _Rung, seed: int, folder: Path, progress: bool) -> dict[str, Any]:
     """Climb one rung, or take its stored result."""
-    _attach_head(network, rung, seed)
+    if not rung.stage.pretrain:
+        _attach_head(network, rung, seed)
     done = folder / "done.json"
     weights = folder / "network.safetensors"
     if done.is_file():
@@ -330,8 +354,9 @@ def _card(
     elements = {k: set(v) for k, v in before.elements.items()} if before else {}
     formulas = {k: set(v) for k, v in before.formulas.items()} if before else {}
     for rung in rungs:
-        elements.setdefault(rung.fidelity, set()).update(rung.elements)
-        formulas.setdefault(rung.fidelity, set()).update(rung.data.formulas)
+        formulas.setdefault("pretraining" if rung.stage.pretrain else rung.fidelity, set()).update(rung.data.formulas)
+        if not rung.stage.pretrain:
+            elements.setdefault(rung.fidelity, set()).update(rung.elements)
     libraries = ("kappatune", "torch", "lightning", "numpy", "pymatgen", "ase")
     return ModelCard(
         name=recipe.name,
@@ -351,7 +376,7 @@ def _card(
         members=list(range(len(members))),
         metrics=metrics,
         versions={"python": platform.python_version(), **{name: version(name) for name in libraries}},
-        licence="MIT; grown from MEGNet weights under BSD-3-Clause",
+        licence="MIT; grown from MEGNet weights under BSD-3-Clause" if recipe.pretrained else "MIT",
         weights_sha256="",
     )
 

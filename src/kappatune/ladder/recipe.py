@@ -44,7 +44,9 @@ class Stage(_Strict):
 
     Attributes:
         name: Name of the stage, used in logs and folders.
-        data: Tables inside the data folder; empty: the table given to `train --data` itself.
+        data: Tables inside the data folder; `shipped:prototypes` and `shipped:textbook` come with the package; empty:
+            the table given to `train --data` itself.
+        pretrain: Column that the host learns with a head that is then thrown away; kappa plays no part.
         fidelity: Rows of this fidelity are used; without it, the one fidelity the table holds.
         frozen: Prefixes of parameter names that stay as they are (`host`, `host.blocks.0`, ...).
         properties: Columns that hold further targets of the `agl` rung of a `debye` model.
@@ -62,6 +64,7 @@ class Stage(_Strict):
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
     data: tuple[str, ...] = ()
+    pretrain: str | None = None
     fidelity: Fidelity | None = None
     frozen: tuple[str, ...] = ()
     properties: dict[Property, str] = {}
@@ -117,9 +120,15 @@ class Recipe(_Strict):
             changed = sorted(name for name in own if getattr(self, name) != type(self).model_fields[name].default)
             if changed:
                 raise ValueError(f"with 'start', {', '.join(changed)} come from the model: remove them here")
-        if self.composition == "debye" and (self.target != "ln" or self.stages[0].fidelity != BASE):
+        climbing = [stage for stage in self.stages if not stage.pretrain]
+        n_pretraining = len(self.stages) - len(climbing)
+        if tuple(climbing) != self.stages[n_pretraining:] or not climbing or (self.start and n_pretraining):
+            raise ValueError("stages that pretrain come first, in a recipe with 'host', and others follow")
+        if self.composition == "debye" and (self.target != "ln" or climbing[0].fidelity != BASE):
             raise ValueError(f"a 'debye' model has the target 'ln' and begins with a stage of fidelity '{BASE}'")
         for stage in self.stages:
+            if stage.pretrain and (stage.loss == "mape" or stage.properties):
+                raise ValueError(f"stage '{stage.name}' pretrains: it has no properties, and no loss 'mape'")
             if stage.properties and (stage.loss == "mape" or (self.host and self.composition == "direct")):
                 raise ValueError(
                     f"stage '{stage.name}' names properties, which only a 'debye' model learns, not by mape"

@@ -22,7 +22,8 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from kappatune.graphs import CrystalGraphs, GraphBatch
-from kappatune.heads import BASE, PROPERTIES, KappaNetwork, Outputs
+from kappatune.heads import BASE, PROPERTIES, Head, KappaNetwork, Outputs
+from kappatune.hosts import Host
 from kappatune.ladder.checkpoint import SafetensorsCheckpointIO
 from kappatune.ladder.recipe import BadRun, Stage
 
@@ -30,8 +31,9 @@ CHECKPOINT_SECONDS = 15.0
 """A checkpoint is written at the end of an epoch when the last one is older than this."""
 
 _VALIDATION_BATCH = 512
+_PRETRAINING_WIDTHS = (64,)
 Item = tuple[GraphBatch | Tensor, Tensor, Tensor]
-"""Graphs or features; kappa (n,); transformed properties (n, 4)."""
+"""Graphs or features; kappa (n,), or the column a stage pretrains on; transformed properties (n, 4)."""
 
 
 @dataclass(frozen=True)
@@ -43,12 +45,14 @@ class StageData:
         kappa: (n,) W/(m K).
         properties: (n, 4) transformed properties (`kappatune.heads.transform_properties`), NaN where unknown.
         formulas: (n,) reduced formulas; rows of one formula are never split.
+        pretraining: (n,) values of the column a stage pretrains on, in its unit; None otherwise.
     """
 
     graphs: CrystalGraphs
     kappa: NDArray[np.float64]
     properties: NDArray[np.float64]
     formulas: Sequence[str]
+    pretraining: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,8 @@ class StageResult:
     Attributes:
         epochs: Epochs run.
         best_epoch: Epoch whose weights were kept, counted from 1.
-        validation_error: Mean |ln kappa| error on the inner validation part at that epoch, if there is one.
+        validation_error: Mean |ln kappa| error on the inner validation part at that epoch, if there is one; of a stage
+            that pretrains the mean absolute error of its column.
         n_train: Crystals fitted.
         n_validation: Crystals of the inner validation part.
         seconds: Wall time of this run of the stage.
@@ -102,18 +107,17 @@ def climb_stage(
     source: CrystalGraphs | Tensor = data.graphs
     if not any(p.requires_grad for p in network.host.parameters()):
         source = all_features(network, data.graphs)
-    kappa = torch.from_numpy(data.kappa).float()
+    module, target = _module(network, stage, fidelity, data, train, seed)
     properties = torch.from_numpy(data.properties).float()
     loader: DataLoader[Item] = DataLoader(
-        _Crystals(source, kappa, properties, train),
+        _Crystals(source, target, properties, train),
         batch_size=stage.batch_size,
         sampler=_Shuffle(len(train), seed),
         collate_fn=_as_it_is,
     )
     validation_loader = DataLoader(
-        _Crystals(source, kappa, properties, validation), batch_size=_VALIDATION_BATCH, collate_fn=_as_it_is
+        _Crystals(source, target, properties, validation), batch_size=_VALIDATION_BATCH, collate_fn=_as_it_is
     )
-    module = StageModule(network, stage, fidelity)
     callbacks: list[Callback] = [_Checkpoint(folder)]
     if stage.validation and stage.validation.patience and len(validation):
         patience = stage.validation.patience
@@ -160,10 +164,23 @@ def climb_stage(
     )
 
 
+def _module(
+    network: KappaNetwork, stage: Stage, fidelity: str, data: StageData, train: NDArray[np.int64], seed: int
+) -> tuple[StageModule, Tensor]:
+    """What is trained, and its targets."""
+    if data.pretraining is None:
+        return StageModule(network, stage, fidelity), torch.from_numpy(data.kappa).float()
+    values = data.pretraining[train]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        pupil = Pupil(network.host, network.level, float(values.mean()), float(values.std()) or 1.0)
+    return PretrainingModule(pupil, stage, fidelity), torch.from_numpy(data.pretraining).float()
+
+
 class StageModule(pl.LightningModule):
     """Loss, optimiser and validation of one stage."""
 
-    def __init__(self, network: KappaNetwork, stage: Stage, fidelity: str) -> None:
+    def __init__(self, network: nn.Module, stage: Stage, fidelity: str) -> None:
         super().__init__()
         self.network = network
         self.stage = stage
@@ -184,7 +201,7 @@ class StageModule(pl.LightningModule):
     def training_step(self, batch: Item, batch_index: int) -> Tensor:
         """Loss of one batch."""
         crystals, kappa, properties = batch
-        loss = self._loss(self.network(crystals, self.fidelity), kappa, properties)
+        loss = self._loss(crystals, kappa, properties)
         if not torch.isfinite(loss):
             raise BadRun(
                 f"stage '{self.stage.name}', epoch {self.current_epoch + 1}: the loss is no longer finite: "
@@ -199,10 +216,9 @@ class StageModule(pl.LightningModule):
             self.averaged.update_parameters(self.network)
 
     def validation_step(self, batch: Item, batch_index: int) -> None:
-        """Collect |ln kappa| errors."""
+        """Collect errors."""
         crystals, kappa, _ = batch
-        predicted = self.network.scaler.ln_kappa(self.judged(crystals, self.fidelity).scaled)
-        self._errors.append((predicted - kappa.log()).abs())
+        self._errors.append(self._error(crystals, kappa))
 
     def on_validation_epoch_end(self) -> None:
         """Remember the weights of the best epoch so far."""
@@ -248,8 +264,14 @@ class StageModule(pl.LightningModule):
         )
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
-    def _loss(self, outputs: Outputs, kappa: Tensor, properties: Tensor) -> Tensor:
-        scaler, weights = self.network.scaler, self.stage.loss_weights
+    def _error(self, crystals: GraphBatch | Tensor, kappa: Tensor) -> Tensor:
+        """|ln kappa| errors of the judged network."""
+        scaler = cast(KappaNetwork, self.network).scaler
+        return (scaler.ln_kappa(self.judged(crystals, self.fidelity).scaled) - kappa.log()).abs()
+
+    def _loss(self, crystals: GraphBatch | Tensor, kappa: Tensor, properties: Tensor) -> Tensor:
+        outputs: Outputs = self.network(crystals, self.fidelity)
+        scaler, weights = cast(KappaNetwork, self.network).scaler, self.stage.loss_weights
         if self.stage.loss == "mape":
             return ((scaler.decode(outputs.scaled) - kappa).abs() / kappa).mean()
         loss = weights.get("kappa", 0.0) * self._distance(outputs.scaled, scaler.encode(kappa)).mean()
@@ -264,6 +286,33 @@ class StageModule(pl.LightningModule):
     def _distance(self, predicted: Tensor, target: Tensor) -> Tensor:
         losses = {"l1": nn.functional.l1_loss, "smooth_l1": nn.functional.smooth_l1_loss}
         return losses[self.stage.loss](predicted, target, reduction="none")
+
+
+class Pupil(nn.Module):
+    """A host with a head for the column it is pretrained on."""
+
+    def __init__(self, host: Host, level: str, mean: float, std: float) -> None:
+        super().__init__()
+        self.host = host
+        self.level = level
+        self.mean = mean
+        self.std = std
+        self.head = Head(host.embedding_sizes[level], _PRETRAINING_WIDTHS, 1)
+
+    def forward(self, batch: GraphBatch) -> Tensor:
+        """(n,) the column, in its unit."""
+        return self.mean + self.std * self.head(self.host.embed(batch, self.level))[:, 0]
+
+
+class PretrainingModule(StageModule):
+    """A stage that teaches the host a column; what is learnt in its head is thrown away."""
+
+    def _error(self, crystals: GraphBatch | Tensor, kappa: Tensor) -> Tensor:
+        return (self.judged(crystals) - kappa).abs()
+
+    def _loss(self, crystals: GraphBatch | Tensor, kappa: Tensor, properties: Tensor) -> Tensor:
+        std = cast(Pupil, self.network).std
+        return self._distance(self.network(crystals) / std, kappa / std).mean()
 
 
 class _Checkpoint(Callback):
@@ -348,7 +397,7 @@ def split_by_formula(
 def frozen_prefixes(network: KappaNetwork, stage: Stage, fidelity: str) -> tuple[str, ...]:
     """What stays as it is: the recipe's wish, other rungs' heads, and everything below a correction."""
     others = tuple(f"heads.{name}" for name in network.heads if name != fidelity)
-    correction = network.composition == "debye" and fidelity != BASE
+    correction = network.composition == "debye" and fidelity != BASE and not stage.pretrain
     return (*stage.frozen, *others, *(("host",) if correction else ()))
 
 

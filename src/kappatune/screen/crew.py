@@ -6,19 +6,18 @@ those that end two workers get a row with the reason.
 
 from __future__ import annotations
 
-import os
-import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from kappatune.errors import UserError
+from kappatune.processes import end_with_parent
 from kappatune.screen.parts import Counts
 from kappatune.screen.request import BadRequest, ScanSettings
 from kappatune.screen.sources import Unit
@@ -224,21 +223,13 @@ _worker: Worker | UserError | None = None
 def _begin(settings: ScanSettings, out: Path) -> None:
     """Load in the worker's process, where alone torch is imported; what fails is told when it is asked."""
     global _worker
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     from kappatune.screen.work import Worker
 
     try:
         _worker = Worker(settings, out)
     except UserError as error:
         _worker = error
-
-
-def _end_with_parent() -> None:
-    """A worker whose scan was killed would wait for its next unit for ever."""
-    parent = parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
 
 
 def _facts() -> dict[str, str]:

@@ -95,7 +95,7 @@ def read_table(path: str | Path, *, default_fidelity: Fidelity | None = None) ->
     """Read labelled crystals.
 
     Args:
-        path: A `.parquet`, `.jsonl` or `.csv` file.
+        path: A `.parquet`, `.jsonl` or `.csv` file, or a folder of `part-*.parquet` files, which are one table.
         default_fidelity: Fidelity of rows that name none.
 
     Returns:
@@ -105,6 +105,14 @@ def read_table(path: str | Path, *, default_fidelity: Fidelity | None = None) ->
         BadTable: The file is missing, of another kind, unreadable, or lacks a column.
     """
     path = Path(path)
+    if path.is_dir() and (parts := sorted(path.glob("part-*.parquet"))):
+        tables = [read_table(part, default_fidelity=default_fidelity) for part in parts]
+        return LabelledTable(
+            path.name,
+            [row for table in tables for row in table.rows],
+            [rejection for table in tables for rejection in table.rejections],
+            hashlib.sha256("".join(table.sha256 for table in tables).encode()).hexdigest(),
+        )
     rows: list[LabelledCrystal] = []
     rejections: list[Rejection] = []
     for number, row in enumerate(table_rows(path), 1):
