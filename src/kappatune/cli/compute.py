@@ -1,0 +1,36 @@
+"""`kappatune data compute`: a low-fidelity data set of our own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kappatune.cli.output import answer_stream, plain_errors, tell
+
+
+def compute(
+    out: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the parts go; those that are there stay.")],
+    parts: Annotated[int, typer.Option(min=1, help="Parts of 50 compositions in all, besides the elements.")] = 30,
+    calculator: Annotated[
+        str, typer.Option(help="`sevennet`, `chgnet`, ... or PATH:FACTORY, as in `kappatune agl`.")
+    ] = "sevennet",
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+) -> None:
+    """Compute crystals and their AGL values from prototypes and elements alone, with an interatomic potential.
+
+    Compositions stand in one fixed order, so a larger data set begins with the smaller one. Killed? The same command
+    goes on with the parts that are missing. Train on the folder with `kappatune train`.
+
+    Examples:
+        kappatune data compute prototypes --parts 80 --workers 2
+    """
+    with answer_stream() as answer, plain_errors():
+        from kappatune.prototypes.dataset import compute_dataset
+
+        made = compute_dataset(out, calculator, parts, workers, tell)
+        answer.write(f"{out}\n")
+    tell(f"{made.n_crystals} crystals of {made.n_compositions} compositions, by {made.potential}; left out:")
+    for reason, number in made.dropped.items():
+        tell(f"{number:6d}  {reason}")
