@@ -17,7 +17,7 @@ from kappatune.bundle import ModelCard, load_bundle, save_bundle
 from kappatune.errors import UserError
 from kappatune.graphs import CrystalGraphs, GraphBatch, build_graphs
 from kappatune.heads import KappaNetwork, debye_temperature, descriptors
-from kappatune.physics.slack import GRUNEISEN_RANGE
+from kappatune.physics.slack import CLASSICAL_FROM, GRUNEISEN_RANGE, acoustic_debye_temperature
 from kappatune.structures import BadCrystal, Crystal, Rejection, check, read_crystals
 from kappatune.structures.crystal import element_symbol
 
@@ -34,6 +34,9 @@ ALIASES = {"accurate": "ladder-5", "fast": "ladder-fast"}
 INTERVAL_SIGMAS = 1.645
 """Half-width of the interval in standard deviations of ln kappa over the members: 90 % of a normal law."""
 
+LEARNT_AT_K = 300.0
+"""Temperature of the values models learn, K; at any other, kappa follows from `at_temperature`."""
+
 _CHUNK = 256
 _EDGES_PER_BATCH = 4_000
 
@@ -45,13 +48,14 @@ class Prediction(BaseModel):
         id: Name of the crystal.
         file: File it came from.
         formula: Reduced formula.
-        kappa_w_mk: Lattice thermal conductivity at 300 K, W/(m K); geometric mean over the members.
+        temperature_k: Temperature of kappa, K.
+        kappa_w_mk: Lattice thermal conductivity, W/(m K); geometric mean over the members.
         lower_w_mk: Lower end of the interval, W/(m K).
         upper_w_mk: Upper end of the interval, W/(m K). The interval is the spread of the members, not yet calibrated.
         debye_temperature_k: Debye temperature of the primitive cell, K; null if the model does not know it.
         gruneisen: Grüneisen parameter; null if the model does not know it.
-        in_domain: Whether the crystal resembles what the model was trained on.
-        reason: Why there is no answer, or why the crystal is out of domain.
+        in_domain: Whether the crystal resembles what the model was trained on, and 1/T holds at the temperature.
+        reason: Why there is no answer, or why the row is out of domain.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -59,6 +63,7 @@ class Prediction(BaseModel):
     id: str
     file: str | None = None
     formula: str | None = None
+    temperature_k: float = LEARNT_AT_K
     kappa_w_mk: float | None = None
     lower_w_mk: float | None = None
     upper_w_mk: float | None = None
@@ -85,21 +90,27 @@ class Answers(NamedTuple):
 
 
 class Judgement(NamedTuple):
-    """A prediction and what lies behind it.
+    """A prediction at 300 K and what lies behind it.
 
     Attributes:
         prediction: The row.
         members_w_mk: (n_members,) kappa of each member, W/(m K); None without a network's answer.
         embedding: (d,) of the first member's host; None without a network's answer.
+        acoustic_debye_temperature_k: That of the row times n^(-1/3), n of the primitive cell, K; None if unknown.
     """
 
     prediction: Prediction
-    members_w_mk: NDArray[np.float64] | None
-    embedding: NDArray[np.float32] | None
+    members_w_mk: NDArray[np.float64] | None = None
+    embedding: NDArray[np.float32] | None = None
+    acoustic_debye_temperature_k: float | None = None
 
 
 class UnknownFidelity(UserError):
     """The model was not trained on the rung that was asked for."""
+
+
+class BadTemperature(UserError):
+    """A temperature that no crystal has."""
 
 
 def model_folder(name: str | Path) -> Path:
@@ -148,36 +159,47 @@ class KappaModel:
         """Whether the host knows every element of the crystal."""
         return self.members[0].host.supported_elements.issuperset(crystal.numbers.tolist())
 
-    def predict(self, structures: Input | Iterable[Input], fidelity: str | None = None) -> list[Prediction]:
+    def predict(
+        self, structures: Input | Iterable[Input], fidelity: str | None = None, temperature_k: float = LEARNT_AT_K
+    ) -> list[Prediction]:
         """Predict, one row per crystal, in order.
 
         Args:
             structures: pymatgen `Structure`s, ASE `Atoms`, `Crystal`s, or paths of files, folders and
                 globs (a file with several crystals gives several rows).
             fidelity: Rung whose value is wanted; by default the last one climbed (`dft` in shipped models).
+            temperature_k: Temperature of kappa, K; how it gets there from 300 K, `at_temperature` says.
 
         Returns:
             One row per crystal. A crystal without an answer has nulls and a reason.
 
         Raises:
             UnknownFidelity: The model has no such rung.
+            BadTemperature: The temperature is not above 0 K or not finite.
         """
-        return list(self.predict_stream(structures, fidelity))
+        return list(self.predict_stream(structures, fidelity, temperature_k))
 
-    def predict_stream(self, structures: Input | Iterable[Input], fidelity: str | None = None) -> Iterator[Prediction]:
+    def predict_stream(
+        self, structures: Input | Iterable[Input], fidelity: str | None = None, temperature_k: float = LEARNT_AT_K
+    ) -> Iterator[Prediction]:
         """Like `predict`, yielding rows as they are ready; memory does not grow with the input.
 
         Raises:
             UnknownFidelity: The model has no such rung.
+            BadTemperature: The temperature is not above 0 K or not finite.
         """
         rung = fidelity or self.default_fidelity
         if rung not in self.card.fidelities:
             raise UnknownFidelity(
                 f"model '{self.card.name}' does not answer for '{rung}': it knows {', '.join(self.card.fidelities)}"
             )
+        if not 0 < temperature_k < math.inf:
+            raise BadTemperature(f"the temperature is {temperature_k:g} K: give one above 0 K")
         entries = as_entries(structures)
         chunks = iter(lambda: list(islice(entries, _CHUNK)), [])
-        return chain.from_iterable((j.prediction for j in self.judge(chunk, rung)) for chunk in chunks)
+        return chain.from_iterable(
+            (at_temperature(judged, temperature_k) for judged in self.judge(chunk, rung)) for chunk in chunks
+        )
 
     def answer(self, graphs: CrystalGraphs, fidelity: str) -> Answers:
         """What every member says of every crystal, of which there is at least one."""
@@ -207,7 +229,7 @@ class KappaModel:
         return Answers(ln_kappa, theta, gruneisen, first.numpy())
 
     def judge(self, entries: list[Crystal | Rejection], fidelity: str) -> list[Judgement]:
-        """Predictions of a list of entries with what lies behind them, in order."""
+        """Predictions at 300 K of a list of entries with what lies behind them, in order."""
         crystals = [entry for entry in entries if isinstance(entry, Crystal) and self.supports(entry)]
         judged: dict[int, Judgement] = {}
         if crystals:
@@ -216,8 +238,10 @@ class KappaModel:
             members = np.stack(answers[:3])
             for k, crystal in enumerate(crystals):
                 row = self._row(crystal, members[..., k], int(graphs.n_bonds[k]), int(graphs.n_isolated[k]))
-                judged[id(crystal)] = Judgement(row, np.exp(answers.ln_kappa[:, k]), answers.embedding[k])
-        return [judged.get(id(entry)) or Judgement(self._unanswered(entry), None, None) for entry in entries]
+                theta, n_primitive = row.debye_temperature_k, float(graphs.n_primitive[k])
+                acoustic = None if theta is None else acoustic_debye_temperature(theta, n_primitive)
+                judged[id(crystal)] = Judgement(row, np.exp(answers.ln_kappa[:, k]), answers.embedding[k], acoustic)
+        return [judged.get(id(entry)) or Judgement(self._unanswered(entry)) for entry in entries]
 
     def _row(self, crystal: Crystal, members: NDArray[np.float64], n_bonds: int, n_isolated: int) -> Prediction:
         ln_kappa, theta, gruneisen = members
@@ -257,6 +281,42 @@ class KappaModel:
                 "it was pretrained without this element, so there is no answer"
             )
         return row
+
+
+def at_temperature(judged: Judgement, temperature_k: float) -> Prediction:
+    """A prediction taken to another temperature: kappa(T) = kappa(300 K) 300 K / T.
+
+    This is the law of AGL, kappa(T) = kappa(theta_a) theta_a / T (Toher et al., Phys. Rev. B 90, 174107 (2014),
+    eq. 18), theta and gamma being those of 300 K; a correction by a higher rung stays the same factor. Below a third
+    of the acoustic Debye temperature theta_a the number stands, but the row is out of domain. At 300 K nothing
+    changes.
+
+    Args:
+        judged: At 300 K.
+        temperature_k: T, K, above 0.
+
+    Returns:
+        A row of its own; without a conductivity where theta is unknown and T is not 300 K.
+    """
+    row = judged.prediction.model_copy(update={"temperature_k": temperature_k})
+    if temperature_k == LEARNT_AT_K or row.kappa_w_mk is None:
+        return row
+    acoustic = judged.acoustic_debye_temperature_k
+    if acoustic is None:
+        row.kappa_w_mk = row.lower_w_mk = row.upper_w_mk = row.in_domain = None
+        row.reason = "this model knows no Debye temperature, so it answers at 300 K alone"
+        return row
+    factor = LEARNT_AT_K / temperature_k
+    row.kappa_w_mk *= factor
+    if row.lower_w_mk is not None and row.upper_w_mk is not None:
+        row.lower_w_mk, row.upper_w_mk = row.lower_w_mk * factor, row.upper_w_mk * factor
+    if temperature_k < CLASSICAL_FROM * acoustic:
+        cold = (
+            f"at {temperature_k:g} K, below a third of the acoustic Debye temperature ({acoustic:.0f} K), "
+            "1/T no longer holds"
+        )
+        row.in_domain, row.reason = False, f"{row.reason}; {cold}" if row.reason else cold
+    return row
 
 
 def as_entries(structures: Input | Iterable[Input]) -> Iterator[Crystal | Rejection]:

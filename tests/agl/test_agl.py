@@ -164,6 +164,21 @@ def test_figure(silicon, tmp_path):
     assert path.name == "0001-Si.png" and path.stat().st_size > 10_000
 
 
+def test_the_figure_leaves_out_where_1_over_t_fails(silicon, tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
+    from matplotlib.axes import Axes
+
+    drawn: list[list[float]] = []
+    plot = Axes.plot
+    monkeypatch.setattr(Axes, "plot", lambda self, x, *a, **k: (drawn.append(list(x)), plot(self, x, *a, **k))[1])
+    assert silicon.lowest_reliable_k == pytest.approx(silicon.acoustic_debye_temperature_k / 3)
+    plot_answer(silicon, tmp_path, 1)
+    assert min(silicon.temperatures_k) < silicon.lowest_reliable_k
+    assert drawn[-1] == [t for t in silicon.temperatures_k if t >= silicon.lowest_reliable_k]
+    plot_answer(silicon.model_copy(update={"lowest_reliable_k": 2000.0}), tmp_path, 2)
+    assert drawn[-1] == []
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["chgnet", "sevennet"])
 def test_real_potentials(name):

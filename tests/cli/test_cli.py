@@ -15,7 +15,7 @@ from kappatune.demo import VALUES, textbook_table
 from kappatune.model import Prediction
 
 KAPPA = ["kappa_w_mk", "lower_w_mk", "upper_w_mk"]
-FIELDS = ["id", "file", "formula", *KAPPA, "debye_temperature_k", "gruneisen", "in_domain", "reason"]
+FIELDS = ["id", "file", "formula", "temperature_k", *KAPPA, "debye_temperature_k", "gruneisen", "in_domain", "reason"]
 
 
 def kappatune(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -55,6 +55,19 @@ def test_csv_has_the_same_columns(files):
     assert float(row["lower_w_mk"]) < float(row["kappa_w_mk"]) < float(row["upper_w_mk"])
 
 
+def test_another_temperature(files):
+    (warm,), (cold,), (room,) = (
+        json.loads(kappatune("predict", files / "si.vasp", "--json", *more).stdout)
+        for more in (["--temperature", "600"], ["--temperature", 50], [])
+    )
+    assert [row["temperature_k"] for row in (warm, cold, room)] == [600.0, 50.0, 300.0]
+    assert warm["kappa_w_mk"] == pytest.approx(room["kappa_w_mk"] / 2)
+    assert (warm["in_domain"], cold["in_domain"]) == (True, False)
+    assert "at 50 K, below a third of the acoustic Debye temperature" in cold["reason"]
+    table = kappatune("predict", files / "si.vasp", "--temperature", 50)
+    assert table.returncode == 0 and "1/T no longer holds" in " ".join(table.stdout.split())
+
+
 def test_one_bad_file_keeps_its_row_and_exit_code_says_so(files):
     result = kappatune("predict", files, "--json")
     assert result.returncode == 3
@@ -85,6 +98,8 @@ def test_the_table_is_for_people(files):
         (["predict", "x.cif", "--model", "nowhere"], 1, "no model there"),
         (["predict", "x.cif", "--fidelity", "guess"], 1, "it knows agl, dft"),
         (["predict", "x.cif", "--fidelity", "guess", "--json"], 1, "it knows agl, dft"),
+        *[(["predict", "x.cif", "--temperature", t], 2, "above 0 K") for t in ("0", "-5", "nan", "inf")],
+        (["predict", "x.cif", "--temperature", "warm"], 2, "valid number"),
         (["train", "nothing"], 1, "no recipe 'nothing'"),
         (["train", "step-2"], 1, "needs data"),
         (["train", "step-2", "--data", "."], 1, "no such file"),

@@ -18,7 +18,7 @@ class CannotPlot(UserError):
 
 
 def plot_answer(answer: AglAnswer, folder: Path, index: int, fit: Fit = "averaged") -> Path:
-    """Draw E(V) and kappa(T) of an answered crystal.
+    """Draw E(V) of an answered crystal, and kappa(T) from its `lowest_reliable_k` on.
 
     Args:
         answer: With a kappa.
@@ -50,8 +50,11 @@ def plot_answer(answer: AglAnswer, folder: Path, index: int, fit: Fit = "average
         left.axvline(answer.volume_a3 / n, color="grey", linestyle=":", label="300 K")
     left.set(xlabel="volume per atom, Å³", ylabel="energy per atom, eV")
     left.legend()
-    right.plot(answer.temperatures_k, answer.kappa_by_temperature_w_mk, "o-")
+    lowest = answer.lowest_reliable_k or 0.0
+    temperatures, kappa = np.array(answer.temperatures_k), np.array(answer.kappa_by_temperature_w_mk)
+    right.plot(temperatures[temperatures >= lowest], kappa[temperatures >= lowest], "o-")
     right.set(xlabel="temperature, K", ylabel="κ, W/(m K)", yscale="log")
+    right.set_title(f"from a third of the acoustic Debye temperature on: {lowest:.0f} K", fontsize="small")
     figure.suptitle(
         f"{answer.id} ({answer.formula}): κ {answer.kappa_w_mk:.3g} W/(m K) at 300 K, "
         f"θ {answer.debye_temperature_k:.0f} K, γ {answer.gruneisen:.2f}, B {answer.bulk_modulus_gpa:.0f} GPa"

@@ -18,6 +18,7 @@ from kappatune.errors import UserError
 from kappatune.physics.debye_gruneisen import BOLTZMANN_EV, DebyeGruneisen, ThermalState, slack_kappa
 from kappatune.physics.elastic import BadElasticity, Moduli, isotropic_moduli
 from kappatune.physics.equation_of_state import BadCurve, EquationOfState, Fit, fit_equation_of_state
+from kappatune.physics.slack import CLASSICAL_FROM, acoustic_debye_temperature
 from kappatune.potentials import Potential
 from kappatune.structures import Crystal, check
 
@@ -103,6 +104,7 @@ class AglAnswer(BaseModel):
         kappa_w_mk: Lattice thermal conductivity at 300 K, W/(m K).
         debye_temperature_k: Debye temperature of the whole primitive cell at 300 K, K.
         acoustic_debye_temperature_k: The same times n^(-1/3), K.
+        lowest_reliable_k: A third of that, K: below it kappa no longer falls as 1/T, whatever the list says.
         gruneisen: Grüneisen parameter at 300 K.
         bulk_modulus_gpa: Static bulk modulus at the volume of 300 K, GPa: the one theta is made of.
         shear_modulus_gpa: Hill's shear modulus from the potential's elastic constants, GPa; null without them.
@@ -145,6 +147,7 @@ class AglAnswer(BaseModel):
     kappa_w_mk: float | None = None
     debye_temperature_k: float | None = None
     acoustic_debye_temperature_k: float | None = None
+    lowest_reliable_k: float | None = None
     gruneisen: float | None = None
     bulk_modulus_gpa: float | None = None
     shear_modulus_gpa: float | None = None
@@ -238,6 +241,7 @@ def agl_of_relaxed(crystal: Crystal, relaxed: Relaxed, potential: Potential, set
     n_atoms, mass = len(atoms), float(atoms.get_masses().sum())
     model = DebyeGruneisen(curve, n_atoms, mass, ratio)
     at = model.state(settings.reference_k)
+    acoustic = acoustic_debye_temperature(at.debye_temperature_k, n_atoms)
     temperatures = np.array(settings.temperatures_k)
     kappa = slack_kappa(at, mass, n_atoms, np.array([300.0, *temperatures]))
     warnings += _unlikely(at, ratio)
@@ -253,7 +257,8 @@ def agl_of_relaxed(crystal: Crystal, relaxed: Relaxed, potential: Potential, set
         formula=crystal.formula,
         kappa_w_mk=float(kappa[0]),
         debye_temperature_k=at.debye_temperature_k,
-        acoustic_debye_temperature_k=at.debye_temperature_k * n_atoms ** (-1.0 / 3.0),
+        acoustic_debye_temperature_k=acoustic,
+        lowest_reliable_k=CLASSICAL_FROM * acoustic,
         gruneisen=at.gruneisen,
         bulk_modulus_gpa=at.bulk_modulus_static_gpa,
         shear_modulus_gpa=moduli.shear if moduli else None,

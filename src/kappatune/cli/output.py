@@ -122,6 +122,7 @@ def _write_table(rows: Iterable[Prediction], answer: TextIO) -> None:
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("crystal", overflow="fold")
     table.add_column("formula")
+    table.add_column("T, K", justify="right")
     table.add_column("κ, W/(m K)", justify="right")
     table.add_column("members' spread", justify="right")
     table.add_column("in domain")
@@ -131,6 +132,7 @@ def _write_table(rows: Iterable[Prediction], answer: TextIO) -> None:
         table.add_row(
             Text(row.id),
             Text(row.formula or ""),
+            f"{row.temperature_k:g}",
             "–" if row.kappa_w_mk is None else f"{row.kappa_w_mk:.3g}",
             spread,
             {None: "", True: "yes", False: "no"}[row.in_domain],

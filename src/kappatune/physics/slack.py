@@ -27,6 +27,14 @@ _LN_PREFACTOR = (
 GRUNEISEN_RANGE = (0.5, 6.0)
 """Where the polynomial in 1/gamma is positive and was ever used."""
 
+CLASSICAL_FROM = 1.0 / 3.0
+"""Fraction of the acoustic Debye temperature below which kappa is not taken to fall as 1/T any more."""
+
+
+def acoustic_debye_temperature(debye_temperature_k: float, n_primitive: float) -> float:
+    """theta_a = theta n^(-1/3), K, from theta of the whole primitive cell of n atoms, K."""
+    return debye_temperature_k * float(n_primitive) ** (-1.0 / 3.0)
+
 
 def ln_slack_kappa(
     ln_debye_temperature: Number,

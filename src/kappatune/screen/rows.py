@@ -122,7 +122,7 @@ def _row(
     entry: Crystal | Rejection, judged: Judgement, formulas: dict[str, set[str]], labels: Labels
 ) -> dict[str, Any]:
     said = judged.prediction
-    row: dict[str, Any] = said.model_dump()
+    row: dict[str, Any] = said.model_dump(exclude={"temperature_k"})
     row["known_rungs"] = [rung for rung, known in formulas.items() if said.formula in known]
     if judged.members_w_mk is not None and said.kappa_w_mk is not None:
         row["members_w_mk"] = judged.members_w_mk.tolist()
