@@ -136,7 +136,8 @@ def summary(folder: Path) -> Summary:
         raise BadDataset(f"{folder}: no parts of a data set")
     dropped: Counter[str] = Counter()
     for part in parts:
-        dropped.update(part["dropped"])
+        for reason, number in part["dropped"].items():
+            dropped[_kind(reason)] += number
     return Summary(
         n_compositions=sum(part["n_compositions"] for part in parts),
         n_crystals=sum(part["n_crystals"] for part in parts),
@@ -180,8 +181,8 @@ def _write(path: Path, potential: str, tried: list[Candidate], outcomes: list[Ou
 
 
 def _kind(reason: str) -> str:
-    """A reason without its numbers."""
-    return reason.partition(":")[0].partition(" (")[0]
+    """A reason without what is special to one crystal."""
+    return reason.partition(":")[0].partition(" (")[0].partition(" is ")[0]
 
 
 def _compete_here(candidate: Candidate, energies: dict[int, float]) -> Outcome:
