@@ -1,4 +1,4 @@
-"""Sources of a scan that list ids of the Materials Project, whose own client fetches the structures."""
+"""Tables that list ids of the Materials Project, whose own client fetches the structures."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from kappatune.screen import sources
-from kappatune.screen.remote import Passing, kept, patiently, plain
-from kappatune.screen.sources import BadSource, Unit
+from kappatune.data.fetching import Passing, kept, patiently, plain
+from kappatune.errors import BadSource
 from kappatune.structures import BadCrystal, Crystal, Rejection, check
 from kappatune.structures.pymatgen_json import crystal_of_dict
 from kappatune.structures.table import table_rows
@@ -44,13 +43,18 @@ def id_column(table: Path) -> str | None:
     return "id" if all(_ID.fullmatch(row.get("id") or "") for row in chain([head], rows)) else None
 
 
-def materials_project_units(table: Path, column: str, fetched: Path) -> Iterator[Unit]:
-    """Fetch what a table lists, one unit per batch of ids, in the order of the table.
+def listed_items(table: Path, column: str, size: int, fetched: Path, *, resume: str) -> Iterator[list[dict[str, Any]]]:
+    """Fetch what a table lists, in batches, in the order of the table.
 
     Args:
         table: The CSV.
         column: Its column of ids.
+        size: Ids per batch.
         fetched: Where batches are kept.
+        resume: What goes on with the fetch after a failure, for people.
+
+    Yields:
+        One item per id, as `crystal_of_item` takes it.
 
     Raises:
         BadSource: The client is not installed, there is no key, or the Materials Project cannot be reached.
@@ -60,10 +64,11 @@ def materials_project_units(table: Path, column: str, fetched: Path) -> Iterator
     client = cache(_client)
     ids = (row[column] or "" for row in table_rows(table))
     first = 1
-    while batch := list(islice(ids, sources.UNIT_SIZE)):
+    while batch := list(islice(ids, size)):
         where = f"Materials Project, for {table} from row {first}"
-        ask = partial(patiently, partial(_ask, client, batch, where), where, f"rows kept: {first - 1}")
-        yield Unit("materials_project", str(table), first, kept(fetched, "Materials Project: " + ",".join(batch), ask))
+        afterwards = f"rows kept: {first - 1}, and {resume} goes on from there"
+        ask = partial(patiently, partial(_ask, client, batch, where), where, afterwards)
+        yield kept(fetched, "Materials Project: " + ",".join(batch), ask)
         first += len(batch)
 
 
