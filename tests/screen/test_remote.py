@@ -16,7 +16,6 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
 from urllib.parse import parse_qs, urlsplit
 
 import pyarrow.dataset as ds
@@ -38,6 +37,7 @@ from kappatune.screen.work import poisoned_entry
 from kappatune.structures import Crystal, Rejection
 from kappatune.structures.crystal import element_symbol
 from kappatune.structures.optimade import FIELDS, crystal_of_optimade
+from providers import answer, cut_short, hang_up, id_table
 
 CATIONS, ANIONS = (3, 11, 12, 19, 20, 37, 38, 56), (8, 16, 34, 52)
 KINDS = [(a, b) for a in CATIONS for b in ANIONS]
@@ -71,14 +71,6 @@ def rows_of(folder: Path) -> list[dict]:
 
 def fetched_crystals(source: str, folder: Path, filter: str | None = None) -> list[Crystal | Rejection]:
     return [entry for unit in units([source], folder, filter) for entry in parse(unit)]
-
-
-@pytest.fixture
-def pauses(monkeypatch) -> list[float]:
-    """The pauses that would have been made."""
-    made: list[float] = []
-    monkeypatch.setattr(fetching, "time", SimpleNamespace(sleep=made.append))
-    return made
 
 
 # A provider that runs the reference implementation
@@ -191,36 +183,12 @@ class Flawed:
         return {"data": self.entries[10 * page : 10 * page + 10], "links": links, "meta": {}}
 
 
-def answer(handler: BaseHTTPRequestHandler, status: int, body: bytes = b"", **headers: str) -> bytes:
-    """Send an answer; returns what `fault` returns when there is nothing more to send."""
-    handler.send_response(status)
-    for name, value in headers.items():
-        handler.send_header(name.replace("_", "-"), value)
-    handler.send_header("Content-Length", str(len(body)))
-    handler.end_headers()
-    handler.wfile.write(body)
-    return b""
-
-
 @pytest.fixture
 def flawed() -> Iterator[Flawed]:
     made = Flawed(5)
     yield made
     made.server.shutdown()
     made.server.server_close()
-
-
-def hang_up(handler: BaseHTTPRequestHandler) -> bytes:
-    handler.connection.shutdown(socket.SHUT_RDWR)
-    return b""
-
-
-def cut_short(handler: BaseHTTPRequestHandler) -> bytes:
-    handler.send_response(200)
-    handler.send_header("Content-Length", "1000")
-    handler.end_headers()
-    handler.wfile.write(b'{"data": [')
-    return hang_up(handler)
 
 
 def dawdle(handler: BaseHTTPRequestHandler) -> bytes:
@@ -493,39 +461,6 @@ def test_whatever_an_entry_holds_it_gives_one_crystal_or_one_reason(data):
 
 
 # Ids of the Materials Project
-
-
-@pytest.fixture
-def materials_project(monkeypatch) -> SimpleNamespace:
-    """A client that knows `mp-1` to `mp-999` and `mvc-1`, answers in an order of its own and can fail."""
-    state = SimpleNamespace(asked=[], fails=iter(()), opened=0)
-
-    def search(*, material_ids: list[str], fields: list[str]) -> list[object]:
-        state.asked.append(list(material_ids))
-        if failure := next(state.fails, None):
-            raise RuntimeError(failure)
-        assert fields == ["material_id", "structure"]
-        known = [id for id in material_ids if re.fullmatch(r"mp-\d{1,3}|mvc-1", id)]
-        return [
-            SimpleNamespace(material_id=id, structure=rocksalt(12, 8, 4 + int(id.split("-")[1]) / 1000).to_pymatgen())
-            for id in reversed(known)
-        ]
-
-    def rester(**_: object) -> SimpleNamespace:
-        state.opened += 1
-        return SimpleNamespace(materials=SimpleNamespace(summary=SimpleNamespace(search=search)))
-
-    client = ModuleType("mp_api.client")
-    client.MPRester = rester
-    monkeypatch.setitem(sys.modules, "mp_api", ModuleType("mp_api"))
-    monkeypatch.setitem(sys.modules, "mp_api.client", client)
-    monkeypatch.setenv("MP_API_KEY", "k" * 32)
-    return state
-
-
-def id_table(path: Path, ids: list[str], column: str = "material_id") -> str:
-    path.write_text("\n".join([f"{column},note", *(f"{id},x" for id in ids)]) + "\n")
-    return str(path)
 
 
 @pytest.mark.slow
