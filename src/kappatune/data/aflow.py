@@ -154,7 +154,9 @@ def _pages(url: str, summons: str, fetched: Path) -> Iterator[tuple[int, list[An
             items = page["entries"]
             announced = announced or page["total"]
             if items and items == previous:
-                raise BadSource(f"{where}: the provider leads in circles, this is the page before: tell the provider")
+                raise BadSource(
+                    f"{where}: the provider leads in circles, this is the page before; to ask again, delete {fetched}"
+                )
             if items:
                 yield number, items
             seen += len(items)
@@ -163,7 +165,7 @@ def _pages(url: str, summons: str, fetched: Path) -> Iterator[tuple[int, list[An
             if not items or (len(items) < longest if announced is None else seen >= announced):
                 break
     if not seen:
-        raise BadSource(f"{url}: the provider has no such entry")
+        raise BadSource(f"{url}: the provider has no such entry; to ask again, delete {fetched}")
     if announced is not None and seen < announced:
         _log.warning("%s: the provider announced %d entries and gave %d", url, announced, seen)
 
