@@ -6,3 +6,7 @@ class UserError(ValueError):
 
     Every `Bad...` class of the package derives from it; commands print the message and exit with 1.
     """
+
+
+class BadSource(UserError):
+    """A source that cannot be read or fetched at all; the message names it."""

@@ -16,7 +16,6 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
 from urllib.parse import parse_qs, urlsplit
 
 import pyarrow.dataset as ds
@@ -27,15 +26,18 @@ from hypothesis import strategies as st
 
 from builders import rocksalt, zincblende
 from kappatune.cli import main
+from kappatune.data import fetching
+from kappatune.errors import BadSource
 from kappatune.screen import remote
 from kappatune.screen.layout import FETCHED
 from kappatune.screen.request import BadRequest, ScanSettings
 from kappatune.screen.scan import scan
-from kappatune.screen.sources import UNIT_SIZE, BadSource, Unit, parse, units
+from kappatune.screen.sources import UNIT_SIZE, Unit, parse, units
 from kappatune.screen.work import poisoned_entry
 from kappatune.structures import Crystal, Rejection
 from kappatune.structures.crystal import element_symbol
 from kappatune.structures.optimade import FIELDS, crystal_of_optimade
+from providers import answer, cut_short, hang_up, id_table
 
 CATIONS, ANIONS = (3, 11, 12, 19, 20, 37, 38, 56), (8, 16, 34, 52)
 KINDS = [(a, b) for a in CATIONS for b in ANIONS]
@@ -69,14 +71,6 @@ def rows_of(folder: Path) -> list[dict]:
 
 def fetched_crystals(source: str, folder: Path, filter: str | None = None) -> list[Crystal | Rejection]:
     return [entry for unit in units([source], folder, filter) for entry in parse(unit)]
-
-
-@pytest.fixture
-def pauses(monkeypatch) -> list[float]:
-    """The pauses that would have been made."""
-    made: list[float] = []
-    monkeypatch.setattr(remote, "time", SimpleNamespace(sleep=made.append))
-    return made
 
 
 # A provider that runs the reference implementation
@@ -189,36 +183,12 @@ class Flawed:
         return {"data": self.entries[10 * page : 10 * page + 10], "links": links, "meta": {}}
 
 
-def answer(handler: BaseHTTPRequestHandler, status: int, body: bytes = b"", **headers: str) -> bytes:
-    """Send an answer; returns what `fault` returns when there is nothing more to send."""
-    handler.send_response(status)
-    for name, value in headers.items():
-        handler.send_header(name.replace("_", "-"), value)
-    handler.send_header("Content-Length", str(len(body)))
-    handler.end_headers()
-    handler.wfile.write(body)
-    return b""
-
-
 @pytest.fixture
 def flawed() -> Iterator[Flawed]:
     made = Flawed(5)
     yield made
     made.server.shutdown()
     made.server.server_close()
-
-
-def hang_up(handler: BaseHTTPRequestHandler) -> bytes:
-    handler.connection.shutdown(socket.SHUT_RDWR)
-    return b""
-
-
-def cut_short(handler: BaseHTTPRequestHandler) -> bytes:
-    handler.send_response(200)
-    handler.send_header("Content-Length", "1000")
-    handler.end_headers()
-    handler.wfile.write(b'{"data": [')
-    return hang_up(handler)
 
 
 def dawdle(handler: BaseHTTPRequestHandler) -> bytes:
@@ -244,14 +214,14 @@ PASSING = {
 
 @pytest.mark.parametrize("fails, says", PASSING.values(), ids=PASSING)
 def test_a_provider_that_fails_stops_the_walk_and_loses_nothing(flawed, fails, says, tmp_path, pauses, monkeypatch):
-    monkeypatch.setattr(remote, "READ_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(fetching, "READ_TIMEOUT_S", 0.2)
     flawed.fault = lambda page, handler: fails(handler) if page == 3 else None
     walked = []
     with pytest.raises(BadSource, match=f"optimade, page 4: .*{says}.*; pages kept: 3, and --resume"):
         for unit in units([flawed.url], tmp_path):
             walked.append(unit.digest())
-    assert len(walked) == 3 and flawed.seen[3] == 1 + len(remote.PAUSES_S)
-    assert pauses == [max(p, 7.0) if "429" in says else p for p in remote.PAUSES_S]
+    assert len(walked) == 3 and flawed.seen[3] == 1 + len(fetching.PAUSES_S)
+    assert pauses == [max(p, 7.0) if "429" in says else p for p in fetching.PAUSES_S]
     flawed.fault = lambda page, handler: None
     flawed.seen.clear()
     resumed = list(units([flawed.url], tmp_path))
@@ -267,7 +237,7 @@ def test_a_passing_failure_costs_a_pause(flawed, tmp_path, pauses):
     faults = iter([{"Retry_After": in_a_minute}, {"Retry_After": "99999"}, {"Retry_After": "soon"}])
     flawed.fault = lambda page, handler: answer(handler, 429, **f) if (f := next(faults, None)) else None
     assert len(fetched_crystals(flawed.url, tmp_path)) == 50
-    assert pauses == [pytest.approx(60, abs=3), remote.LONGEST_PAUSE_S, remote.PAUSES_S[2]]
+    assert pauses == [pytest.approx(60, abs=3), fetching.LONGEST_PAUSE_S, fetching.PAUSES_S[2]]
 
 
 def test_a_provider_that_is_not_there_is_named(tmp_path, pauses):
@@ -493,39 +463,6 @@ def test_whatever_an_entry_holds_it_gives_one_crystal_or_one_reason(data):
 # Ids of the Materials Project
 
 
-@pytest.fixture
-def materials_project(monkeypatch) -> SimpleNamespace:
-    """A client that knows `mp-1` to `mp-999` and `mvc-1`, answers in an order of its own and can fail."""
-    state = SimpleNamespace(asked=[], fails=iter(()), opened=0)
-
-    def search(*, material_ids: list[str], fields: list[str]) -> list[object]:
-        state.asked.append(list(material_ids))
-        if failure := next(state.fails, None):
-            raise RuntimeError(failure)
-        assert fields == ["material_id", "structure"]
-        known = [id for id in material_ids if re.fullmatch(r"mp-\d{1,3}|mvc-1", id)]
-        return [
-            SimpleNamespace(material_id=id, structure=rocksalt(12, 8, 4 + int(id.split("-")[1]) / 1000).to_pymatgen())
-            for id in reversed(known)
-        ]
-
-    def rester(**_: object) -> SimpleNamespace:
-        state.opened += 1
-        return SimpleNamespace(materials=SimpleNamespace(summary=SimpleNamespace(search=search)))
-
-    client = ModuleType("mp_api.client")
-    client.MPRester = rester
-    monkeypatch.setitem(sys.modules, "mp_api", ModuleType("mp_api"))
-    monkeypatch.setitem(sys.modules, "mp_api.client", client)
-    monkeypatch.setenv("MP_API_KEY", "k" * 32)
-    return state
-
-
-def id_table(path: Path, ids: list[str], column: str = "material_id") -> str:
-    path.write_text("\n".join([f"{column},note", *(f"{id},x" for id in ids)]) + "\n")
-    return str(path)
-
-
 @pytest.mark.slow
 def test_listed_ids_become_rows_in_their_order(materials_project, tmp_path):
     table = id_table(tmp_path / "ids.csv", ["mp-5", "mp-9999", "mp-2", "", "silicon", "mvc-1", "mp-5"])
@@ -546,10 +483,10 @@ def test_batches_are_asked_once_and_failures_are_tried_again(materials_project, 
     ids = [f"mp-{k}" for k in range(1, 2 * UNIT_SIZE)]
     table = id_table(tmp_path / "ids.csv", ids, column="id")
     down = "REST query returned with error status code 503"
-    materials_project.fails = iter([None, *[down] * (1 + len(remote.PAUSES_S))])
+    materials_project.fails = iter([None, *[down] * (1 + len(fetching.PAUSES_S))])
     with pytest.raises(BadSource, match=f"from row {UNIT_SIZE + 1}: .*503; rows kept: {UNIT_SIZE}, and --resume"):
         list(units([table], tmp_path / FETCHED))
-    assert pauses == list(remote.PAUSES_S) and materials_project.opened == 1
+    assert pauses == list(fetching.PAUSES_S) and materials_project.opened == 1
     materials_project.asked.clear()
     assert [entry.id for entry in fetched_crystals(table, tmp_path / FETCHED)] == ids
     assert materials_project.asked == [ids[UNIT_SIZE:]]

@@ -10,12 +10,13 @@ import pytest
 
 from builders import rocksalt, zincblende
 from kappatune import KappaModel
+from kappatune.errors import BadSource
 from kappatune.screen.parts import Counts
 from kappatune.screen.rank import RankSettings, rank, scan_is_complete
 from kappatune.screen.report import write_report
 from kappatune.screen.request import BadRequest, ScanSettings
 from kappatune.screen.scan import scan
-from kappatune.screen.sources import BadSource, Unit, parse, units
+from kappatune.screen.sources import Unit, parse, units
 from kappatune.structures import Crystal, read_crystals
 from kappatune.structures.table import BadTable
 from scans import POISON, as_atoms, pool, processes_of_session, rows_of, screen, write_extxyz, write_jsonl

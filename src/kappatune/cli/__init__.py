@@ -9,6 +9,7 @@ import sys
 import typer
 
 from kappatune.cli.agl import agl
+from kappatune.cli.data import data
 from kappatune.cli.demo import demo
 from kappatune.cli.info import info
 from kappatune.cli.predict import predict
@@ -33,6 +34,7 @@ app.command("screen", cls=ScreenCommand)(screen)
 app.command("rank")(rank)
 app.command("suggest")(suggest)
 app.command("report")(report)
+app.add_typer(data, name="data")
 app.command("info")(info)
 app.command("demo")(demo)
 

@@ -53,7 +53,7 @@ def scan(
     Raises:
         BadRequest: `out` is in use, holds another scan, or a source has changed since; no label can be used;
             there is a filter but no URL.
-        kappatune.screen.sources.BadSource: A source cannot be read or fetched; what is complete stays.
+        kappatune.errors.BadSource: A source cannot be read or fetched; what is complete stays.
         kappatune.structures.table.BadTable: The table of labels cannot be read.
         kappatune.errors.UserError: The model cannot be loaded, or has no such rung.
         OSError: The disk is full; what is complete stays, and `resume` goes on.

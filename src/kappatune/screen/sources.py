@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from kappatune.errors import UserError
+from kappatune.errors import BadSource
 from kappatune.structures import BadCrystal, Crystal, Rejection, check, read_crystals
 from kappatune.structures.extxyz import frame_texts, read_extxyz
 from kappatune.structures.files import kind_of, structure_files
@@ -20,10 +20,6 @@ from kappatune.structures.table import SUFFIXES, crystal_of_row, table_rows
 
 UNIT_SIZE = 256
 """Crystals, or files, per unit of work and per part of the result."""
-
-
-class BadSource(UserError):
-    """A source that cannot be read at all; the message names it."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +102,7 @@ def parse(unit: Unit) -> list[Crystal | Rejection]:
 
         return [crystal_of_entry(item, number, unit.file) for number, item in enumerate(unit.items, unit.first)]
     if unit.kind == "materials_project":
-        from kappatune.screen.materials_project import crystal_of_item
+        from kappatune.data.materials_project import crystal_of_item
 
         return [crystal_of_item(item, number, unit.file) for number, item in enumerate(unit.items, unit.first)]
     entries: list[Crystal | Rejection] = []
@@ -145,10 +141,13 @@ def _files(paths: list[str]) -> Iterator[Unit]:
 
 
 def _stream(path: Path, fetched: Path) -> Iterator[Unit]:
-    from kappatune.screen.materials_project import id_column, materials_project_units
+    from kappatune.data.materials_project import id_column, listed_items
 
+    first = 1
     if column := id_column(path):
-        yield from materials_project_units(path, column, fetched)
+        for listed in listed_items(path, column, UNIT_SIZE, fetched, resume="--resume"):
+            yield Unit("materials_project", str(path), first, listed)
+            first += len(listed)
         return
     items: Iterator[Any]
     if path.suffix.lower() in SUFFIXES:
@@ -157,7 +156,6 @@ def _stream(path: Path, fetched: Path) -> Iterator[Unit]:
         kind, items = "atoms", _ase_rows(path)
     else:
         kind, items = "frames", frame_texts(path)
-    first = 1
     while batch := list(islice(items, UNIT_SIZE)):
         yield Unit(kind, str(path), first, batch)
         first += len(batch)

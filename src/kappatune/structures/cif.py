@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from kappatune.structures.crystal import BadCrystal, Crystal, Rejection, atomic_number
+from kappatune.structures.crystal import BadCrystal, Crystal, Rejection, atomic_number, check_angles
 from kappatune.structures.text import DISORDER_ADVICE, formula_of, unexpected, whole_text
 
 if TYPE_CHECKING:
@@ -128,10 +128,7 @@ def _check_cell(values: Values) -> None:
         if number is None or number <= 0:
             raise BadCrystal(f"{tag} is '{values[tag]}', which is no positive number: correct it")
         cell[tag] = number
-    alpha, beta, gamma = (math.radians(cell[f"_cell_angle_{x}"]) for x in ("alpha", "beta", "gamma"))
-    cosines = math.cos(alpha), math.cos(beta), math.cos(gamma)
-    if max(alpha, beta, gamma) >= math.pi or 1 - sum(c * c for c in cosines) + 2 * math.prod(cosines) <= 1e-9:
-        raise BadCrystal("the cell angles describe a cell without volume: correct them")
+    check_angles(*(cell[f"_cell_angle_{x}"] for x in ("alpha", "beta", "gamma")))
 
 
 def _check_triplets(values: Values) -> None:

@@ -186,6 +186,23 @@ def check(crystal: Crystal) -> Crystal:
     return crystal
 
 
+def check_angles(alpha: float, beta: float, gamma: float) -> None:
+    """Refuse angles that no cell has.
+
+    Args:
+        alpha: Between the second and the third vector, degrees.
+        beta: Between the first and the third.
+        gamma: Between the first and the second.
+
+    Raises:
+        BadCrystal: A cell with these angles has no volume.
+    """
+    angles = [math.radians(angle) for angle in (alpha, beta, gamma)]
+    cosines = [math.cos(angle) for angle in angles]
+    if max(angles) >= math.pi or 1 - sum(c * c for c in cosines) + 2 * math.prod(cosines) <= 1e-9:
+        raise BadCrystal("the cell angles describe a cell without volume: correct them")
+
+
 def neighbour_pairs(
     crystal: Crystal, cutoff: float
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:

@@ -1,4 +1,4 @@
-"""Sources of a scan that list ids of the Materials Project, whose own client fetches the structures."""
+"""Ids of the Materials Project in a table, whose structures its own client fetches."""
 
 from __future__ import annotations
 
@@ -11,12 +11,20 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from kappatune.screen import sources
-from kappatune.screen.remote import Passing, kept, patiently, plain
-from kappatune.screen.sources import BadSource, Unit
+import pyarrow as pa
+
+from kappatune.data.fetching import Passing, kept, patiently, plain
+from kappatune.data.table_writer import CRYSTAL_COLUMNS, Counts, Entry, check_target, crystal_row, pages_of, write_table
+from kappatune.errors import BadSource
 from kappatune.structures import BadCrystal, Crystal, Rejection, check
 from kappatune.structures.pymatgen_json import crystal_of_dict
-from kappatune.structures.table import table_rows
+from kappatune.structures.table import file_sha256, table_rows
+
+BATCH_SIZE = 256
+"""Ids asked for at once."""
+
+SYMMETRY_TOLERANCE_ANGSTROM = 0.01
+"""Within which atoms have to coincide for the space group."""
 
 _ID = re.compile(r"(mp|mvc)-(\d+|[a-z]+)")
 _STRUCTURE_COLUMNS = {"file", "lattice", "species", "frac_coords"}
@@ -44,13 +52,44 @@ def id_column(table: Path) -> str | None:
     return "id" if all(_ID.fullmatch(row.get("id") or "") for row in chain([head], rows)) else None
 
 
-def materials_project_units(table: Path, column: str, fetched: Path) -> Iterator[Unit]:
-    """Fetch what a table lists, one unit per batch of ids, in the order of the table.
+def fetch_materials_project(out: Path, ids: Path, say: Callable[[Counts], None] = lambda counts: None) -> Counts:
+    """Write the structures of listed ids as a table of crystals without values.
+
+    Batches are kept beside the table: the same call goes on where one was interrupted, and asks for none twice.
+
+    Args:
+        out: The table, a `.parquet` file.
+        ids: A `.csv` with a column of ids, see `id_column`.
+        say: Called with the counts now and then.
+
+    Raises:
+        kappatune.data.table_writer.BadTarget: There is something else under that name.
+        kappatune.structures.table.BadTable: The list cannot be read.
+        BadSource: It lists no ids, or the Materials Project cannot be asked.
+        OSError: The disk is full.
+    """
+    column = id_column(ids)
+    if column is None:
+        raise BadSource(f"{ids}: no list of ids: give a .csv with a column 'material_id' and no structures")
+    origin = f"Materials Project: {file_sha256(ids)}"
+    check_target(out, origin)
+    batches = listed_items(ids, column, BATCH_SIZE, pages_of(out), resume="the same command")
+    entries = (_entry(item, number, str(ids)) for number, item in enumerate(chain.from_iterable(batches), 1))
+    return write_table(out, entries, pa.schema(CRYSTAL_COLUMNS), origin, say)
+
+
+def listed_items(table: Path, column: str, size: int, fetched: Path, *, resume: str) -> Iterator[list[dict[str, Any]]]:
+    """Fetch what a table lists, in batches, in the order of the table.
 
     Args:
         table: The CSV.
         column: Its column of ids.
+        size: Ids per batch.
         fetched: Where batches are kept.
+        resume: What goes on with the fetch after a failure, for people.
+
+    Yields:
+        One item per id, as `crystal_of_item` takes it.
 
     Raises:
         BadSource: The client is not installed, there is no key, or the Materials Project cannot be reached.
@@ -60,10 +99,11 @@ def materials_project_units(table: Path, column: str, fetched: Path) -> Iterator
     client = cache(_client)
     ids = (row[column] or "" for row in table_rows(table))
     first = 1
-    while batch := list(islice(ids, sources.UNIT_SIZE)):
+    while batch := list(islice(ids, size)):
         where = f"Materials Project, for {table} from row {first}"
-        ask = partial(patiently, partial(_ask, client, batch, where), where, f"rows kept: {first - 1}")
-        yield Unit("materials_project", str(table), first, kept(fetched, "Materials Project: " + ",".join(batch), ask))
+        afterwards = f"rows kept: {first - 1}, and {resume} goes on from there"
+        ask = partial(patiently, partial(_ask, client, batch, where), where, afterwards)
+        yield kept(fetched, "Materials Project: " + ",".join(batch), ask)
         first += len(batch)
 
 
@@ -89,6 +129,21 @@ def crystal_of_item(item: dict[str, Any], number: int, table: str) -> Crystal | 
         except BadCrystal as error:
             entry = Rejection(id, str(error), formula=entry.formula if entry.n_atoms else None)
     return replace(entry, id=id, file=f"https://materialsproject.org/materials/{id}")
+
+
+def _entry(item: dict[str, Any], number: int, table: str) -> Entry:
+    read = crystal_of_item(item, number, table)
+    if isinstance(read, Crystal):
+        return Entry(item["id"], crystal_row(read, _spacegroup(read), f"Materials Project {read.id}"))
+    return Entry(item["id"] or None, read)
+
+
+def _spacegroup(crystal: Crystal) -> int | None:
+    import spglib
+
+    cell = (crystal.lattice, crystal.frac_coords, crystal.numbers)
+    dataset = spglib.get_symmetry_dataset(cell, symprec=SYMMETRY_TOLERANCE_ANGSTROM)
+    return None if dataset is None else int(dataset.number)
 
 
 def _ask(client: Callable[[], Any], ids: list[str], where: str) -> list[dict[str, Any]]:

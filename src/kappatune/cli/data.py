@@ -1,0 +1,84 @@
+"""`kappatune data`: tables made of databases elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kappatune.cli.output import answer_stream, plain_errors, tell
+
+if TYPE_CHECKING:
+    from kappatune.data.table_writer import Counts
+
+data = typer.Typer(help="Make tables of crystals from databases elsewhere.", no_args_is_help=True)
+fetch = typer.Typer(help="Fetch a table from a database.", no_args_is_help=True)
+data.add_typer(fetch, name="fetch")
+
+
+@fetch.command("aflow")
+def aflow(
+    out: Annotated[Path, typer.Option(help="The table to write.")] = Path("aflow.parquet"),
+    query: Annotated[
+        str, typer.Option(help="Further AFLUX keywords that narrow what is fetched, such as 'species(Si),nspecies(2)'.")
+    ] = "",
+    url: Annotated[
+        str | None, typer.Option(help="Another server's AFLUX. [default: https://aflow.org/API/aflux/]")
+    ] = None,
+) -> None:
+    """Fetch AFLOW's ICSD crystals with their AGL values, to train on.
+
+    Columns are named as in AFLOW; kappa at 300 K is in W/(m K). Killed? The same command goes on: pages are kept in
+    `OUT.pages`, and none is asked for twice. What is no crystal is listed in `OUT.rejects.jsonl`. AFLOW's data are
+    under AFLOW's terms.
+
+    Exit code: 0 when the table is complete, 1 could not run or go on, 2 usage.
+
+    Examples:
+        kappatune data fetch aflow --out tables/aflow_agl.parquet
+
+        kappatune data fetch aflow --query 'species(Te)' --out tellurides.parquet
+    """
+    from kappatune.data.aflow import AFLUX_URL, fetch_aflow
+
+    _fetch(out, lambda say: fetch_aflow(out, url or AFLUX_URL, query, say))
+
+
+@fetch.command("mp")
+def mp(
+    ids: Annotated[Path, typer.Option(metavar="FILE", help="CSV with a column `material_id`, or `id` of such ids.")],
+    out: Annotated[Path, typer.Option(help="The table to write.")] = Path("mp.parquet"),
+) -> None:
+    """Fetch structures of listed ids from the Materials Project, to scan or to label.
+
+    Needs `pip install 'kappatune[mp]'` and a key in `MP_API_KEY`. Killed? The same command goes on: batches are kept
+    in `OUT.pages`, and none is asked for twice. Ids without a crystal are listed in `OUT.rejects.jsonl`.
+
+    Exit code: 0 when the table is complete, 1 could not run or go on, 2 usage.
+
+    Examples:
+        kappatune data fetch mp --ids ids.csv --out pool.parquet
+    """
+    from kappatune.data.materials_project import fetch_materials_project
+
+    _fetch(out, lambda say: fetch_materials_project(out, ids, say))
+
+
+def _fetch(out: Path, fetched: Callable[[Callable[[Counts], None]], Counts]) -> None:
+    def progress(counts: Counts) -> None:
+        if sys.stderr.isatty():
+            print(f"\r{counts.rows} crystals", end="", file=sys.stderr, flush=True)
+
+    with answer_stream() as answer, plain_errors():
+        from kappatune.data.table_writer import pages_of, rejects_of
+
+        counts = fetched(progress)
+        answer.write(f"{out}\n")
+    if counts.repeated:
+        tell(f"{counts.repeated} entries were there twice")
+    if counts.rejected:
+        tell(f"{counts.rejected} entries are no crystals; {rejects_of(out)} says why")
+    tell(f"{counts.rows} crystals; to fetch them anew, delete {pages_of(out)}")

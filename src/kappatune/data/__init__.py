@@ -1,0 +1,1 @@
+"""Crystals and their values from databases elsewhere, and the tables made of them."""
