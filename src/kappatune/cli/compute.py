@@ -21,7 +21,7 @@ def compute(
     """Compute crystals and their AGL values from prototypes and elements alone, with an interatomic potential.
 
     Compositions stand in one fixed order, so a larger data set begins with the smaller one. Killed? The same command
-    goes on with the parts that are missing. Train on the folder with `kappatune train`.
+    goes on with the parts that are missing. A recipe names the folder as one of its tables.
 
     Examples:
         kappatune data compute prototypes --parts 80 --workers 2

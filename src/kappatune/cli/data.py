@@ -1,4 +1,4 @@
-"""`kappatune data`: tables made of databases elsewhere."""
+"""`kappatune data`: tables made of databases elsewhere, or computed."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kappatune.cli.compute import compute
 from kappatune.cli.output import answer_stream, plain_errors, tell
 
 if TYPE_CHECKING:
     from kappatune.data.table_writer import Counts
 
-data = typer.Typer(help="Make tables of crystals from databases elsewhere.", no_args_is_help=True)
+data = typer.Typer(help="Make tables of crystals: from databases elsewhere, or by computing.", no_args_is_help=True)
 fetch = typer.Typer(help="Fetch a table from a database.", no_args_is_help=True)
 data.add_typer(fetch, name="fetch")
+data.command("compute")(compute)
 
 
 @fetch.command("aflow")
