@@ -232,8 +232,8 @@ def _engine_figures(lines: list[dict[str, Any]]) -> dict[str, Any]:
         "spearman": float(spearmanr([a["kappa"] for a in answered], [a["aflow_kappa"] for a in answered])[0]),
         "with_own_elastic_constants": _kappa_figures(answered, "kappa_elastic"),
         "with_aflow_poisson_ratio": _kappa_figures(answered, "kappa_aflow_poisson"),
-        "median_seconds_ions_fixed_12_atoms": _median([a["seconds"] for a in small if a["ions_fixed"]]),
-        "median_seconds_ions_free_12_atoms": _median([a["seconds"] for a in small if not a["ions_fixed"]]),
+        "median_seconds_ions_fixed_12_atoms": _median([a["seconds"] for a in small if a["ions_fixed"] is True]),
+        "median_seconds_ions_free_12_atoms": _median([a["seconds"] for a in small if a["ions_fixed"] is False]),
         "median_seconds_curve_12_atoms": _median([a["seconds_curve"] for a in small if a["seconds_curve"]]),
         "median_seconds_with_relaxation": _median([a["seconds_all"] for a in answered]),
     }

@@ -105,14 +105,19 @@ def read_table(path: str | Path, *, default_fidelity: Fidelity | None = None) ->
         BadTable: The file is missing, of another kind, unreadable, or lacks a column.
     """
     path = Path(path)
-    if path.is_dir() and (parts := sorted(path.glob("part-*.parquet"))):
-        tables = [read_table(part, default_fidelity=default_fidelity) for part in parts]
-        return LabelledTable(
-            path.name,
-            [row for table in tables for row in table.rows],
-            [rejection for table in tables for rejection in table.rejections],
-            hashlib.sha256("".join(table.sha256 for table in tables).encode()).hexdigest(),
-        )
+    parts = sorted(path.glob("part-*.parquet")) if path.is_dir() else []
+    tables = [_read_file(part, default_fidelity) for part in parts or [path]]
+    rows = [row for table in tables for row in table.rows]
+    rejections = [rejection for table in tables for rejection in table.rejections]
+    if not rows and not rejections:
+        raise BadTable(f"{path}: the table has no rows")
+    if not parts:
+        return tables[0]
+    digest = hashlib.sha256("".join(table.sha256 for table in tables).encode()).hexdigest()
+    return LabelledTable(path.name, rows, rejections, digest)
+
+
+def _read_file(path: Path, default_fidelity: Fidelity | None) -> LabelledTable:
     rows: list[LabelledCrystal] = []
     rejections: list[Rejection] = []
     for number, row in enumerate(table_rows(path), 1):
@@ -132,8 +137,6 @@ def read_table(path: str | Path, *, default_fidelity: Fidelity | None = None) ->
         known = _Cell.model_fields.keys() | _Label.model_fields.keys() | {"id", "formula", "file"}
         properties = {k: v for k, v in ((k, _number(v)) for k, v in row.items() if k not in known) if v is not None}
         rows.append(LabelledCrystal(crystal, label.kappa_w_mk_300k, label.fidelity, label.source, properties))
-    if not rows and not rejections:
-        raise BadTable(f"{path}: the table has no rows")
     return LabelledTable(path.name, rows, rejections, file_sha256(path))
 
 
