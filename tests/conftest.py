@@ -12,6 +12,8 @@ from builders import low_symmetry, rocksalt, supercell, zincblende
 from kappatune.data import fetching
 from kappatune.structures import Crystal
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: two threads on a busy machine wait a hundred times longer
+
 
 @pytest.fixture
 def crystals() -> list[Crystal]:
