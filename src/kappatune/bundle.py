@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -52,6 +54,32 @@ class DataCard(BaseModel):
     n_left_out: int
 
 
+class Calibration(BaseModel):
+    """How wide the intervals of one rung are: factor * sqrt(spread^2 + floor^2) on either side of ln kappa.
+
+    The spread is what the model says of itself: that of its members, and of its corrections.
+
+    Attributes:
+        level: Part of the crystals whose value lies inside.
+        factor: Conformal quantile of the errors in units of the root.
+        floor_ln: Spread of ln kappa below which none is taken.
+        n: Crystals it was fitted on, of formulas the model had not seen.
+        date: When, ISO 8601.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    level: float = Field(gt=0, lt=1)
+    factor: float = Field(gt=0)
+    floor_ln: float = Field(ge=0)
+    n: int = Field(ge=1)
+    date: str
+
+    def half_width(self, spread_ln: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(n,) half-widths of the intervals in ln kappa from (n,) spreads."""
+        return self.factor * np.hypot(spread_ln, self.floor_ln)
+
+
 class ModelCard(BaseModel):
     """Everything a model says about itself.
 
@@ -67,6 +95,7 @@ class ModelCard(BaseModel):
         composition: How kappa comes from the heads.
         fidelities: Rungs it answers for; the last is the default.
         scaler: The one scale of its targets.
+        calibration: Width of the intervals, per rung; a rung without has the spread itself.
         units: Unit of each quantity.
         elements: Atomic numbers seen with a label, per rung.
         formulas: Reduced formulas it was trained on, per rung.
@@ -91,6 +120,7 @@ class ModelCard(BaseModel):
     composition: Composition
     fidelities: Annotated[list[Fidelity], Field(min_length=1)]
     scaler: TargetScaler
+    calibration: dict[Fidelity, Calibration] = {}
     units: dict[str, str]
     elements: dict[str, list[int]]
     formulas: dict[str, list[str]]

@@ -37,6 +37,7 @@ BASE = "agl"
 """The rung whose kappa is the Slack formula itself."""
 
 _N_DESCRIPTORS = 3
+_FARTHEST = 5.0
 _MASSES = torch.tensor(atomic_masses, dtype=torch.float32)
 _SMALLEST_KAPPA = 1e-4
 _LARGEST_KAPPA = 1e5
@@ -146,12 +147,34 @@ class Head(nn.Module):
         self.centre.copy_(inputs.mean(dim=0))
         self.spread.copy_(inputs.std(dim=0).clamp(min=1e-3))
 
+    def standardised(self, inputs: Tensor) -> Tensor:
+        """(n, d) inputs in standard deviations from the centre."""
+        return (inputs - self.centre) / self.spread
+
     def forward(self, inputs: Tensor) -> Tensor:
         """(n, d) to (n, size_out)."""
-        x = (inputs - self.centre) / self.spread
+        x = self.standardised(inputs)
         for layer in self.layers[:-1]:
             x = torch.relu(layer(x))
         return self.layers[-1](x)
+
+
+class Correction(Head):
+    """A head of a small rung, which begins at zero: what is to be added, and the ln of its standard deviation.
+
+    An input farther than five standard deviations from the centre counts as five: beyond what was seen, the
+    correction does not run away.
+    """
+
+    def __init__(self, size_in: int, widths: Sequence[int]) -> None:
+        super().__init__(size_in, widths, 2)
+        last = cast(nn.Linear, self.layers[-1])
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+
+    def standardised(self, inputs: Tensor) -> Tensor:
+        """(n, d) inputs in standard deviations from the centre, at most five."""
+        return super().standardised(inputs).clamp(-_FARTHEST, _FARTHEST)
 
 
 class Outputs(NamedTuple):
@@ -160,10 +183,13 @@ class Outputs(NamedTuple):
     Attributes:
         scaled: (n,) kappa on the ladder's scale.
         properties: (n, 4) transformed `PROPERTIES`, if the composition knows them.
+        spread: (n,) standard deviation of `scaled` as the correction itself judges it, on the same scale; None
+            where no correction was made.
     """
 
     scaled: Tensor
-    properties: Tensor | None
+    properties: Tensor | None = None
+    spread: Tensor | None = None
 
 
 class KappaNetwork(nn.Module):
@@ -204,17 +230,14 @@ class KappaNetwork(nn.Module):
         return self.host.embedding_sizes[self.level]
 
     def new_head(self, fidelity: str) -> Head:
-        """A head with random weights for one rung; a correction begins at zero."""
+        """A head with random weights for one rung."""
         size = self.embedding_size
         if self.composition == "direct":
             return Head(size, self.widths, 1)
         if fidelity == BASE:
             return Head(size + _N_DESCRIPTORS, self.widths, len(PROPERTIES))
-        head = Head(size + _N_DESCRIPTORS + len(PROPERTIES) + 1, self.widths, 1)
-        last = cast(nn.Linear, head.layers[-1])
-        nn.init.zeros_(last.weight)
-        nn.init.zeros_(last.bias)
-        return head
+        given = len(self.host.given_columns(self.level))
+        return Correction(given + _N_DESCRIPTORS + len(PROPERTIES) + 1, self.widths)
 
     def features(self, batch: GraphBatch) -> Tensor:
         """What the heads take of each crystal: (n, d) embedding, in `debye` followed by `descriptors`."""
@@ -222,23 +245,29 @@ class KappaNetwork(nn.Module):
         return embedding if self.composition == "direct" else torch.cat([embedding, descriptors(batch)], dim=1)
 
     def head_inputs(self, features: Tensor, fidelity: str) -> Tensor:
-        """What the head of one rung takes: the features, for a correction with what the `agl` rung says."""
+        """What the head of one rung takes of the features.
+
+        The `agl` head takes all. A correction takes what no training moves (`Host.given_columns`), the descriptors,
+        and what the `agl` rung says.
+        """
         if self.composition == "direct" or fidelity == BASE:
             return features
         base = self._debye(features)
         said = self.scaler.encode_properties(cast(Tensor, base.properties))
-        return torch.cat([features, said, base.scaled[:, None]], dim=1)
+        given = self.host.given_columns(self.level)
+        parts = [features[:, given.start : given.stop], features[:, -_N_DESCRIPTORS:], said, base.scaled[:, None]]
+        return torch.cat(parts, dim=1)
 
     def forward(self, crystals: GraphBatch | Tensor, fidelity: str) -> Outputs:
         """One rung's answer, from graphs or from features made earlier."""
         features = crystals if isinstance(crystals, Tensor) else self.features(crystals)
         if self.composition == "direct":
-            return Outputs(self.heads[fidelity](features)[:, 0], None)
+            return Outputs(self.heads[fidelity](features)[:, 0])
         base = self._debye(features)
         if fidelity == BASE:
             return base
-        correction = self.heads[fidelity](self.head_inputs(features, fidelity))[:, 0]
-        return Outputs(base.scaled + correction, base.properties)
+        correction, ln_spread = self.heads[fidelity](self.head_inputs(features, fidelity)).unbind(dim=1)
+        return Outputs(base.scaled + correction, base.properties, ln_spread.exp())
 
     def _debye(self, features: Tensor) -> Outputs:
         ln_mass, ln_volume, ln_n = features[:, -_N_DESCRIPTORS:].unbind(dim=1)

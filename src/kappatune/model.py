@@ -51,7 +51,8 @@ class Prediction(BaseModel):
         temperature_k: Temperature of kappa, K.
         kappa_w_mk: Lattice thermal conductivity, W/(m K); geometric mean over the members.
         lower_w_mk: Lower end of the interval, W/(m K).
-        upper_w_mk: Upper end of the interval, W/(m K). The interval is the spread of the members, not yet calibrated.
+        upper_w_mk: Upper end of the interval, W/(m K): 90 % of crystals lie inside, as far as the model's card holds a
+            calibration for the rung; otherwise it is what the model makes of its own spread.
         debye_temperature_k: Debye temperature of the primitive cell, K; null if the model does not know it.
         gruneisen: Grüneisen parameter; null if the model does not know it.
         in_domain: Whether the crystal resembles what the model was trained on, and 1/T holds at the temperature.
@@ -80,12 +81,14 @@ class Answers(NamedTuple):
         ln_kappa: ln of kappa in W/(m K).
         debye_temperature_k: K; NaN if unknown.
         gruneisen: NaN if unknown.
+        spread_ln: Standard deviation of ln kappa by each member's own correction; 0 if it makes none.
         embedding: (n_crystals, d) of the first member's host.
     """
 
     ln_kappa: NDArray[np.float64]
     debye_temperature_k: NDArray[np.float64]
     gruneisen: NDArray[np.float64]
+    spread_ln: NDArray[np.float64]
     embedding: NDArray[np.float32]
 
 
@@ -204,13 +207,14 @@ class KappaModel:
     def answer(self, graphs: CrystalGraphs, fidelity: str) -> Answers:
         """What every member says of every crystal, of which there is at least one."""
         parts = [self._answer_batch(graphs.batch(indices), fidelity) for indices in _batches(graphs)]
-        ln_kappa, theta, gruneisen, embedding = zip(*parts, strict=True)
-        by_member = [np.concatenate(columns, axis=1) for columns in (ln_kappa, theta, gruneisen)]
-        return Answers(by_member[0], by_member[1], by_member[2], np.concatenate(embedding))
+        ln_kappa, theta, gruneisen, spread, embedding = zip(*parts, strict=True)
+        by_member = [np.concatenate(columns, axis=1) for columns in (ln_kappa, theta, gruneisen, spread)]
+        return Answers(by_member[0], by_member[1], by_member[2], by_member[3], np.concatenate(embedding))
 
     def _answer_batch(self, batch: GraphBatch, fidelity: str) -> Answers:
         features: dict[int, torch.Tensor] = {}
         rows = []
+        scaler = self.card.scaler
         with torch.inference_mode():
             of_crystal = descriptors(batch)
             for member in self.members:
@@ -218,15 +222,16 @@ class KappaModel:
                 if key not in features:
                     features[key] = member.features(batch)
                 outputs = member(features[key], fidelity)
-                ln_kappa = self.card.scaler.ln_kappa(outputs.scaled)
+                ln_kappa = scaler.ln_kappa(outputs.scaled)
                 theta = gruneisen = torch.full_like(ln_kappa, torch.nan)
                 if outputs.properties is not None:
                     theta = debye_temperature(outputs.properties, of_crystal)
                     gruneisen = outputs.properties[:, 1].clamp(*GRUNEISEN_RANGE)
-                rows.append(torch.stack([ln_kappa, theta, gruneisen]))
+                spread = torch.zeros_like(ln_kappa) if outputs.spread is None else scaler.std * outputs.spread
+                rows.append(torch.stack([ln_kappa, theta, gruneisen, spread]))
         first = features[id(self.members[0].host)][:, : self.members[0].embedding_size]
-        ln_kappa, theta, gruneisen = torch.stack(rows, dim=1).double().numpy()
-        return Answers(ln_kappa, theta, gruneisen, first.numpy())
+        ln_kappa, theta, gruneisen, spread = torch.stack(rows, dim=1).double().numpy()
+        return Answers(ln_kappa, theta, gruneisen, spread, first.numpy())
 
     def judge(self, entries: list[Crystal | Rejection], fidelity: str) -> list[Judgement]:
         """Predictions at 300 K of a list of entries with what lies behind them, in order."""
@@ -235,16 +240,26 @@ class KappaModel:
         if crystals:
             graphs = build_graphs(crystals, self.cutoff)
             answers = self.answer(graphs, fidelity)
-            members = np.stack(answers[:3])
+            members = np.stack(answers[:4])
+            half = self._half_widths(answers, fidelity)
             for k, crystal in enumerate(crystals):
-                row = self._row(crystal, members[..., k], int(graphs.n_bonds[k]), int(graphs.n_isolated[k]))
+                row = self._row(crystal, members[..., k], half[k], int(graphs.n_bonds[k]), int(graphs.n_isolated[k]))
                 theta, n_primitive = row.debye_temperature_k, float(graphs.n_primitive[k])
                 acoustic = None if theta is None else acoustic_debye_temperature(theta, n_primitive)
                 judged[id(crystal)] = Judgement(row, np.exp(answers.ln_kappa[:, k]), answers.embedding[k], acoustic)
         return [judged.get(id(entry)) or Judgement(self._unanswered(entry)) for entry in entries]
 
-    def _row(self, crystal: Crystal, members: NDArray[np.float64], n_bonds: int, n_isolated: int) -> Prediction:
-        ln_kappa, theta, gruneisen = members
+    def _half_widths(self, answers: Answers, fidelity: str) -> NDArray[np.float64]:
+        """(n,) half-widths of the intervals in ln kappa; NaN where nothing is known of the spread."""
+        spread = spread_of(answers)
+        known = self.card.calibration.get(fidelity)  # type: ignore[call-overload]
+        half: NDArray[np.float64] = known.half_width(spread) if known else INTERVAL_SIGMAS * spread
+        return half
+
+    def _row(
+        self, crystal: Crystal, members: NDArray[np.float64], half: float, n_bonds: int, n_isolated: int
+    ) -> Prediction:
+        ln_kappa, theta, gruneisen, _ = members
         row = Prediction(id=crystal.id, file=crystal.file, formula=crystal.formula)
         if n_bonds == 0:
             row.reason = (
@@ -257,8 +272,7 @@ class KappaModel:
             return row
         centre = float(ln_kappa.mean())
         row.kappa_w_mk = math.exp(centre)
-        if len(ln_kappa) > 1:
-            half = INTERVAL_SIGMAS * float(ln_kappa.std(ddof=1))
+        if math.isfinite(half):
             row.lower_w_mk, row.upper_w_mk = math.exp(centre - half), math.exp(centre + half)
         if np.isfinite(theta).all():
             row.debye_temperature_k, row.gruneisen = float(theta.mean()), float(gruneisen.mean())
@@ -281,6 +295,17 @@ class KappaModel:
                 "it was pretrained without this element, so there is no answer"
             )
         return row
+
+
+def spread_of(answers: Answers) -> NDArray[np.float64]:
+    """(n,) standard deviation of ln kappa: that of the members and that of their corrections together.
+
+    NaN for a single member without a correction, which says nothing of its spread.
+    """
+    n_members = len(answers.ln_kappa)
+    between = answers.ln_kappa.var(axis=0, ddof=1) if n_members > 1 else np.zeros(answers.ln_kappa.shape[1])
+    total = np.sqrt(between + np.square(answers.spread_ln).mean(axis=0))
+    return np.where(total > 0, total, np.nan) if n_members == 1 else total
 
 
 def at_temperature(judged: Judgement, temperature_k: float) -> Prediction:

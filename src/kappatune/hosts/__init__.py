@@ -1,6 +1,8 @@
 """Hosts: pretrained graph networks. One file per architecture, registered in `ARCHITECTURES`."""
 
 from kappatune.hosts.base import Host
+from kappatune.hosts.combined import CombinedHost
+from kappatune.hosts.elements import ElementStatistics
 from kappatune.hosts.megnet import MEGNet
 from kappatune.hosts.weights import (
     ARCHITECTURES,
@@ -17,6 +19,8 @@ from kappatune.hosts.weights import (
 __all__ = [
     "ARCHITECTURES",
     "BadWeights",
+    "CombinedHost",
+    "ElementStatistics",
     "Host",
     "HostCard",
     "MEGNet",

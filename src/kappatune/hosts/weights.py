@@ -7,7 +7,7 @@ names it: a silent mismatch would leave a network random and look like a bad res
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,10 +20,15 @@ from torch import Tensor, nn
 from kappatune.errors import UserError
 from kappatune.hosts import matgl
 from kappatune.hosts.base import Host
+from kappatune.hosts.combined import CombinedHost
+from kappatune.hosts.elements import ElementStatistics
 from kappatune.hosts.megnet import MEGNet
 
-ARCHITECTURES: dict[str, type[Host]] = {MEGNet.architecture: MEGNet}
+ARCHITECTURES: dict[str, type[Host]] = {host.architecture: host for host in (MEGNet, ElementStatistics, CombinedHost)}
 """Every host architecture by name. To add one: its file, a line here, and the inherited tests."""
+
+HostName = str | Path | Sequence[str | Path]
+"""A shipped host's name or the path of a file; or several, to be combined."""
 
 SHIPPED = Path(__file__).parent.parent / "assets" / "hosts"
 _CARD = "kappatune_host"
@@ -60,25 +65,36 @@ def shipped_hosts() -> list[str]:
     return sorted(path.stem for path in SHIPPED.glob("*.safetensors"))
 
 
-def load_host(name: str | Path) -> Host:
+def load_host(name: HostName) -> Host:
     """Load a host with its weights.
 
     Args:
         name: A shipped host's name, or a path: a host file of ours or a MEGNet formation-energy
-            file as matgl published it.
+            file as matgl published it; several of them are combined.
 
     Raises:
         BadWeights: No such host, or tensors that do not fit.
     """
+    if not isinstance(name, str | Path):
+        return CombinedHost([load_host(part) for part in name]).eval()
     card, tensors = _read(name)
     host = new_host(card)
     load_strictly(host, tensors, str(name))
     return host.eval()
 
 
-def read_host_card(name: str | Path) -> HostCard:
-    """The card of a host file, without building the network."""
-    return _read(name)[0]
+def read_host_card(name: HostName) -> HostCard:
+    """The card of a host file, or of several that are combined, without building the network."""
+    if isinstance(name, str | Path):
+        return _read(name)[0]
+    cards = [_read(part)[0] for part in name]
+    return HostCard(
+        name=" + ".join(card.name for card in cards),
+        architecture=CombinedHost.architecture,
+        settings={"parts": [{"architecture": card.architecture, "settings": card.settings} for card in cards]},
+        source="; ".join(card.source for card in cards),
+        licence="; ".join(sorted({card.licence for card in cards})),
+    )
 
 
 def new_host(card: HostCard) -> Host:

@@ -25,8 +25,9 @@ from kappatune.heads import BASE, PROPERTIES, KappaNetwork, TargetScaler, descri
 from kappatune.hosts import Host, HostCard, load_host, load_strictly, new_host, read_host_card
 from kappatune.ladder.recipe import BadRun, Recipe, Stage
 from kappatune.ladder.stage import StageData, all_features, begins_with, climb_stage, frozen_prefixes
+from kappatune.ladder.trees import fit_trees
 from kappatune.model import KappaModel
-from kappatune.structures.crystal import element_symbol
+from kappatune.structures.crystal import Crystal, element_symbol
 from kappatune.structures.table import Fidelity, LabelledCrystal, LabelledTable, file_sha256, read_table
 
 UNITS = {"kappa_w_mk": "W/(m K) at 300 K", "lower_w_mk": "W/(m K)", "upper_w_mk": "W/(m K)"}
@@ -115,7 +116,7 @@ def climb(
     if out.exists() and any(out.iterdir()) and not (resume or joins):
         raise BadRun(f"{out} is not empty: give another --out, or --resume to go on with it")
     start = KappaModel.load(recipe.start) if recipe.start else None
-    card = start.card.host if start else read_host_card(str(recipe.host))
+    card = start.card.host if start else read_host_card(recipe.host or ())
     stock = start.members[0].host if start else new_host(card)
     if not recipe.pretrained:
         source = f"random weights, trained by the recipe '{recipe.name}'"
@@ -183,7 +184,7 @@ def _prepare(stage: Stage, tables: list[LabelledTable], stock: Host, left_out: l
             refuse(table, rejection.id, rejection.file, rejection.reason)
         for row in table.rows:
             unknown = sorted(set(row.crystal.numbers.tolist()) - stock.supported_elements)
-            if row.fidelity != fidelity:
+            if row.fidelity not in (fidelity, *stage.joined):
                 reason = f"its fidelity is {row.fidelity}, the stage's {fidelity}"
                 refuse(table, row.crystal.id, row.crystal.file, reason)
             elif unknown:
@@ -283,9 +284,9 @@ def _fidelity(stage: Stage, tables: Iterable[LabelledTable]) -> Fidelity:
 def _claim(run: Path, recipe: Recipe, rungs: list[_Rung], start: KappaModel | None) -> None:
     """Mark the folder with what is trained in it; refuse to mix two runs."""
     what = {
-        "recipe": recipe.model_dump(mode="json"),
+        "recipe": recipe.model_dump(mode="json", exclude_defaults=True),
         "data": [card.rows_sha256 for rung in rungs for card in rung.cards],
-        "host": file_sha256(Path(recipe.host)) if recipe.host and Path(recipe.host).is_file() else recipe.host,
+        "host": [file_sha256(Path(name)) if Path(name).is_file() else name for name in _host_names(recipe)],
         "start": start.card.weights_sha256 if start else None,
     }
     mark = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
@@ -296,10 +297,19 @@ def _claim(run: Path, recipe: Recipe, rungs: list[_Rung], start: KappaModel | No
     _write(path, json.dumps({"mark": mark, **what}, indent=1))
 
 
+def _host_names(recipe: Recipe) -> tuple[str, ...]:
+    return (recipe.host,) if isinstance(recipe.host, str) else recipe.host or ()
+
+
 def _begin(recipe: Recipe, card: HostCard, scaler: TargetScaler, seed: int) -> KappaNetwork:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        host = load_host(str(recipe.host)) if recipe.pretrained else new_host(card)
+        host = load_host(recipe.host or ())
+        if not recipe.pretrained:
+            given = dict(host.named_buffers())
+            host = new_host(card)
+            for name, values in host.named_buffers():
+                values.copy_(given[name])
     return KappaNetwork(host, level=recipe.embedding, widths=recipe.head, composition=recipe.composition, scaler=scaler)
 
 
@@ -312,11 +322,31 @@ def _step(network: KappaNetwork, rung: _Rung, seed: int, folder: Path, progress:
     if done.is_file():
         load_strictly(network, load_file(weights), str(weights))
         return json.loads(done.read_text(encoding="utf-8"))
-    result = climb_stage(network, rung.stage, rung.fidelity, rung.data, seed=seed, folder=folder, progress=progress)
+    if rung.stage.learner == "trees":
+        folder.mkdir(parents=True, exist_ok=True)
+        elsewhere = build_graphs(shipped_crystals(network.host), network.host.cutoff_angstrom)
+        data = rung.data
+        result = fit_trees(
+            network,
+            rung.fidelity,
+            all_features(network, data.graphs),
+            data.kappa,
+            data.formulas,
+            all_features(network, elsewhere),
+            seed=seed,
+        )
+    else:
+        result = climb_stage(network, rung.stage, rung.fidelity, rung.data, seed=seed, folder=folder, progress=progress)
     save_file({name: value.contiguous() for name, value in network.state_dict().items()}, weights)
     _write(done, json.dumps(asdict(result)))
     (folder / "checkpoint.safetensors").unlink(missing_ok=True)
     return asdict(result)
+
+
+def shipped_crystals(host: Host) -> list[Crystal]:
+    """The crystals that come with the package and that a host knows: all kinds of compounds."""
+    rows = read_table(SHIPPED_TABLES["shipped:prototypes"]).rows
+    return [row.crystal for row in rows if host.supported_elements.issuperset(row.crystal.numbers.tolist())]
 
 
 def _attach_head(network: KappaNetwork, rung: _Rung, seed: int) -> None:
@@ -325,6 +355,8 @@ def _attach_head(network: KappaNetwork, rung: _Rung, seed: int) -> None:
     corrections = network.composition == "debye" and rung.fidelity != BASE
     if corrections and BASE not in heads:
         raise BadRun(f"stage '{stage.name}' corrects the '{BASE}' rung, which this model has not climbed")
+    if stage.learner == "trees" and not corrections:
+        raise BadRun(f"stage '{stage.name}': trees learn corrections, and this model knows no rung to correct")
     alike = [name for name in heads if network.composition == "direct" or (name != BASE) == corrections]
     if alike:
         head = copy.deepcopy(heads[alike[-1]])

@@ -48,6 +48,9 @@ class Stage(_Strict):
             the table given to `train --data` itself.
         pretrain: Column that the host learns with a head that is then thrown away; kappa plays no part.
         fidelity: Rows of this fidelity are used; without it, the one fidelity the table holds.
+        joined: Rows of these fidelities are learnt as if they were of that one.
+        learner: `gradient` fits what is not frozen; `trees` grows trees for a correction and distils them into its
+            head (`kappatune.ladder.trees`), where loss, rate and epochs play no part.
         frozen: Prefixes of parameter names that stay as they are (`host`, `host.blocks.0`, ...).
         properties: Columns that hold further targets of the `agl` rung of a `debye` model.
         loss_weights: Weight of each target; kappa alone by default.
@@ -66,6 +69,8 @@ class Stage(_Strict):
     data: tuple[str, ...] = ()
     pretrain: str | None = None
     fidelity: Fidelity | None = None
+    joined: tuple[Fidelity, ...] = ()
+    learner: Literal["gradient", "trees"] = "gradient"
     frozen: tuple[str, ...] = ()
     properties: dict[Property, str] = {}
     loss_weights: dict[Literal["kappa"] | Property, Annotated[float, Field(ge=0)]] = {"kappa": 1.0}
@@ -75,7 +80,7 @@ class Stage(_Strict):
     weight_decay: float = Field(default=0.0, ge=0)
     gradient_clip: float | None = Field(default=None, gt=0)
     average: float | None = Field(default=None, gt=0, lt=1)
-    epochs: int = Field(ge=1)
+    epochs: int = Field(default=1, ge=1)
     batch_size: int = Field(default=32, ge=1)
     validation: Validation | None = Validation()
 
@@ -88,7 +93,7 @@ class Recipe(_Strict):
         name: Name of the model it makes.
         description: What it is for.
         start: A model (name or path) to go on from; its host, head and scaler are kept.
-        host: A host (shipped name or path) to begin with, if there is no `start`.
+        host: A host (shipped name or path) to begin with, or a list of hosts to combine, if there is no `start`.
         pretrained: Whether the host's weights are used; if not it starts at random.
         embedding: Which of the host's embeddings the heads take.
         head: Widths of the head's hidden layers.
@@ -102,7 +107,7 @@ class Recipe(_Strict):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
     description: str = ""
     start: str | None = None
-    host: str | None = None
+    host: str | Annotated[tuple[str, ...], Field(min_length=2)] | None = None
     pretrained: bool = True
     embedding: str = "pooled"
     head: tuple[Annotated[int, Field(ge=1)], ...] = (450, 350, 350)
@@ -127,6 +132,9 @@ class Recipe(_Strict):
         if self.composition == "debye" and (self.target != "ln" or climbing[0].fidelity != BASE):
             raise ValueError(f"a 'debye' model has the target 'ln' and begins with a stage of fidelity '{BASE}'")
         for stage in self.stages:
+            corrects = self.start is not None or (self.composition == "debye" and stage.fidelity != BASE)
+            if stage.learner == "trees" and (stage.pretrain or stage.fidelity == BASE or not corrects):
+                raise ValueError(f"stage '{stage.name}': trees learn corrections, of a 'debye' model's higher rungs")
             if stage.pretrain and (stage.loss == "mape" or stage.properties):
                 raise ValueError(f"stage '{stage.name}' pretrains: it has no properties, and no loss 'mape'")
             if stage.properties and (stage.loss == "mape" or (self.host and self.composition == "direct")):

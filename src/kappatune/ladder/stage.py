@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import lightning.pytorch as pl
 import numpy as np
@@ -17,11 +17,11 @@ import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, RichProgressBar
 from lightning.pytorch.loggers import CSVLogger
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from kappatune.graphs import CrystalGraphs
-from kappatune.heads import BASE, KappaNetwork
+from kappatune.heads import BASE, Correction, KappaNetwork
 from kappatune.ladder.checkpoint import SafetensorsCheckpointIO
 from kappatune.ladder.lesson import Item, PretrainingModule, Pupil, StageModule
 from kappatune.ladder.recipe import Stage
@@ -147,6 +147,7 @@ def climb_stage(
             weights_only=True,
         )
     module.keep_best()
+    _judge_spread(network, fidelity, source, data, validation if len(validation) else train)
     for parameter in network.parameters():
         parameter.requires_grad_(True)
     network.to("cpu").eval()
@@ -158,6 +159,20 @@ def climb_stage(
         n_validation=len(validation),
         seconds=time.monotonic() - started,
     )
+
+
+def _judge_spread(
+    network: KappaNetwork, fidelity: str, source: CrystalGraphs | Tensor, data: StageData, rows: NDArray[np.int64]
+) -> None:
+    """Let a correction say how far it is off: the same everywhere, its root mean square error on some rows."""
+    if fidelity not in network.heads or not isinstance(head := network.heads[fidelity], Correction):
+        return
+    network.to("cpu").eval()
+    with torch.no_grad():
+        crystals = source[rows] if isinstance(source, Tensor) else source.batch(rows)
+        truth = network.scaler.encode(torch.from_numpy(data.kappa[rows]).float())
+        error = (network(crystals, fidelity).scaled - truth).square().mean().sqrt()
+        cast(nn.Linear, head.layers[-1]).bias[1] = error.clamp(min=1e-3).log()
 
 
 def _module(

@@ -1,0 +1,197 @@
+"""Precise values of crystals a model has not seen, from a few dozen others: L96, HH143 and both.
+
+The AGL rung below holds no formula of the small sets nor of the textbook values, so one per seed serves all cells.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from kappatune.evaluate.cells import Answered, Store, Study, cell_name
+from kappatune.evaluate.research import Research
+from kappatune.evaluate.rungs import climbed, without_formulas
+from kappatune.evaluate.splits import Split, anion, group_folds, one_group_out
+from kappatune.graphs import build_graphs
+from kappatune.heads import KappaNetwork
+from kappatune.ladder.climb import shipped_crystals
+from kappatune.ladder.recipe import Recipe
+from kappatune.ladder.stage import all_features
+from kappatune.ladder.trees import fit_trees
+
+Rows = NDArray[np.int64]
+N_FOLDS = 5
+REPEATS = (0, 1)
+SMALLEST_GROUP = 10
+"""Crystals an anion or a family needs to be left out as a whole."""
+
+
+class Learner(Protocol):
+    """Something that learns from some rows of the small sets and answers for others."""
+
+    def __call__(self, train: Rows, test: Rows) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Predict ln kappa of test rows.
+
+        Returns:
+            ln kappa (n,) in W/(m K), and its standard deviation (n,) as the learner judges it, or NaN.
+        """
+
+
+@dataclass(frozen=True)
+class SmallSets:
+    """The small sets, row by row: L96, then HH143, then the textbook values.
+
+    Attributes:
+        research: All tables.
+        formulas: (n,) reduced formulas.
+        kappa: (n,) W/(m K).
+        rows_of: Rows of `L96`, `HH143`, `MIX` and `textbook`.
+    """
+
+    research: Research
+    formulas: NDArray[np.str_]
+    kappa: NDArray[np.float64]
+    rows_of: dict[str, Rows]
+
+    @classmethod
+    def of(cls, research: Research) -> SmallSets:
+        """Number the rows."""
+        rows = [*research.mix, *research.textbook]
+        sizes = [len(r) for r in (*research.small.values(), research.textbook)]
+        ends = np.cumsum([0, *sizes])
+        names = (*research.small, "textbook")
+        rows_of = {name: np.arange(a, b) for name, (a, b) in zip(names, pairwise(ends), strict=True)}
+        rows_of["MIX"] = np.arange(len(research.mix))
+        return cls(research, np.array([r.crystal.formula for r in rows]), np.array([r.kappa for r in rows]), rows_of)
+
+    def unseen(self, train: Rows, test: Rows) -> Rows:
+        """The test rows whose formula is not trained on."""
+        return test[~np.isin(self.formulas[test], self.formulas[train])]
+
+
+class TreesOnLadder:
+    """The shipped recipe on the small sets: the AGL rung's members, each with a correction of its own.
+
+    The textbook values are trained on as well, but for formulas that are tested.
+    """
+
+    def __init__(self, recipe: Recipe, sets: SmallSets, work: Path) -> None:
+        research = sets.research
+        table = without_formulas(research.aflow, research.small_formulas)
+        agl = recipe.stages[0]
+        models = [climbed(recipe, agl, table, s, work / f"{recipe.name}-agl-unseen-{s}") for s in recipe.seeds]
+        self.sets = sets
+        self.members: list[KappaNetwork] = [model.members[0] for model in models]
+        cutoff = models[0].cutoff
+        graphs = build_graphs([row.crystal for row in (*research.mix, *research.textbook)], cutoff)
+        elsewhere = build_graphs(shipped_crystals(self.members[0].host), cutoff)
+        self.features = [all_features(member, graphs) for member in self.members]
+        self.elsewhere = [all_features(member, elsewhere) for member in self.members]
+
+    def __call__(self, train: Rows, test: Rows) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Correct each member and ask all."""
+        sets = self.sets
+        textbook = sets.rows_of["textbook"]
+        train = np.r_[train, sets.unseen(test, textbook)]
+        ln_kappa, spread = [], []
+        for seed, (member, features, elsewhere) in enumerate(
+            zip(self.members, self.features, self.elsewhere, strict=True), 1
+        ):
+            network = copy.deepcopy(member)
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(seed)
+                head = network.new_head("dft")
+            head.standardise(network.head_inputs(features[train], "dft").detach())
+            network.heads["dft"] = head
+            fit_trees(
+                network, "dft", features[train], sets.kappa[train], sets.formulas[train].tolist(), elsewhere, seed=seed
+            )
+            with torch.no_grad():
+                outputs = network(features[test], "dft")
+                assert outputs.spread is not None
+            ln_kappa.append(network.scaler.ln_kappa(outputs.scaled).double().numpy())
+            spread.append(network.scaler.std * outputs.spread.double().numpy())
+        return np.mean(ln_kappa, axis=0), np.sqrt(np.var(ln_kappa, axis=0, ddof=1) + np.square(spread).mean(axis=0))
+
+    def zero_shot(self, test: Rows) -> NDArray[np.float64]:
+        """(n,) ln kappa of the AGL rung itself."""
+        with torch.no_grad():
+            each = [
+                m.scaler.ln_kappa(m(f[test], "agl").scaled) for m, f in zip(self.members, self.features, strict=True)
+            ]
+        return torch.stack(each).double().numpy().mean(axis=0)
+
+
+def all_cells(learner: Learner, model: str, sets: SmallSets, store: Store, say: Callable[[str], None]) -> None:
+    """Every cell of the small sets for one learner."""
+    for name in ("L96", "HH143", "MIX"):
+        rows = sets.rows_of[name]
+        for run, (train, test) in sets.research.paper[name].items():
+            _cell("paper", model, name, name, f"run-{run}", [(rows[train], rows[test])], learner, sets, store, say)
+        for repeat in REPEATS:
+            folds = [(rows[a], rows[b]) for a, b in group_folds(sets.formulas[rows].tolist(), N_FOLDS, seed=repeat)]
+            _cell("grouped", model, name, name, f"formula-{repeat}", folds, learner, sets, store, say)
+        kinds = [anion(formula) for formula in sets.formulas[rows]]
+        folds = [(rows[a], rows[b]) for a, b in one_group_out(kinds, SMALLEST_GROUP).values()]
+        _cell("grouped", model, name, name, "anion-out", folds, learner, sets, store, say)
+    for known, asked in (("L96", "HH143"), ("HH143", "L96")):
+        split = [(sets.rows_of[known], sets.rows_of[asked])]
+        _cell("transfer", model, known, asked, "all", split, learner, sets, store, say)
+
+
+def _cell(
+    study: Study,
+    model: str,
+    train: str,
+    test: str,
+    split: str,
+    folds: Sequence[Split],
+    learner: Learner,
+    sets: SmallSets,
+    store: Store,
+    say: Callable[[str], None],
+) -> None:
+    if store.has(cell_name(study, model, train, test, split)):
+        return
+    started = time.monotonic()
+    tested: list[Rows] = []
+    ln_kappa, spread = [], []
+    for known, asked in folds:
+        unseen = sets.unseen(known, asked)
+        if not len(unseen):
+            continue
+        predicted, own_spread = learner(known, unseen)
+        tested.append(unseen)
+        ln_kappa.append(predicted)
+        spread.append(own_spread)
+    rows = np.concatenate(tested)
+    crystals = [*sets.research.mix]
+    answered = Answered(
+        ids=[crystals[i].crystal.id for i in rows],
+        formulas=sets.formulas[rows].tolist(),
+        groups=[sets.research.family[crystals[i].crystal.id] for i in rows],
+        truth=sets.kappa[rows],
+        predicted=np.exp(np.concatenate(ln_kappa)),
+        spread=np.concatenate(spread),
+    )
+    cell = store.put(
+        study,
+        model,
+        train,
+        test,
+        split,
+        answered,
+        n_train=float(np.mean([len(known) for known, _ in folds])),
+        n_left_out=sum(len(asked) for _, asked in folds) - len(rows),
+        seconds=time.monotonic() - started,
+    )
+    say(f"{cell.name}: mean |log10| error {cell.metrics.mean_abs_log10:.3f}, MAPE {cell.metrics.mape:.2f}")

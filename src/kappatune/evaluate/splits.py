@@ -1,0 +1,61 @@
+"""Who is trained on and who is tested: the paper's splits, and folds that keep formulas or families together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from pymatgen.core import Composition
+
+Rows = NDArray[np.int64]
+Split = tuple[Rows, Rows]
+"""Training rows and test rows."""
+
+PAPER_RUNS = range(1, 10)
+
+
+def group_folds(groups: Sequence[str], n_folds: int, seed: int) -> list[Split]:
+    """Folds that never part a group; groups are dealt out at random.
+
+    Args:
+        groups: (n,) group of each row: its reduced formula, its family, its anion.
+        n_folds: Folds, at most as many as there are groups.
+        seed: Of the deal.
+    """
+    names, group = np.unique(np.asarray(groups), return_inverse=True)
+    fold = np.random.default_rng(seed).permutation(len(names))[group] % min(n_folds, len(names))
+    return [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in range(min(n_folds, len(names)))]
+
+
+def one_group_out(groups: Sequence[str], smallest: int) -> dict[str, Split]:
+    """Each group with at least `smallest` rows against all others."""
+    kind = np.asarray(groups)
+    names, counts = np.unique(kind, return_counts=True)
+    return {
+        str(name): (np.flatnonzero(kind != name), np.flatnonzero(kind == name))
+        for name, count in zip(names, counts, strict=True)
+        if count >= smallest
+    }
+
+
+def anion(formula: str) -> str:
+    """Symbol of the most electronegative element."""
+    return max(Composition(formula).elements, key=lambda element: (element.X, element.Z)).symbol
+
+
+def paper_split(n: int, run: int) -> Split:
+    """One of the paper's 80/20 splits of a small set: `RandomState(run).permutation(n)`."""
+    order = np.random.RandomState(run).permutation(n)
+    return order[: int(0.8 * n)], order[int(0.8 * n) :]
+
+
+def unstored(test_places: Sequence[int], places: Sequence[int]) -> Split:
+    """A split of the paper by its stored list of test rows; all other rows are trained on.
+
+    Args:
+        test_places: Places of the test rows in the paper's order.
+        places: (n,) place of each row we have; a place of the list that we lack drops out.
+    """
+    tested = np.isin(np.asarray(places), np.asarray(test_places))
+    return np.flatnonzero(~tested), np.flatnonzero(tested)
