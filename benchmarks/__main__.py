@@ -7,12 +7,11 @@ from typing import Annotated
 
 import typer
 
-from benchmarks import agl_rung, scan, scan_driver, scan_growth, speed, suggest_aflow
+from benchmarks import scan, scan_driver, scan_growth, speed, suggest_aflow
 
 
 def main(data: Annotated[Path | None, typer.Option(envvar="KAPPATUNE_DATA")] = None) -> None:
     speed.main(data)
-    agl_rung.main(data)
     scan.main(data)
     scan_growth.main(data)
     scan_driver.main(data)

@@ -44,7 +44,7 @@ N_MEMBERS = 5
 WIDTHS = (128, 128)
 EPOCHS = 80
 LEARNING_RATE = 5e-3
-STAGE = read_recipe("ladder-5").stages[0]
+STAGE = read_recipe("accurate").stages[0]
 """Names the columns of the properties, and the weights of the loss."""
 
 FIGURES = Path(__file__).parent.parent / "docs" / "figures"

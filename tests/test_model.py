@@ -145,11 +145,11 @@ def test_many_crystals_stream(model):
     assert len(asked) < 1000
 
 
-@pytest.mark.parametrize(("alias", "name"), [("accurate", "ladder-5"), ("fast", "ladder-fast")])
-def test_the_shipped_models_are_small_and_say_what_they_saw(alias, name):
-    model = KappaModel.load(alias)
+@pytest.mark.parametrize(("name", "largest"), [("accurate", 18e6), ("fast", 8e6)])
+def test_the_shipped_models_are_small_and_say_what_they_saw(name, largest):
+    model = KappaModel.load(name)
     size = sum(path.stat().st_size for path in (Path(SHIPPED) / name).iterdir())
-    assert size < 5e6
+    assert size < largest
     assert len(model.members) >= 5
     assert model.card.fidelities == ["agl", "dft"]
     assert "NaCl" in model.card.formulas["dft"] and len(model.card.formulas["agl"]) > 3000

@@ -28,9 +28,6 @@ if TYPE_CHECKING:
 Input = Union["Structure", "Atoms", Crystal, Rejection, str, Path]
 
 SHIPPED = Path(__file__).parent / "assets" / "models"
-ALIASES = {"accurate": "ladder-5", "fast": "ladder-fast"}
-"""What the two names stand for that users know."""
-
 INTERVAL_SIGMAS = 1.645
 """Half-width of the interval in standard deviations of ln kappa over the members: 90 % of a normal law."""
 
@@ -118,7 +115,7 @@ class BadTemperature(UserError):
 
 def model_folder(name: str | Path) -> Path:
     """Folder of a model: a shipped name (`accurate`, `fast`) or a path."""
-    shipped = SHIPPED / ALIASES.get(str(name), str(name))
+    shipped = SHIPPED / str(name)
     return shipped if shipped.is_dir() else Path(name).expanduser()
 
 

@@ -140,7 +140,7 @@ def test_stdout_carries_the_answer_alone(files):
 
 def test_info_shows_the_card():
     result = kappatune("info")
-    assert "ladder-5" in result.stdout and "aflow_agl.parquet" in result.stdout
+    assert "accurate" in result.stdout and "aflow_agl.parquet" in result.stdout
     card = json.loads(kappatune("info", "accurate", "--json").stdout)
     assert card["schema_version"] == 1 and card["weights_sha256"]
 

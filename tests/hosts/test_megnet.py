@@ -60,8 +60,8 @@ def predict(name, crystals):
         return host.predict_property(build_graphs(crystals, host.cutoff_angstrom).batch()).numpy()
 
 
-def test_three_hosts_are_shipped():
-    assert shipped_hosts() == sorted([FORMATION, BULK, SHEAR])
+def test_hosts_that_are_shipped():
+    assert shipped_hosts() == sorted(["element-statistics", FORMATION, BULK, SHEAR])
 
 
 def test_known_formation_energies_and_moduli():

@@ -9,6 +9,7 @@ import sys
 import typer
 
 from kappatune.cli.agl import agl
+from kappatune.cli.benchmark import benchmark
 from kappatune.cli.data import data
 from kappatune.cli.demo import demo
 from kappatune.cli.info import info
@@ -35,6 +36,7 @@ app.command("rank")(rank)
 app.command("suggest")(suggest)
 app.command("report")(report)
 app.add_typer(data, name="data")
+app.command("benchmark")(benchmark)
 app.command("info")(info)
 app.command("demo")(demo)
 
