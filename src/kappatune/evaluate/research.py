@@ -20,6 +20,7 @@ SMALL = {"L96": "l96.parquet", "HH143": "hh143.parquet"}
 AFLOW = "aflow_agl.parquet"
 SPLITS = "paraisite_splits.json.gz"
 CRABNET = "crabnet_agl_split.csv"
+CRABNET_PREDICTIONS = "crabnet_agl_test_predictions.csv"
 
 
 class NoResearchData(UserError):
@@ -37,6 +38,8 @@ class Research:
         family: Family of each row of the research tables, by id.
         paper: For each of `L96`, `HH143`, `MIX`, `AFLOW` the split of each run of the paper.
         crabnet: Part (`train`, `val`, `test`) of each reduced formula in CrabNet's split.
+        crabnet_target: Its value, W/(m K).
+        published: Predictions of published models for CrabNet's test formulas, W/(m K), by model and formula.
     """
 
     small: dict[str, list[LabelledCrystal]]
@@ -45,6 +48,8 @@ class Research:
     family: dict[str, str]
     paper: dict[str, dict[int, Split]]
     crabnet: dict[str, str]
+    crabnet_target: dict[str, float]
+    published: dict[str, dict[str, float]]
 
     @property
     def mix(self) -> list[LabelledCrystal]:
@@ -63,7 +68,7 @@ def read_research(folder: Path) -> Research:
     Raises:
         NoResearchData: A table is missing; the message names it.
     """
-    for name in (*SMALL.values(), AFLOW, SPLITS, CRABNET):
+    for name in (*SMALL.values(), AFLOW, SPLITS, CRABNET, CRABNET_PREDICTIONS):
         if not (folder / name).is_file():
             raise NoResearchData(
                 f"{folder / name} is missing: the benchmark needs the research tables, give their folder"
@@ -82,13 +87,22 @@ def read_research(folder: Path) -> Research:
     everywhere = list(range(sum(sizes.values())))
     paper["AFLOW"] = {run: unstored(stored[f"val_idx_AFLOW_{run}"], aflow_places) for run in PAPER_RUNS}
     paper["MIX"] = {run: unstored(stored[f"val_idx_MIX_{run}"], everywhere) for run in PAPER_RUNS}
-    with (folder / CRABNET).open(newline="", encoding="utf-8") as text:
-        crabnet = {Composition(row["formula"]).reduced_formula: row["split"] for row in csv.DictReader(text)}
+    crabnet = _by_formula(folder / CRABNET)
+    predictions = _by_formula(folder / CRABNET_PREDICTIONS)
+    models = [column for column in next(iter(predictions.values())) if column != "formula"]
     return Research(
         small={name: tables[name].rows for name in SMALL},
         aflow=tables["AFLOW"],
         textbook=read_table(SHIPPED_TABLES["shipped:textbook"], default_fidelity="experiment").rows,
         family=family,
         paper=paper,
-        crabnet=crabnet,
+        crabnet={formula: row["split"] for formula, row in crabnet.items()},
+        crabnet_target={formula: float(row["target"]) for formula, row in crabnet.items()},
+        published={m: {formula: float(row[m]) for formula, row in predictions.items()} for m in models},
     )
+
+
+def _by_formula(path: Path) -> dict[str, dict[str, str]]:
+    """Rows of a table by reduced formula."""
+    with path.open(newline="", encoding="utf-8") as text:
+        return {Composition(row["formula"]).reduced_formula: row for row in csv.DictReader(text)}
