@@ -102,7 +102,9 @@ class Potential:
         """
         unknown = sorted(set(numbers.tolist()) - self.elements) if self.elements is not None else []
         if unknown:
-            raise UnknownElement(f"{self.name} knows no {', '.join(map(element_symbol, unknown))}: take another potential")
+            raise UnknownElement(
+                f"{self.name} knows no {', '.join(map(element_symbol, unknown))}: take another potential"
+            )
 
     def energies(self, cells: Sequence[Atoms]) -> NDArray[np.float64]:
         """Energies of several cells.

@@ -8,23 +8,26 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from kappatune.agl.plot import CannotPlot
 from kappatune.agl.workflow import AglSettings, Relaxed, agl_of_relaxed
 from kappatune.errors import UserError
-from kappatune.model import KappaModel, Prediction
+from kappatune.model import KappaModel
 from kappatune.potentials import Potential
 from kappatune.structures import Crystal, Rejection, check
 from kappatune.structures.crystal import element_symbol
 from kappatune.verify.born import born_file
-from kappatune.verify.cells import Standard
+from kappatune.verify.cells import Standard, standardise
+from kappatune.verify.estimate import check_memory, estimate
 from kappatune.verify.outcomes import outcome_of
 from kappatune.verify.plot import Curves, plot_verification
 from kappatune.verify.row import Verification
 from kappatune.verify.settings import VerifySettings
 from kappatune.verify.store import Store, digest
 from kappatune.verify.verdict import STANDINGS, judge
-from kappatune.verify.workflow import Clock, Phonons, Watch, phonons_of, relaxed_standard
+from kappatune.verify.workflow import Clock, Phonons, Watch, phonons_of
+
+AHEAD, FINISHED = "ahead: ", "finished"
+"""How a watch is told what a crystal will cost, before anything is computed, and that it is done."""
 
 VERSIONED = ("kappatune", "phono3py", "phonopy", "spglib", "ase", "numpy", "torch")
 """Packages whose versions an answer names."""
@@ -64,11 +67,15 @@ class Verifier:
         known = self._known(entry)
         try:
             return self._verified(check(entry), known, watch)
+        except CannotPlot:
+            raise
         except UserError as error:
             return Verification(**known, outcome=outcome_of(error), reason=str(error))
         except Exception as error:
             reason = f"the verification failed unexpectedly ({type(error).__name__}: {error})"
             return Verification(**known, outcome="failed", reason=reason)
+        finally:
+            watch(FINISHED, 0, 0)
 
     def _known(self, crystal: Crystal) -> dict[str, Any]:
         """The fields that are known before any phonon."""
@@ -103,6 +110,11 @@ class Verifier:
         if kept is not None:
             row = Verification.model_validate(store.kept(f"answer-{key}", dict))
             return self._drawn(row, Curves.of(kept))
+        with clock("estimate"):
+            self.potential.check_elements(crystal.numbers)
+            ahead = estimate(standardise(crystal, self.settings.symprec), self.potential, self.settings)
+            check_memory(ahead)
+        watch(f"{AHEAD}{ahead}{store.said()}", 0, 0)
         phonons = phonons_of(crystal, self.potential, self.settings, store, born=born, watch=watch, clock=clock)
         watch("AGL", 0, 0)
         with clock("agl"):
@@ -120,7 +132,7 @@ class Verifier:
         return self._drawn(row, curves)
 
     def _agl(self, crystal: Crystal, standard: Standard) -> dict[str, Any]:
-        """kappa of AGL of the same relaxed crystal, or why there is none."""
+        """Kappa of AGL of the same relaxed crystal, or why there is none."""
         try:
             relaxed = Relaxed(standard.primitive, standard.space_group)
             return {"kappa": agl_of_relaxed(crystal, relaxed, self.potential, AglSettings()).kappa_w_mk, "reason": None}

@@ -61,7 +61,9 @@ def read_born(path: Path, crystal: Crystal, phonons: Phono3py, symprec: float) -
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            cell = Phonopy(phonopy_cell(crystal_atoms(crystal)), primitive_matrix="auto", symprec=symprec, log_level=0).primitive
+            cell = Phonopy(
+                phonopy_cell(crystal_atoms(crystal)), primitive_matrix="auto", symprec=symprec, log_level=0
+            ).primitive
             born = parse_BORN(cell, symprec=symprec, filename=path)
             dataset = spglib.get_symmetry_dataset(
                 (crystal.lattice, crystal.frac_coords, crystal.numbers), symprec=symprec
@@ -88,9 +90,7 @@ def _to_unit_cell(std_lattice: NDArray[np.float64], phonons: Phono3py) -> NDArra
     return np.asarray(np.linalg.inv(std_lattice) @ whole @ phonons.primitive.cell)
 
 
-def _matching(
-    positions: NDArray[np.float64], numbers: NDArray[np.int64], phonons: Phono3py
-) -> list[int] | None:
+def _matching(positions: NDArray[np.float64], numbers: NDArray[np.int64], phonons: Phono3py) -> list[int] | None:
     """For each atom of the primitive cell, which of the positions is its own, up to a shift of the origin."""
     primitive = phonons.primitive
     inverse = np.linalg.inv(primitive.cell)

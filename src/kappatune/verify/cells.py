@@ -121,7 +121,7 @@ def displaced(standard: Standard, settings: VerifySettings) -> Phono3py:
     phonons = Phono3py(
         phonopy_cell(cell),
         supercell_matrix=matrix,
-        primitive_matrix="P" if cell is standard.primitive else "auto",
+        primitive_matrix="P" if cell is standard.primitive else standard.dataset.international[0],
         phonon_supercell_matrix=harmonic,
         symprec=IDEAL_SYMPREC,
         log_level=0,

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kappatune.errors import UserError
 from kappatune.potentials import Potential
-from kappatune.verify.cells import Standard, displaced, harmonic_cells, number_of_forces
+from kappatune.processes import one_thread
+from kappatune.structures import Crystal, Rejection
+from kappatune.verify.cells import Standard, displaced, harmonic_cells, number_of_forces, standardise
+from kappatune.verify.outcomes import TooLarge
 from kappatune.verify.settings import VerifySettings
 
 if TYPE_CHECKING:
@@ -84,14 +90,46 @@ def estimate(standard: Standard, potential: Potential, settings: VerifySettings)
     seconds = RELAXATION_CALLS * small + len(harmonic) * large + (n_forces - len(harmonic)) * each
     bands = 3 * len(phonons.primitive)
     fc3 = len(phonons.primitive) * n_atoms**2 * 27 * 8
-    collisions = (len(settings.temperatures_k) * 8 * (triplets / 20 * bands) ** 2) if settings.solution == "direct" else 0
+    collisions = (
+        (len(settings.temperatures_k) * 8 * (triplets / 20 * bands) ** 2) if settings.solution == "direct" else 0
+    )
     memory = _BASE_GB + (6 * fc3 + 3 * triplets * bands**3 * 8 + collisions) / _GB + 0.004 * n_harmonic
     return Estimate(n_forces, n_atoms, n_harmonic, each, seconds + terms * SECONDS_PER_TERM, memory)
 
 
-def _timed(call: object) -> float:
+def estimates(
+    entries: Iterable[Crystal | Rejection], potential: Potential, settings: VerifySettings
+) -> Iterator[tuple[Crystal | Rejection, Estimate | str]]:
+    """The cost of many crystals, or why one cannot be computed."""
+    one_thread()
+    for entry in entries:
+        try:
+            if isinstance(entry, Rejection):
+                yield entry, entry.reason
+                continue
+            potential.check_elements(entry.numbers)
+            yield entry, estimate(standardise(entry, settings.symprec), potential, settings)
+        except UserError as error:
+            yield entry, str(error)
+
+
+def check_memory(ahead: Estimate) -> None:
+    """Refuse what this machine cannot hold.
+
+    Raises:
+        TooLarge: It would need more memory than there is.
+    """
+    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / _GB
+    if ahead.memory_gb > there:
+        raise TooLarge(
+            f"about {ahead.memory_gb:.0f} GB of memory for {ahead.n_atoms} atoms, this machine has {there:.0f}: take a "
+            "lower quality"
+        )
+
+
+def _timed(call: Callable[[], object]) -> float:
     start = perf_counter()
-    call()  # type: ignore[operator]
+    call()
     return perf_counter() - start
 
 

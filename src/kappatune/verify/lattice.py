@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -86,7 +87,7 @@ def set_pair_forces(phonons: Phono3py, forces: Forces, wanted: NDArray[np.bool_]
 
 
 def harmonic_crystal(phonons: Phono3py) -> Phonopy:
-    """phonopy's view of the same second-order force constants."""
+    """Phonopy's view of the same second-order force constants."""
     from phonopy import Phonopy
 
     crystal = Phonopy(
@@ -148,7 +149,7 @@ def dispersion(crystal: Phonopy, mesh_length: float) -> Dispersion:
     from ase.dft.kpoints import parse_path_string
 
     path = ase_cell(crystal.primitive).cell.bandpath(npoints=0)
-    corners = [corner for part in parse_path_string(path.path) for corner in zip(part, part[1:], strict=False)]
+    corners = [corner for part in parse_path_string(path.path) for corner in itertools.pairwise(part)]
     lengths = [
         np.linalg.norm((path.special_points[b] - path.special_points[a]) @ np.linalg.inv(crystal.primitive.cell).T)
         for a, b in corners

@@ -68,7 +68,8 @@ class Verification(BaseModel):
         coherences_by_temperature_w_mk: What coherences add at each temperature, W/(m K).
         settings: Everything that was set.
         versions: Of the packages.
-        seconds: Wall time of this run by part: `relaxation`, `forces`, `agl`, `phono3py`, `own` and `total`.
+        seconds: Wall time of this run by part: `estimate`, `relaxation`, `forces` and `agl`, where the potential is
+            asked; `phono3py`; `own`, the rest; and `total`.
         relaxed: The relaxed primitive cell: `lattice` (Å), `species`, `frac_coords`.
     """
 

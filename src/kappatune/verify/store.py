@@ -39,6 +39,11 @@ class Store:
         self.folder = out / f"{name}-{key}"
         self.forces = ForceStore(self.folder / "forces")
 
+    def said(self) -> str:
+        """How many forces lie here already, for people; nothing if there are none."""
+        stored = sum(1 for _ in self.forces.folder.glob("*.npy"))
+        return f"; {stored} are there already" if stored else ""
+
     def kept(self, name: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """What lies in `NAME.json`, or what `make` gives, which is kept there."""
         path = self.folder / f"{name}.json"

@@ -31,7 +31,7 @@ from kappatune.verify.store import Store
 from kappatune.verify.transport import Transport, converged_transport
 
 if TYPE_CHECKING:
-    from ase import Atoms
+    pass
 
 Watch = Callable[[str, int, int], None]
 """Told what is being done, how many of its steps are done, and how many there are (0 if that is not known)."""
@@ -156,7 +156,6 @@ def phonons_of(
     Raises:
         UserError: What stands in the way; `outcomes.outcome_of` names it.
     """
-    potential.check_elements(crystal.numbers)
     watch("relaxation", 0, 0)
     with clock("relaxation"):
         standard, warnings = relaxed_standard(crystal, potential, settings, store)
