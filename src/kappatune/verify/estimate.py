@@ -54,8 +54,8 @@ class Estimate:
 
     def __str__(self) -> str:
         return (
-            f"{self.n_forces} force calculations of {self.n_atoms} atoms ({self.seconds_per_force:.2g} s each, measured), "
-            f"about {spoken(self.seconds)} and {self.memory_gb:.1f} GB"
+            f"{self.n_forces} force calculations of {self.n_atoms} atoms ({self.seconds_per_force:.2g} s each, "
+            f"measured), about {spoken(self.seconds)} and {self.memory_gb:.1f} GB"
         )
 
 

@@ -112,17 +112,25 @@ def plot_verification(row: Verification, curves: Curves, folder: Path) -> Path:
 
 def _kappa_of_t(axis: Any, row: Verification) -> None:
     kappa, temperatures = np.array(row.kappa_by_temperature_w_mk), np.array(row.temperatures_k)
+    from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
+
     axis.plot(temperatures, kappa, "o-", color="C1", label="phonons")
+    beside = 0.02 * (temperatures[-1] - temperatures[0] or 200.0)
     if row.likely_lower_w_mk and row.likely_upper_w_mk:
         middle = np.sqrt(row.likely_lower_w_mk * row.likely_upper_w_mk)
         spread = [[middle - row.likely_lower_w_mk], [row.likely_upper_w_mk - middle]]
-        axis.errorbar([300.0], [middle], spread, fmt="none", color="C1", capsize=6, alpha=0.6, label="bias taken off")
+        axis.errorbar(
+            [300.0 + beside], [middle], spread, fmt="none", color="C1", capsize=6, alpha=0.6, label="bias taken off"
+        )
     if row.predicted_w_mk and row.lower_w_mk and row.upper_w_mk:
         spread = [[row.predicted_w_mk - row.lower_w_mk], [row.upper_w_mk - row.predicted_w_mk]]
-        axis.errorbar([300.0], [row.predicted_w_mk], spread, fmt="s", color="C2", capsize=4, label="predicted")
+        axis.errorbar([300.0 - beside], [row.predicted_w_mk], spread, fmt="s", color="C2", capsize=4, label="predicted")
     if row.agl_w_mk:
-        axis.plot([300.0], [row.agl_w_mk], "D", color="C3", label="AGL")
+        axis.plot([300.0 - 2 * beside], [row.agl_w_mk], "D", color="C3", label="AGL")
     axis.set(xlabel="temperature, K", ylabel="κ, W/(m K)", yscale="log", title="κ(T)")
+    axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.yaxis.set_major_formatter(ScalarFormatter())
+    axis.yaxis.set_minor_formatter(NullFormatter())
     if len(temperatures) == 1:
         axis.set_xlim(200, 400)
     axis.legend(frameon=False, fontsize="small")
