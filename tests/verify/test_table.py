@@ -22,7 +22,7 @@ def test_verified_values_are_one_more_rung(tmp_path):
     assert len(table.rows) == len(pairs) and not table.rejections
     assert {row.fidelity for row in table.rows} == {"mlip"} and "SevenNet-0" in table.rows[0].source
     assert table.rows[3].kappa == world.rows[3].kappa
-    plan = recipe(stage("mlip"), stage("dft"))
+    plan = recipe(stage("mlip", frozen=["host"]), stage("dft", frozen=["host"]))
     model = climb(plan, lambda s: [table] if s.fidelity == "mlip" else tables(s), tmp_path / "run")
     assert model.card.fidelities == ["mlip", "dft"]
 
