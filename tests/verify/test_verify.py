@@ -61,8 +61,7 @@ def test_direct_solution_and_coherences(copper, tmp_path):
     assert figure_path(wigner, tmp_path).stat().st_size > 20_000
     direct = verifier(tmp_path, SETTINGS.model_copy(update={"solution": "direct"})).verify(COPPER)
     assert direct.solution == "direct"
-    assert direct.kappa_bte_w_mk == pytest.approx(copper.kappa_bte_w_mk, rel=0.2)
-    assert direct.kappa_bte_w_mk != copper.kappa_bte_w_mk
+    assert copper.kappa_bte_w_mk < direct.kappa_bte_w_mk < 2 * copper.kappa_bte_w_mk  # the RTA counts all scattering
 
 
 def test_isotopes_lower_kappa(copper, tmp_path):
@@ -139,7 +138,7 @@ def test_the_number_of_workers_changes_nothing(copper, tmp_path):
     rows = list(verify_all(entries, request, workers=2, progress=lambda *event: heard.append(event)))
     assert [row.id for row in rows] == ["cu", "x", "cu3au"]
     assert same(rows[0], copper) and rows[2].outcome == "answered"
-    assert {event[0] for event in heard} == {"cu", "x", "cu3au"} and any(event[1] == "forces" for event in heard)
+    assert {event[0] for event in heard} == {"cu", "cu3au"} and any(event[1] == "forces" for event in heard)
 
 
 def test_other_settings_find_the_same_forces(copper, tmp_path):

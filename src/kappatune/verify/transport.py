@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -56,9 +57,9 @@ def converged_transport(phonons: Phono3py, settings: VerifySettings) -> Transpor
     """
     at_300 = settings.at_300_k()
     length = settings.mesh_length
-    before = float(_run(phonons, COARSE * length, settings, (300.0,)).mean[0])
+    before = float(run_transport(phonons, COARSE * length, settings, (300.0,)).mean[0])
     for _ in range(settings.max_refinements + 1):
-        transport = _run(phonons, length, settings, settings.temperatures_k)
+        transport = run_transport(phonons, length, settings, settings.temperatures_k)
         here = float(transport.mean[at_300])
         change = abs(here - before) / here
         if change <= settings.mesh_tolerance:
@@ -70,8 +71,18 @@ def converged_transport(phonons: Phono3py, settings: VerifySettings) -> Transpor
     )
 
 
-def _run(phonons: Phono3py, length: float, settings: VerifySettings, temperatures: tuple[float, ...]) -> Transport:
-    phonons.mesh_numbers = length
+def run_transport(
+    phonons: Phono3py, mesh: float | Sequence[int], settings: VerifySettings, temperatures: tuple[float, ...]
+) -> Transport:
+    """kappa on one mesh.
+
+    Args:
+        phonons: With force constants of second and third order.
+        mesh: A length, Å, or numbers of points.
+        settings: Solution, coherences, isotopes.
+        temperatures: K; 300 is among them.
+    """
+    phonons.mesh_numbers = mesh
     phonons.init_phph_interaction()
     phonons.run_thermal_conductivity(
         temperatures=list(temperatures),
