@@ -105,11 +105,11 @@ class Verifier:
         clock = Clock()
         store = Store(self.out, crystal, self.potential, self.settings)
         born = born_file(crystal, self.born)
-        key = digest(known, born.read_bytes().hex() if born else None)
+        key = digest(known["settings"], known["versions"], born.read_bytes().hex() if born else None)
         kept = store.arrays(f"curves-{key}")
         if kept is not None:
-            row = Verification.model_validate(store.kept(f"answer-{key}", dict))
-            return self._drawn(row, Curves.of(kept))
+            found = Verification.model_validate(store.kept(f"answer-{key}", dict))
+            return self._drawn(self._judged(found.model_copy(update=known)), Curves.of(kept))
         with clock("estimate"):
             self.potential.check_elements(crystal.numbers)
             ahead = estimate(standardise(crystal, self.settings.symprec), self.potential, self.settings)
@@ -119,9 +119,8 @@ class Verifier:
         watch("AGL", 0, 0)
         with clock("agl"):
             agl = store.kept("agl", lambda: self._agl(crystal, phonons.standard))
-        row = _row(known, phonons, agl, self.potential, born, self.settings)
         curves = Curves.from_phonons(phonons)
-        row = row.model_copy(
+        row = _row(known, phonons, agl, born, self.settings).model_copy(
             update={
                 "seconds": clock.read(),
                 "peak_memory_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9,
@@ -129,7 +128,22 @@ class Verifier:
         )
         store.keep(f"answer-{key}", row.model_dump(mode="json"))
         store.keep_arrays(f"curves-{key}", vars(curves))
-        return self._drawn(row, curves)
+        return self._drawn(self._judged(row), curves)
+
+    def _judged(self, row: Verification) -> Verification:
+        """The row with its verdict, which depends on the model and is therefore not kept."""
+        assert row.kappa_bte_w_mk is not None
+        interval = (row.lower_w_mk, row.upper_w_mk) if row.lower_w_mk and row.upper_w_mk else None
+        said = judge(row.kappa_bte_w_mk, self.potential, interval, row.agl_w_mk)
+        return row.model_copy(
+            update={
+                "verdict": said.verdict,
+                "because": said.because,
+                "likely_lower_w_mk": said.lower,
+                "likely_upper_w_mk": said.upper,
+                "agl_agrees": said.agl_agrees,
+            }
+        )
 
     def _agl(self, crystal: Crystal, standard: Standard) -> dict[str, Any]:
         """Kappa of AGL of the same relaxed crystal, or why there is none."""
@@ -149,26 +163,17 @@ def _row(
     known: dict[str, Any],
     phonons: Phonons,
     agl: dict[str, Any],
-    potential: Potential,
     born: Path | None,
     settings: VerifySettings,
 ) -> Verification:
     transport, at_300 = phonons.transport, settings.at_300_k()
-    kappa = float(transport.mean[at_300])
-    lower, upper = known.get("lower_w_mk"), known.get("upper_w_mk")
-    judgement = judge(kappa, potential, (lower, upper) if lower and upper else None, agl["kappa"])
     coherences = () if transport.coherences is None else tuple(transport.coherences[:, :3].mean(axis=1).tolist())
     primitive = phonons.standard.primitive
     return Verification(
         **known,
-        verdict=judgement.verdict,
-        because=judgement.because,
-        kappa_bte_w_mk=kappa,
-        likely_lower_w_mk=judgement.lower,
-        likely_upper_w_mk=judgement.upper,
+        kappa_bte_w_mk=float(transport.mean[at_300]),
         agl_w_mk=agl["kappa"],
         agl_reason=agl["reason"],
-        agl_agrees=judgement.agl_agrees,
         coherences_w_mk=coherences[at_300] if coherences else None,
         lowest_frequency_thz=phonons.lowest_frequency,
         space_group=phonons.standard.space_group,

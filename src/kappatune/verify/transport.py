@@ -74,7 +74,7 @@ def converged_transport(phonons: Phono3py, settings: VerifySettings) -> Transpor
 def run_transport(
     phonons: Phono3py, mesh: float | Sequence[int], settings: VerifySettings, temperatures: tuple[float, ...]
 ) -> Transport:
-    """kappa on one mesh.
+    """Conductivity on one mesh.
 
     Args:
         phonons: With force constants of second and third order.
