@@ -125,7 +125,8 @@ def _plot(answers: list[tuple[str, float, Verification]], calculator: str, path:
     axis.loglog([0.3, 2000], [0.3, 2000], color="0.7", linewidth=1)
     for name in PROTOTYPES:
         pairs = [(a, b.kappa_bte_w_mk) for kind, a, b in answers if kind == name and b.kappa_bte_w_mk]
-        axis.scatter(*np.array(pairs).T if pairs else ([], []), s=14, label=name)
+        theirs, ours = np.array(pairs).reshape(-1, 2).T
+        axis.scatter(theirs, ours, s=14, label=name)
     axis.set(xlabel="DFT (PBE, with Born charges), κ in W/(m K)", ylabel=f"{calculator}, κ in W/(m K)")
     axis.legend(frameon=False)
     path.parent.mkdir(exist_ok=True)

@@ -60,7 +60,12 @@ def test_direct_solution_and_coherences(copper, tmp_path):
     assert wigner.kappa_bte_w_mk - wigner.coherences_w_mk == pytest.approx(plain.kappa_bte_w_mk, rel=1e-4)
     assert figure_path(wigner, tmp_path).stat().st_size > 20_000
     direct = verifier(tmp_path, SETTINGS.model_copy(update={"solution": "direct"})).verify(COPPER)
+    both = verifier(tmp_path, SETTINGS.model_copy(update={"solution": "direct", "wigner": True})).verify(COPPER)
     assert direct.solution == "direct"
+    assert both.kappa_bte_w_mk - both.coherences_w_mk == pytest.approx(direct.kappa_bte_w_mk, rel=1e-6)
+    for row, folder in ((wigner, "cu3au-*"), (direct, "cu-*"), (both, "cu-*")):
+        ends = [float(np.load(path)["cumulative"][-1]) for path in tmp_path.glob(f"{folder}/curves-*.npz")]
+        assert min(abs(end - row.kappa_bte_w_mk) for end in ends) < 1e-6 * row.kappa_bte_w_mk
     assert copper.kappa_bte_w_mk < direct.kappa_bte_w_mk < 2 * copper.kappa_bte_w_mk  # the RTA counts all scattering
 
 

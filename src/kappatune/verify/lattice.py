@@ -71,9 +71,9 @@ def set_pair_forces(phonons: Phono3py, forces: Forces, wanted: NDArray[np.bool_]
     phonons.forces = np.where(wanted[:, None, None], forces[1:] - forces[0], 0.0)
     dataset = phonons.dataset
     assert dataset is not None
-    cutoff = dataset.pop("cutoff_distance")  # type: ignore[typeddict-item]
+    cutoff = dataset.pop("cutoff_distance")
     phonons.produce_fc3()
-    dataset["cutoff_distance"] = cutoff  # type: ignore[typeddict-unknown-key]
+    dataset["cutoff_distance"] = cutoff
     fc3 = phonons.fc3
     assert fc3 is not None
     known = (pair_distances(phonons) < cutoff)[:, :, None, None, None, None]

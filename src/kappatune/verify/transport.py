@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,14 +91,18 @@ def run_transport(
         transport_type="SMM19" if settings.wigner else None,
     )
     answer = phonons.thermal_conductivity
-    frequencies, modes = np.asarray(answer.frequencies), _mode_kappa(answer)
+    frequencies, modes = np.asarray(answer.frequencies), _mode_kappa(answer, settings)
     at_300 = temperatures.index(300.0)
     by_mode = modes[at_300][..., :3].mean(axis=-1).ravel() / np.prod(answer.mesh_numbers)
     order = np.argsort(frequencies.ravel())
     mesh = tuple(int(n) for n in answer.mesh_numbers)
+    kappa = np.array(answer.kappa[0])
+    coherences = np.array(answer.kappa_inter[0]) if settings.wigner else None
+    if settings.solution == "direct" and coherences is not None:  # there phono3py's kappa is without them
+        kappa = np.array(answer.kappa_intra_exact[0]) + coherences
     return Transport(
-        kappa=np.array(answer.kappa[0]),
-        coherences=np.array(answer.kappa_inter[0]) if settings.wigner else None,
+        kappa=kappa,
+        coherences=coherences,
         mesh=(mesh[0], mesh[1], mesh[2]),
         mesh_change=np.inf,
         mode_frequencies=frequencies.ravel()[order],
@@ -106,9 +110,11 @@ def run_transport(
     )
 
 
-def _mode_kappa(answer: object) -> NDArray[np.float64]:
-    """(n_temperatures, n_q, n_bands, 6) W/(m K) times the number of q-points; coherences shared by their bands."""
-    matrix = getattr(answer, "mode_kappa_matrix", None)
-    if matrix is not None:
-        return np.asarray(matrix[0].sum(axis=-2).real)
-    return np.asarray(answer.mode_kappa[0])  # type: ignore[attr-defined]
+def _mode_kappa(answer: Any, settings: VerifySettings) -> NDArray[np.float64]:
+    """(n_temperatures, n_q, n_bands, 6) W/(m K) times the number of q-points; each band has half of its coherences."""
+    if not settings.wigner:
+        return np.asarray(answer.mode_kappa[0])
+    matrix = np.asarray(answer.mode_kappa_matrix[0].real)
+    own = np.einsum("tqbbx->tqbx", matrix)
+    populations = np.asarray(answer.mode_kappa[0]) if settings.solution == "direct" else own
+    return populations + matrix.sum(axis=-2) - own
