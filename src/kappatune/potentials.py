@@ -6,6 +6,7 @@ import hashlib
 import importlib
 import importlib.util
 import os
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
@@ -263,7 +264,8 @@ def load_potential(name: str) -> Potential:
                 + ("pip install 'kappatune[mlip]'" if package in _IN_EXTRA else f"pip install {_DISTRIBUTION[package]}")
             )
         try:
-            with redirect_stdout(StringIO()):
+            with redirect_stdout(StringIO()), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
                 return make()
         except Exception as error:
             raise BadPotential(f"the potential '{name}' cannot be loaded ({type(error).__name__}: {error})") from error
