@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 import numpy as np
 from ase.calculators.calculator import Calculator, all_changes
@@ -92,3 +93,16 @@ def killer() -> Calculator:
 
 def not_a_calculator() -> int:
     return 3
+
+
+class _Slow(EMT):
+    """Takes its time, so that there is some to kill it in."""
+
+    def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
+        super().calculate(atoms, properties, system_changes)
+        if len(atoms) > 4:
+            time.sleep(0.2)
+
+
+def slow_copper() -> Calculator:
+    return _Slow()

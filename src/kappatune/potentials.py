@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import importlib.util
 import os
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
@@ -17,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kappatune.errors import UserError
+from kappatune.structures.crystal import element_symbol
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -36,6 +39,14 @@ class BadPotential(UserError):
 
 class BadAnswer(UserError):
     """The potential cannot evaluate a crystal, or explodes on it."""
+
+
+class UnknownElement(BadAnswer):
+    """The potential was not made for an element of the crystal."""
+
+
+class Explosion(BadAnswer):
+    """An energy, a force or a stress that is absurd or no number."""
 
 
 @dataclass(frozen=True)
@@ -61,16 +72,40 @@ class Potential:
         version: Version of its weights or code.
         calculator: The ASE calculator.
         soft_in_shear: Whether its shear moduli are known to be far too low, so that Poisson ratios from them mislead.
+        elements: Atomic numbers it was made for; None if it does not say.
+        fingerprint: Hash of the file it was made from; empty if its name and version say it all.
     """
 
-    def __init__(self, name: str, version: str, calculator: Any, soft_in_shear: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        version: str,
+        calculator: Any,
+        soft_in_shear: bool = False,
+        elements: frozenset[int] | None = None,
+        fingerprint: str = "",
+    ) -> None:
         self.name = name
         self.version = version
         self.calculator = calculator
         self.soft_in_shear = soft_in_shear
+        self.elements = elements
+        self.fingerprint = fingerprint
 
     def __str__(self) -> str:
         return f"{self.name} {self.version}".strip()
+
+    def check_elements(self, numbers: NDArray[np.int64]) -> None:
+        """Refuse a crystal with an element that the potential was not made for.
+
+        Raises:
+            UnknownElement: There is one.
+        """
+        unknown = sorted(set(numbers.tolist()) - self.elements) if self.elements is not None else []
+        if unknown:
+            raise UnknownElement(
+                f"{self.name} knows no {', '.join(map(element_symbol, unknown))}: take another potential"
+            )
 
     def energies(self, cells: Sequence[Atoms]) -> NDArray[np.float64]:
         """Energies of several cells.
@@ -97,7 +132,7 @@ class Potential:
             _check_energy(response.energy, len(cell))
             worst = np.abs(response.forces).max(initial=0.0)
             if not (np.isfinite(response.forces).all() and np.isfinite(response.stress).all() and worst < MAX_FORCE):
-                raise BadAnswer(f"the potential explodes: a force of {worst:.3g} eV/Å, or a stress that is no number")
+                raise Explosion(f"the potential explodes: a force of {worst:.3g} eV/Å, or a stress that is no number")
         return responses
 
     def _energies(self, cells: Sequence[Atoms]) -> list[float]:
@@ -211,21 +246,26 @@ def load_potential(name: str) -> Potential:
     """Load a potential.
 
     Args:
-        name: `chgnet`, `sevennet` (SevenNet-0), `sevennet-l3i5`, `mace` (MACE-MP-0b3) or `nequix`; or
-            `my_module:make` or `path/to/file.py:make`, where `make()` returns an ASE calculator.
+        name: `chgnet`, `sevennet` (SevenNet-0), `sevennet-l3i5`, `mace` (MACE-MP-0b3) or `nequix` (nequix-mp-1-pft,
+            which its package downloads); the path of Nequix weights (`.nqx`, or `.pt` for torch); or `my_module:make`
+            or `path/to/file.py:make`, where `make()` returns an ASE calculator.
 
     Raises:
         BadPotential: The name is unknown, the package is not installed, or the function fails.
     """
-    if name in _NAMED:
-        package, make = _NAMED[name]
+    weights = Path(name).expanduser()
+    if weights.suffix in _NEQUIX_SUFFIXES and not weights.is_file():
+        raise BadPotential(f"{weights}: no such file of Nequix weights")
+    if name in _NAMED or weights.suffix in _NEQUIX_SUFFIXES:
+        package, make = _NAMED.get(name, ("nequix", lambda: _nequix(weights)))
         if importlib.util.find_spec(package) is None:
             raise BadPotential(
                 f"the potential '{name}' needs the package {_DISTRIBUTION[package]}: "
                 + ("pip install 'kappatune[mlip]'" if package in _IN_EXTRA else f"pip install {_DISTRIBUTION[package]}")
             )
         try:
-            with redirect_stdout(StringIO()):
+            with redirect_stdout(StringIO()), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
                 return make()
         except Exception as error:
             raise BadPotential(f"the potential '{name}' cannot be loaded ({type(error).__name__}: {error})") from error
@@ -248,7 +288,8 @@ def _sevennet(model: str, label: str) -> Potential:
     from sevenn.calculator import SevenNetCalculator
 
     calculator = SevenNetCalculator(model, device=_device())
-    return SevenNetPotential(label, f"(sevenn {version('sevenn')})", calculator, soft_in_shear=True)
+    elements = frozenset(int(number) for number in calculator.type_map)
+    return SevenNetPotential(label, f"(sevenn {version('sevenn')})", calculator, soft_in_shear=True, elements=elements)
 
 
 def _mace() -> Potential:
@@ -258,10 +299,22 @@ def _mace() -> Potential:
     return Potential("MACE-MP-0b3", f"medium (mace-torch {version('mace-torch')})", calculator)
 
 
-def _nequix() -> Potential:
+def _nequix(weights: Path | None = None) -> Potential:
+    """Nequix, the model tuned on phonons; from the weights its package downloads, or from a file (.nqx, .pt)."""
     from nequix.calculator import NequixCalculator
 
-    return Potential("Nequix", f"nequix-mp-1 (nequix {version('nequix')})", NequixCalculator("nequix-mp-1"))
+    if weights is None:
+        calculator, name = NequixCalculator("nequix-mp-1-pft", use_kernel=False), "nequix-mp-1-pft"
+    else:
+        backend = "torch" if weights.suffix == ".pt" else "jax"
+        calculator, name = NequixCalculator(model_path=str(weights), backend=backend, use_kernel=False), weights.stem
+    return Potential(
+        name,
+        f"(nequix {version('nequix')})",
+        calculator,
+        elements=frozenset(int(number) for number in calculator.config["atomic_numbers"]),
+        fingerprint=_sha256(weights) if weights else "",
+    )
 
 
 _NAMED: dict[str, tuple[str, Callable[[], Potential]]] = {
@@ -273,6 +326,7 @@ _NAMED: dict[str, tuple[str, Callable[[], Potential]]] = {
 }
 _DISTRIBUTION = {"chgnet": "chgnet", "sevenn": "sevenn", "mace": "mace-torch", "nequix": "nequix"}
 _IN_EXTRA = ("chgnet", "sevenn")
+_NEQUIX_SUFFIXES = (".nqx", ".pt")
 
 
 def _device() -> str:
@@ -302,7 +356,14 @@ def _from_factory(name: str) -> Potential:
         raise BadPotential(f"the potential '{name}' cannot be made ({type(error).__name__}: {error})") from error
     if not (hasattr(calculator, "calculate") and hasattr(calculator, "get_property")):
         raise BadPotential(f"the potential '{name}': {factory}() returns no ASE calculator")
-    return Potential(type(calculator).__name__, f"({name}{_package_version(where)})", calculator)
+    fingerprint = _sha256(Path(where).expanduser()) if where.endswith(".py") else ""
+    label = f"({name}{_package_version(where)})"
+    return Potential(type(calculator).__name__, label, calculator, fingerprint=fingerprint)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _package_version(module: str) -> str:
@@ -321,4 +382,4 @@ def _guarded(ask: Callable[[], Any]) -> Any:
 
 def _check_energy(energy: float, n_atoms: int) -> None:
     if not np.isfinite(energy) or abs(energy) > MAX_ENERGY_PER_ATOM * n_atoms:
-        raise BadAnswer(f"the potential explodes: an energy of {energy / n_atoms:.3g} eV per atom")
+        raise Explosion(f"the potential explodes: an energy of {energy / n_atoms:.3g} eV per atom")

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import multiprocessing
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 from kappatune.agl.workflow import AglAnswer, AglSettings, agl
 from kappatune.errors import UserError
 from kappatune.potentials import Potential, load_potential
-from kappatune.processes import end_with_parent, one_thread
+from kappatune.processes import end_with_parent, in_processes, one_thread
 from kappatune.structures import Crystal, Rejection
-
-_AHEAD = 4
 
 
 def answer(entry: Crystal | Rejection, potential: Potential, settings: AglSettings) -> AglAnswer:
@@ -55,46 +49,13 @@ def answer_all(
             yield answer(entry, loaded, settings)
         return
     del loaded
-    yield from _in_processes(entries, potential, settings, workers)
-
-
-def _in_processes(
-    entries: Iterable[Crystal | Rejection], potential: str, settings: AglSettings, workers: int
-) -> Iterator[AglAnswer]:
-    waiting: deque[tuple[Crystal | Rejection, Future[AglAnswer]]] = deque()
-    source = iter(entries)
-    pool = _pool(potential, settings, workers)
-    try:
-        while True:
-            while len(waiting) < _AHEAD * workers and (entry := next(source, None)) is not None:
-                waiting.append((entry, pool.submit(_answer_here, entry)))
-            if not waiting:
-                return
-            entry, future = waiting.popleft()
-            try:
-                yield future.result()
-            except BrokenProcessPool:
-                pool.shutdown(cancel_futures=True)
-                yield _alone(entry, potential, settings)
-                pool = _pool(potential, settings, workers)
-                waiting = deque((other, pool.submit(_answer_here, other)) for other, _ in waiting)
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _alone(entry: Crystal | Rejection, potential: str, settings: AglSettings) -> AglAnswer:
-    """Try a crystal in a process of its own, for it may have killed the last one."""
-    with _pool(potential, settings, 1) as pool:
-        try:
-            return pool.submit(_answer_here, entry).result()
-        except BrokenProcessPool:
-            return _unanswered(entry, "the process died on this crystal: it may be too large for the memory", None)
-
-
-def _pool(potential: str, settings: AglSettings, workers: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(
-        workers, multiprocessing.get_context("spawn"), initializer=_start, initargs=(potential, settings)
+    yield from in_processes(
+        entries, workers, start=_start, arguments=(potential, settings), answer=_answer_here, died=_died
     )
+
+
+def _died(entry: Crystal | Rejection) -> AglAnswer:
+    return _unanswered(entry, "the process died on this crystal: it may be too large for the memory", None)
 
 
 def _unanswered(entry: Crystal | Rejection, reason: str, potential: Potential | None) -> AglAnswer:

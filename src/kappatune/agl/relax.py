@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import spglib
@@ -49,7 +49,15 @@ def primitive_cell(crystal: Crystal, symprec: float) -> tuple[Atoms, int]:
     return Atoms(numbers, cell=lattice, scaled_positions=positions, pbc=True), int(dataset.number)
 
 
-def relax(atoms: Atoms, potential: Potential, *, fmax: float, max_steps: int, symprec: float) -> Atoms:
+def relax(
+    atoms: Atoms,
+    potential: Potential,
+    *,
+    fmax: float,
+    max_steps: int,
+    symprec: float,
+    optimiser: Literal["LBFGS", "FIRE"] = "LBFGS",
+) -> Atoms:
     """Relax cell and positions, the symmetry kept.
 
     Args:
@@ -58,6 +66,7 @@ def relax(atoms: Atoms, potential: Potential, *, fmax: float, max_steps: int, sy
         fmax: Largest force that remains, eV/Å; for the cell, the largest V sigma / n in eV.
         max_steps: After so many steps the relaxation has failed.
         symprec: Distance within which symmetry holds, Å.
+        optimiser: LBFGS takes fewer steps, FIRE gets through rough energies.
 
     Returns:
         The relaxed cell, without calculator and constraints.
@@ -68,7 +77,7 @@ def relax(atoms: Atoms, potential: Potential, *, fmax: float, max_steps: int, sy
     """
     from ase.constraints import FixSymmetry
     from ase.filters import FrechetCellFilter
-    from ase.optimize import LBFGS
+    from ase.optimize import FIRE, LBFGS
 
     moving = atoms.copy()
     moving.set_constraint(FixSymmetry(moving, symprec=symprec))
@@ -77,10 +86,10 @@ def relax(atoms: Atoms, potential: Potential, *, fmax: float, max_steps: int, sy
     try:
         with np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            optimiser = LBFGS(FrechetCellFilter(moving), logfile=None)
-            for _ in optimiser.irun(fmax=fmax, steps=max_steps):
+            search = {"LBFGS": LBFGS, "FIRE": FIRE}[optimiser](FrechetCellFilter(moving), logfile=None)
+            for _ in search.irun(fmax=fmax, steps=max_steps):
                 _check_volume(moving, before)
-            converged = optimiser.converged(optimiser.optimizable.get_gradient())
+            converged = search.converged(search.optimizable.get_gradient())
     except UserError:
         raise
     except Exception as error:

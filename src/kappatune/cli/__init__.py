@@ -19,6 +19,7 @@ from kappatune.cli.report import report
 from kappatune.cli.screen import ScreenCommand, screen
 from kappatune.cli.suggest import suggest
 from kappatune.cli.train import train
+from kappatune.cli.verify import verify
 
 app = typer.Typer(
     name="kappatune",
@@ -30,6 +31,7 @@ app = typer.Typer(
 )
 app.command("predict")(predict)
 app.command("agl")(agl)
+app.command("verify")(verify)
 app.command("train")(train)
 app.command("screen", cls=ScreenCommand)(screen)
 app.command("rank")(rank)

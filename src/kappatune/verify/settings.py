@@ -1,0 +1,123 @@
+"""How a crystal is verified: one frozen object that refuses invalid physics, and three qualities of it."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from kappatune.errors import UserError
+
+Quality = Literal["quick", "standard", "converged"]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class BadSettings(UserError):
+    """Settings with which no calculation makes sense."""
+
+
+class VerifySettings(BaseModel):
+    """How kappa is computed from a potential. The defaults are the quality `standard`.
+
+    Attributes:
+        temperatures_k: Temperatures of kappa(T), K; 300 K is always among them.
+        symprec: Distance within which the symmetry of the crystal as given holds, Å. Cells rounded in print lose their
+            space group at phonopy's 1e-5.
+        fmax: Largest force left by the relaxation, eV/Å.
+        max_steps: Steps after which the relaxation has failed.
+        displacement: Length of the displacements, Å.
+        max_atoms: Most atoms of the supercell whose atoms are displaced in pairs (third order).
+        max_harmonic_atoms: Most atoms of the supercell whose atoms are displaced alone (second order).
+        pair_cutoff: Largest distance of a displaced pair, Å; by default it follows from `reach`.
+        reach: The pair cutoff in units of the cube root of the volume per atom. It is then moved into the widest gap
+            between the neighbour distances of the crystal within 10 %. In rocksalt the shells lie at 1, 1.41, 1.73;
+            in zincblende at 0.87, 1.41, 1.66.
+        mesh_length: Length whose quotient with a lattice vector is the number of q-points along it, Å.
+        mesh_tolerance: Relative change of kappa at 300 K between a mesh and one of 3/4 of its length that is converged.
+        max_refinements: How often the mesh may grow by a quarter before it counts as not converged.
+        solution: `rta`, the relaxation-time approximation, or `direct`, the direct solution of the linearised
+            Boltzmann equation (Chaput, Phys. Rev. Lett. 110, 265506 (2013)).
+        wigner: Add the coherences between bands (Simoncelli, Marzari, Mauri, Nat. Phys. 15, 809 (2019)).
+        isotopes: Scattering by the natural mix of isotopes (Tamura, Phys. Rev. B 27, 858 (1983)).
+        imaginary_tolerance_thz: A mode further below zero than this is imaginary, THz.
+        max_forces: More force calculations than this are too many for one crystal.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    temperatures_k: tuple[Positive, ...] = (300.0,)
+    symprec: Positive = Field(default=1e-3, le=0.1)
+    fmax: Positive = Field(default=1e-4, le=1e-2)
+    max_steps: int = Field(default=500, ge=1)
+    displacement: Positive = Field(default=0.03, ge=1e-3, le=0.1)
+    max_atoms: int = Field(default=120, ge=8)
+    max_harmonic_atoms: int = Field(default=220, ge=8)
+    pair_cutoff: Positive | None = None
+    reach: Positive = Field(default=1.55, ge=0.8)
+    mesh_length: Positive = Field(default=30.0, ge=8.0, le=300.0)
+    mesh_tolerance: Positive = Field(default=0.1, le=0.5)
+    max_refinements: int = Field(default=2, ge=0)
+    solution: Literal["rta", "direct"] = "rta"
+    wigner: bool = False
+    isotopes: bool = True
+    imaginary_tolerance_thz: float = Field(default=0.05, ge=0, le=1.0)
+    max_forces: int = Field(default=4000, ge=1)
+
+    @field_validator("temperatures_k")
+    @classmethod
+    def _with_300_k(cls, temperatures: tuple[float, ...]) -> tuple[float, ...]:
+        if any(not 1.0 <= t <= 5000.0 for t in temperatures):
+            raise ValueError("temperatures of a crystal lie between 1 and 5000 K")
+        return tuple(sorted({300.0, *temperatures}))
+
+    @model_validator(mode="after")
+    def _hangs_together(self) -> Self:
+        if self.max_harmonic_atoms < self.max_atoms:
+            raise ValueError(
+                f"the harmonic supercell ({self.max_harmonic_atoms} atoms at most) must not be smaller than the other "
+                f"({self.max_atoms}): second-order force constants reach further"
+            )
+        if self.pair_cutoff is not None and self.pair_cutoff < 1.5:
+            raise ValueError(f"a pair cutoff of {self.pair_cutoff:g} Å holds no bond: give at least 1.5 Å")
+        return self
+
+    @classmethod
+    def of(cls, quality: Quality = "standard", **changes: Any) -> Self:
+        """The settings of a quality, with changes.
+
+        Raises:
+            BadSettings: A change makes no sense.
+        """
+        if quality not in QUALITIES:
+            raise BadSettings(f"no quality '{quality}': known are {', '.join(QUALITIES)}")
+        try:
+            return cls.model_validate(QUALITIES[quality] | changes)
+        except ValidationError as error:
+            faults = (f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']}" for e in error.errors())
+            raise BadSettings("; ".join(faults)) from error
+
+    def at_300_k(self) -> int:
+        """Position of 300 K among the temperatures."""
+        return next(k for k, t in enumerate(self.temperatures_k) if math.isclose(t, 300.0))
+
+
+QUALITIES: dict[str, dict[str, Any]] = {
+    "quick": {
+        "max_atoms": 80,
+        "max_harmonic_atoms": 80,
+        "reach": 1.2,
+        "mesh_length": 20.0,
+        "mesh_tolerance": 0.2,
+    },
+    "standard": {},
+    "converged": {
+        "max_atoms": 220,
+        "max_harmonic_atoms": 520,
+        "reach": 1.85,
+        "mesh_length": 50.0,
+        "mesh_tolerance": 0.05,
+        "max_forces": 20_000,
+    },
+}
+"""What differs from `standard`."""
