@@ -173,7 +173,7 @@ def _cell(
     store: Store,
     say: Callable[[str], None],
 ) -> None:
-    if store.has(cell_name(study, model, train, test, split)):
+    if not folds or store.has(cell_name(study, model, train, test, split)):
         return
     started = time.monotonic()
     tested: list[Rows] = []
