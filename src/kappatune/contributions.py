@@ -23,6 +23,7 @@ from kappatune.structures import Crystal
 Quantity = Literal["stiffness", "gruneisen", "mean_mass", "volume", "cell", "correction"]
 
 _UNCHANGED = 0.02
+_CORRECTION = "correction learnt from {rung}"
 
 
 class _Words(NamedTuple):
@@ -34,14 +35,12 @@ class _Words(NamedTuple):
 
 
 _WORDS: dict[Quantity, _Words] = {
-    "stiffness": _Words(
-        "stiff bonds", "soft bonds", "bonds of usual stiffness", "stiffness θ √m v^(-1/6)", "K √u Å^-½"
-    ),
+    "stiffness": _Words("stiff bonds", "soft bonds", "usual bonds", "stiffness θ √m v^(-1/6)", "K √u Å^-½"),
     "gruneisen": _Words("weak anharmonicity", "strong anharmonicity", "usual anharmonicity", "Grüneisen parameter γ"),
     "mean_mass": _Words("light atoms", "heavy atoms", "atoms of usual mass", "mean atomic mass m", "u"),
     "volume": _Words("loosely packed atoms", "tightly packed atoms", "usual packing", "volume per atom v", "Å³"),
     "cell": _Words("few atoms per cell", "many atoms per cell", "usual cell", "atoms in the primitive cell n"),
-    "correction": _Words(*["correction learnt from {rung}"] * 3, "{rung} value over the Slack formula"),
+    "correction": _Words(_CORRECTION, _CORRECTION, _CORRECTION, "{rung} value over the Slack formula"),
 }
 
 
@@ -125,7 +124,9 @@ def contributions(crystal: Crystal, judged: Judgement, typical: Typical, rung: s
     if terms is None or typical.terms is None or judged.prediction.kappa_w_mk is None:
         return None
     correction = math.log(judged.prediction.kappa_w_mk) - LN_SLACK_CONSTANT - sum(terms)
-    ln_factors = {**{k: v - typical.terms._asdict()[k] for k, v in terms._asdict().items()}, "correction": correction}
+    usual = typical.terms._asdict()
+    ln_factors: dict[Quantity, float] = {k: v - usual[k] for k, v in terms._asdict().items()}  # type: ignore[misc]
+    ln_factors["correction"] = correction
     ordered = sorted(ln_factors.items(), key=lambda item: -abs(item[1]))
     return Contributions(
         typical_w_mk=math.exp(LN_SLACK_CONSTANT + sum(typical.terms)),

@@ -246,9 +246,14 @@ class KappaModel:
                 row = self._row(crystal, members[..., k], int(graphs.n_bonds[k]), int(graphs.n_isolated[k]))
                 theta, n_primitive = row.debye_temperature_k, float(graphs.n_primitive[k])
                 acoustic = None if theta is None else acoustic_debye_temperature(theta, n_primitive)
-                known = [None, None] if theta is None else [members[1, :, k], members[2, :, k]]
                 judged[id(crystal)] = Judgement(
-                    row, np.exp(answers.ln_kappa[:, k]), answers.embedding[k], acoustic, *known, n_primitive
+                    row,
+                    np.exp(answers.ln_kappa[:, k]),
+                    answers.embedding[k],
+                    acoustic,
+                    members_debye_temperature_k=None if theta is None else members[1, :, k],
+                    members_gruneisen=None if theta is None else members[2, :, k],
+                    n_primitive=n_primitive,
                 )
         return [judged.get(id(entry)) or Judgement(self._unanswered(entry)) for entry in entries]
 
