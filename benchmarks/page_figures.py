@@ -24,7 +24,7 @@ from kappatune.ladder.climb import SHIPPED_TABLES
 WIDTHS = {"wide": 1280, "narrow": 390}
 TEXTBOOK = SHIPPED_TABLES["shipped:textbook"].parent
 BATCH = ("Si", "MgO", "NaCl", "GaAs", "Bi2Te3", "CaF2", "ZnO", "PbS")
-_COLOURS = 128
+_COLOURS = 256
 _HIGHEST = {"wide": 1750, "narrow": 2600}
 _GPU = ["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--no-sandbox"]
 
@@ -89,7 +89,7 @@ def _shrink(file: Path, highest: int) -> None:
     """Cut what is very long, and keep few colours, so that the file stays small."""
     with Image.open(file) as image:
         cut = image.convert("RGB").crop((0, 0, image.width, min(image.height, highest)))
-    cut.quantize(_COLOURS, dither=Image.Dither.NONE).save(file, optimize=True)
+    cut.quantize(_COLOURS, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(file, optimize=True)
 
 
 if __name__ == "__main__":

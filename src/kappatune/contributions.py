@@ -35,7 +35,7 @@ class _Words(NamedTuple):
 
 
 _WORDS: dict[Quantity, _Words] = {
-    "stiffness": _Words("stiff bonds", "soft bonds", "usual bonds", "stiffness θ √m v^(-1/6)", "K √u Å^-½"),
+    "stiffness": _Words("stiff bonds", "soft bonds", "usual bonds", "stiffness θ √m v^(-1/6)", "K √(u/Å)"),
     "gruneisen": _Words("weak anharmonicity", "strong anharmonicity", "usual anharmonicity", "Grüneisen parameter γ"),
     "mean_mass": _Words("light atoms", "heavy atoms", "atoms of usual mass", "mean atomic mass m", "u"),
     "volume": _Words("loosely packed atoms", "tightly packed atoms", "usual packing", "volume per atom v", "Å³"),

@@ -34,7 +34,7 @@ function answerCard(answer, structure) {
     h("dl", { class: "facts" },
       fact("Debye temperature θ (cell)", row.debye_temperature_k === null ? "–" : `${number(row.debye_temperature_k)} K`),
       fact("Grüneisen parameter γ", number(row.gruneisen)),
-      fact("members say", answer.members_w_mk.length > 1 ? `${number(Math.min(...answer.members_w_mk))} to ${number(Math.max(...answer.members_w_mk))} W/(m K) at 300 K` : "one member")),
+      answer.members_w_mk.length > 1 && fact(`its ${answer.members_w_mk.length} members, at 300 K`, `${number(Math.min(...answer.members_w_mk))} to ${number(Math.max(...answer.members_w_mk))} W/(m K)`)),
     h("p", { class: "small muted" }, answer.interval));
 }
 
@@ -78,7 +78,7 @@ export async function showDetail(host, { structure, title, subtitle, before }, s
     const scene = h("div");
     const measured = labels.values.filter((v) => v.fidelity === "experiment").length;
     host.replaceChildren(
-      h("div", { class: "detail-head" }, h("h2", { tabindex: "-1" }, formula(answer.row.formula)), h("span", { class: "muted" }, title && title !== answer.row.formula ? title : "", subtitle ? ` · ${subtitle}` : "")),
+      h("div", { class: "detail-head" }, h("h2", { tabindex: "-1" }, formula(answer.row.formula)), h("span", { class: "muted" }, [title, subtitle].filter((text, k, all) => text && text !== answer.row.formula && all.indexOf(text) === k).join(" · "))),
       ...(before ? [before] : []),
       h("div", { class: "grid" },
         answerCard(answer, structure),

@@ -38,7 +38,7 @@ export const plural = (n, word) => `${count(n)} ${word}${n === 1 ? "" : "s"}`;
 export function light(inside, reason) {
   const [kind, sign, word] = inside === true ? ["inside", "✓", "In domain"]
     : inside === false ? ["outside", "▲", "Out of domain"] : ["unknown", "○", "No answer"];
-  const said = reason || (inside ? "the model has seen such elements, and every atom has neighbours" : "");
+  const said = reason || (inside ? "its elements were seen in training, and every atom has neighbours" : "");
   return h("div", { class: `light ${kind}` }, h("span", { "aria-hidden": "true" }, sign), h("span", {}, h("b", {}, word), said ? `: ${said}` : ""));
 }
 

@@ -31,7 +31,7 @@ function measured(evidence) {
 export async function showEvidence() {
   const m = await theModel();
   document.getElementById("evidence-body").replaceChildren(
-    h("p", { class: "lead" }, m.description),
+    h("p", { class: "lead" }, m.description.replaceAll("`", "")),
     card("The model",
       h("dl", { class: "facts" }, fact("name", m.name), fact("made", m.created), fact("members", String(m.n_members)), fact("host network", m.host), fact("neighbours within", `${number(m.cutoff_angstrom)} Å`),
         fact("composition", m.composition), fact("recipe", m.recipe), fact("licence", m.licence)),

@@ -10,8 +10,8 @@ const PAGE = 50;
 const PAUSE_MS = 200;
 const AXES = { mean_mass_u: "mean atomic mass, u", n_atoms: "atoms in the cell", volume_per_atom_a3: "volume per atom, Å³", debye_temperature_k: "Debye temperature θ, K", gruneisen: "Grüneisen parameter γ" };
 const COLUMNS = [
-  ["id", "crystal"], ["formula", "formula"], ["n_atoms", "atoms", true], ["kappa_w_mk", "κ, W/(m K)", true], ["lower_w_mk", "90 % from", true],
-  ["upper_w_mk", "to, W/(m K)", true], ["debye_temperature_k", "θ, K", true], ["gruneisen", "γ", true], [null, "in domain"],
+  ["formula", "formula"], ["kappa_w_mk", "κ, W/(m K)", true], ["lower_w_mk", "90 % from", true], ["upper_w_mk", "to, W/(m K)", true],
+  ["debye_temperature_k", "θ, K", true], ["gruneisen", "γ", true], ["n_atoms", "atoms", true], [null, "in domain"], ["id", "crystal"],
 ];
 
 const state = { elements: new Map(), order: "kappa_w_mk", descending: false, offset: 0, chosen: null, points: [], asked: null, opened: null };
@@ -73,8 +73,9 @@ function drawRows({ rows, total }) {
     h("thead", {}, h("tr", {}, COLUMNS.map(([key, title, isNumber]) => h("th", { scope: "col", class: isNumber ? "number" : null, "aria-sort": key && state.order === key ? (state.descending ? "descending" : "ascending") : null },
       key ? h("button", { type: "button", "data-order": key, onclick: () => orderBy(key) }, title, state.order === key ? (state.descending ? " ↓" : " ↑") : "") : title)))),
     h("tbody", {}, rows.map((row) => h("tr", { class: state.chosen === `${row.part}/${row.row}` ? "chosen" : null },
-      h("td", { class: "name" }, h("button", { type: "button", class: "link", onclick: () => open(row, true) }, row.id)), h("td", {}, formula(row.formula)), h("td", { class: "number" }, row.n_atoms ?? "–"),
-      ["kappa_w_mk", "lower_w_mk", "upper_w_mk", "debye_temperature_k", "gruneisen"].map((key) => h("td", { class: "number" }, number(row[key]))), h("td", {}, sign(row.in_domain))))));
+      h("td", {}, h("button", { type: "button", class: "link", onclick: () => open(row, true) }, formula(row.formula))),
+      ["kappa_w_mk", "lower_w_mk", "upper_w_mk", "debye_temperature_k", "gruneisen"].map((key) => h("td", { class: "number" }, number(row[key]))),
+      h("td", { class: "number" }, row.n_atoms ?? "–"), h("td", {}, sign(row.in_domain)), h("td", { class: "name" }, row.id)))));
   const last = Math.min(state.offset + PAGE, total);
   part.pages.replaceChildren(
     button("Previous", () => turn(-PAGE), { disabled: state.offset === 0 }),
@@ -172,9 +173,9 @@ function clear() {
 }
 
 function reasons(about) {
-  if (!about.reasons.length) return null;
-  return h("details", { class: "small" }, h("summary", {}, `Why ${plural(about.n_rows - about.n_answered, "row")} have no answer`),
-    h("ul", {}, about.reasons.map((one) => h("li", {}, `${count(one.n)}: ${one.reason}`))));
+  if (!about.reasons.length) return [];
+  return [h("details", { class: "small" }, h("summary", {}, `Why ${plural(about.n_rows - about.n_answered, "row")} have no answer`),
+    h("ul", {}, about.reasons.map((one) => h("li", {}, `${count(one.n)}: ${one.reason}`))))];
 }
 
 export async function showExplore() {
@@ -200,7 +201,7 @@ export async function showExplore() {
   body.replaceChildren(
     h("p", { class: "lead" }, `${about.name}: ${plural(about.n_rows, "crystal")}, ${count(about.n_answered)} answered, ${count(about.n_in_domain)} of them in domain`,
       about.model ? `, by ${about.model} (${about.fidelity})` : "", about.complete ? "." : "; the scan is unfinished, this is what was done when the server began."),
-    reasons(about),
+    ...reasons(about),
     h("section", { class: "card", "aria-label": "Filters" },
       h("div", { class: "row spread" }, h("h2", {}, "Elements"), button("Clear filters", clear)),
       h("p", { class: "small muted" }, "Press an element once to require it, twice to exclude it."),

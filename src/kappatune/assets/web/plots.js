@@ -49,7 +49,7 @@ function decadeAxis(x, from, to, y, title, right) {
 
 // Where a value lies among all labelled crystals.
 export function amongLabels(width, labels, row) {
-  const height = 230, left = 8, right = width - 14, base = height - 58, top = 40;
+  const height = 230, left = 8, right = width - 24, base = height - 58, top = 40;
   const all = labels.values.map((v) => v.kappa_w_mk);
   const [from, to] = decades([...all, row.kappa_w_mk, row.lower_w_mk, row.upper_w_mk].filter(Boolean));
   const x = scale(10 ** from, 10 ** to, left + 10, right, true);
@@ -74,7 +74,7 @@ export function amongLabels(width, labels, row) {
 // Kappa over temperature, from where 1/T holds.
 export function overTemperature(width, answer) {
   const { curve, row_300k: cold, row } = answer;
-  const height = 250, left = 58, right = width - 14, base = height - 46, top = 14;
+  const height = 250, left = 58, right = width - 22, base = height - 46, top = 14;
   const tMax = Math.max(1000, row.temperature_k), tMin = 100;
   const values = [...curve.flatMap((p) => [p.lower_w_mk ?? p.kappa_w_mk, p.upper_w_mk ?? p.kappa_w_mk]), cold.kappa_w_mk, cold.lower_w_mk, cold.upper_w_mk, row.kappa_w_mk].filter(Boolean);
   const [low, high] = [Math.min(...values) / 1.1, Math.max(...values) * 1.1];
@@ -91,19 +91,18 @@ export function overTemperature(width, answer) {
   return canvas(width, height, told,
     begin > tMin && s("rect", { class: "veil", x: left, width: Math.max(x(Math.min(begin, tMax)) - left, 0), y: top, height: base - top }),
     ticks.map((v) => [s("line", { class: "tick", x1: left, x2: right, y1: y(v), y2: y(v) }), s("text", { x: left - 7, y: y(v) + 4, "text-anchor": "end" }, number(v))]),
-    steps(tMin, tMax, width > 420 ? 6 : 4).map((t) => [s("line", { class: "axis", x1: x(t), x2: x(t), y1: base, y2: base + 5 }), s("text", { x: x(t), y: base + 19, "text-anchor": "middle" }, t)]),
+    steps(tMin, tMax, 6).map((t) => [s("line", { class: "axis", x1: x(t), x2: x(t), y1: base, y2: base + 5 }), s("text", { x: x(t), y: base + 19, "text-anchor": "middle" }, t)]),
     s("line", { class: "axis", x1: left, x2: right, y1: base, y2: base }),
     curve.length > 0 && curve[0].lower_w_mk && s("polygon", { class: "band", points: [...path("lower_w_mk"), ...path("upper_w_mk").reverse()].join(" ") }),
     curve.length > 0 && s("polyline", { class: "line", points: path("kappa_w_mk").join(" ") }),
     mark(cold, "dot"), drawn && mark(row, "out"),
-    s("text", { x: 2, y: 10 }, ""),
     s("text", { x: right, y: base + 38, "text-anchor": "end" }, "temperature, K"),
     s("text", { x: left + 6, y: top + 12 }, "κ, W/(m K)"));
 }
 
 // How many crystals at which kappa.
 export function histogram(width, bins) {
-  const height = 170, left = 44, right = width - 12, base = height - 48, top = 12;
+  const height = 300, left = 44, right = width - 24, base = height - 48, top = 12;
   if (!bins.length) return canvas(width, 40, "no crystal", s("text", { x: 8, y: 24 }, "no crystal passes the filters"));
   const [from, to] = decades([bins[0].from_w_mk, bins.at(-1).to_w_mk]);
   const x = scale(10 ** from, 10 ** to, left, right, true);
@@ -117,7 +116,7 @@ export function histogram(width, bins) {
 
 // Kappa over another quantity; a click hands over the point.
 export function scatter(width, points, title, chosen, onpoint) {
-  const height = 320, left = 52, right = width - 12, base = height - 46, top = 12;
+  const height = 320, left = 52, right = width - 24, base = height - 46, top = 12;
   if (!points.length) return canvas(width, 40, "no crystal", s("text", { x: 8, y: 24 }, "no crystal passes the filters"));
   const xs = points.map((p) => p.x);
   const [low, high] = [Math.min(...xs), Math.max(...xs)];

@@ -68,7 +68,7 @@ async function run(files) {
   $("progress").hidden = true;
   redraw(true);
   const n = state.entries.length + state.failed.length;
-  const said = `${plural(n, "crystal")} answered for${state.failed.length ? `, ${count(state.failed.length)} without a value` : ""}.`;
+  const said = state.failed.length ? `${plural(n, "crystal")}: ${count(state.entries.length)} answered, ${count(state.failed.length)} without an answer.` : `${plural(n, "crystal")} answered.`;
   $("status").textContent = ended?.name === "AbortError" ? `Cancelled. ${said}` : said;
   problem(ended);
   if (state.chosen === null && state.entries.length) choose(state.entries[0]);
@@ -145,8 +145,8 @@ function drawFailures() {
   $("failures").hidden = !state.failed.length;
   $("failures-title").textContent = `${plural(state.failed.length, "crystal")} without an answer`;
   $("failures-rows").replaceChildren(...state.failed.slice(0, MOST_FAILURES).map(({ row }) =>
-    h("tr", {}, h("td", { class: "name" }, row.file || "–"), h("td", { class: "name" }, row.formula ? formula(row.formula) : row.id), h("td", { class: "reason" }, row.reason))));
-  if (state.failed.length > MOST_FAILURES) $("failures-rows").append(h("tr", {}, h("td", { colspan: "3" }, `and ${count(state.failed.length - MOST_FAILURES)} more, in the CSV`)));
+    h("tr", {}, h("td", { class: "name" }, row.file || row.id, row.file && row.id && !row.file.includes(row.id) ? ` · ${row.id}` : ""), h("td", { class: "reason" }, row.reason))));
+  if (state.failed.length > MOST_FAILURES) $("failures-rows").append(h("tr", {}, h("td", { colspan: "2" }, `and ${count(state.failed.length - MOST_FAILURES)} more, in the CSV`)));
 }
 
 async function choose(entry, byHand = false) {

@@ -5,7 +5,8 @@ import { RADII } from "./elements.js";
 
 const MOST_BONDED = 400;
 const MOST_WITH_IMAGES = 120;
-const BOND = 1.15;
+const BOND = 1.25;
+const FEW = 4;
 
 let library;
 function load() {
@@ -20,26 +21,48 @@ function load() {
 
 const cartesian = (f, m) => [0, 1, 2].map((k) => f[0] * m[0][k] + f[1] * m[1][k] + f[2] * m[2][k]);
 
-// Atoms of the cell, and their images on its faces, edges and corners.
+// Distance from each site to the nearest, periodic images included.
+function nearest(structure) {
+  const { species, frac_coords, lattice } = structure;
+  const around = [-1, 0, 1];
+  return species.map((_, i) => {
+    let least = Infinity;
+    species.forEach((__, j) => {
+      const apart = frac_coords[i].map((x, k) => { const y = x - frac_coords[j][k]; return y - Math.round(y); });
+      for (const a of around) for (const b of around) for (const c of around) {
+        const d = Math.hypot(...cartesian([apart[0] + a, apart[1] + b, apart[2] + c], lattice));
+        if (d > 0.1 && d < least) least = d;
+      }
+    });
+    return least;
+  });
+}
+
+// Atoms of the cell, and their images on its faces, edges and corners; a very small cell is shown eight times.
 function shown(structure) {
-  const images = structure.species.length <= MOST_WITH_IMAGES;
+  const n = structure.species.length;
+  const images = n <= MOST_WITH_IMAGES;
+  const reach = n <= FEW ? 2 : 1;
+  const bond = n <= MOST_BONDED ? nearest(structure) : [];
   const atoms = [];
   structure.frac_coords.forEach((raw, k) => {
     const f = raw.map((x) => { const y = x - Math.floor(x); return y > 1 - 1e-3 ? 0 : y; });
-    const shifts = f.map((x) => (images && x < 1e-3 ? [0, 1] : [0]));
+    const shifts = f.map((x) => [...Array(reach + 1).keys()].filter((shift) => shift < reach || (images && x < 1e-3)));
     for (const a of shifts[0]) for (const b of shifts[1]) for (const c of shifts[2])
-      atoms.push({ elem: structure.species[k], at: cartesian([f[0] + a, f[1] + b, f[2] + c], structure.lattice) });
+      atoms.push({ elem: structure.species[k], reach: bond[k], at: cartesian([f[0] + a, f[1] + b, f[2] + c], structure.lattice) });
   });
   return atoms;
 }
 
+// A bond is hardly longer than the way to the nearest neighbour of either atom, and no longer than two radii allow.
 function bonded(atoms) {
   const bonds = atoms.map(() => []);
-  if (atoms.length > MOST_BONDED) return bonds;
+  if (atoms.length > 4 * MOST_BONDED || !atoms[0].reach) return bonds;
   for (let i = 0; i < atoms.length; i++)
     for (let j = 0; j < i; j++) {
       const d = Math.hypot(...atoms[i].at.map((x, k) => x - atoms[j].at[k]));
-      if (d < BOND * ((RADII[atoms[i].elem] || 1.5) + (RADII[atoms[j].elem] || 1.5))) { bonds[i].push(j); bonds[j].push(i); }
+      const longest = BOND * Math.min(atoms[i].reach, atoms[j].reach, (RADII[atoms[i].elem] || 1.5) + (RADII[atoms[j].elem] || 1.5));
+      if (d < longest) { bonds[i].push(j); bonds[j].push(i); }
     }
   return bonds;
 }
