@@ -9,6 +9,7 @@ import pytest
 pytest.importorskip("fastapi", reason="the page needs kappatune[web]")
 
 from benchmarks.scan_parts import write_scan
+from benchmarks.serving import Server, serving
 from starlette.testclient import TestClient
 
 from kappatune.web.app import create_app
@@ -35,6 +36,13 @@ def service(scan_folder) -> Service:
 def client(service) -> Iterator[TestClient]:
     with TestClient(create_app(service), base_url="http://127.0.0.1:8000") as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def server(scan_folder) -> Iterator[Server]:
+    """`kappatune serve` as a user starts it."""
+    with serving("--model", "fast", "--scan", str(scan_folder)) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -22,10 +22,14 @@ SEED = 7
 
 Upload = tuple[str, bytes]
 
+_GROUP = "_symmetry_space_group_name_H-M 'P 1'\n"
+CELL = [[4, 0, 0], [0, 4, 0], [0, 0, 4]]
+POPEN = {"@module": "subprocess", "@class": "Popen"}
+SITE = {"species": [{"element": "Cs", "occu": 1, **POPEN}], "abc": [0, 0, 0]}
 CIF = """data_NaCl
-_cell_length_a 5.64
-_cell_length_b 5.64
-_cell_length_c 5.64
+_cell_length_a 3.36
+_cell_length_b 3.36
+_cell_length_c 3.36
 _cell_angle_alpha 90
 _cell_angle_beta 90
 _cell_angle_gamma 90
@@ -86,51 +90,40 @@ def _names() -> Iterator[Upload]:
 
 
 def _texts() -> Iterator[Upload]:
-    many = "\n".join(
-        f"Na{k} Na {k / 3001:.6f} {k * 7 % 3001 / 3001:.6f} {k * 13 % 3001 / 3001:.6f}" for k in range(3000)
-    )
+    places = [(k / 3001, k * 7 % 3001 / 3001, k * 13 % 3001 / 3001) for k in range(3000)]
+    many = "\n".join(f"Na{k} Na {x:.6f} {y:.6f} {z:.6f}" for k, (x, y, z) in enumerate(places))
     head = CIF[: CIF.index("Na1 Na")]
-    operations = "loop_\n_symmetry_equiv_pos_as_xyz\n" + "".join(f"'x+{k}/50000,y,z'\n" for k in range(50_000))
+    xyz = "_symmetry_equiv_pos_as_xyz"
+    operations = f"loop_\n{xyz}\n" + "".join(f"'x+{k}/50000,y,z'\n" for k in range(50_000))
     texts = {
         "empty.cif": "",
         "blank.cif": " \n\t\n" * 1000,
         "script.cif": CIF.replace("data_NaCl", f"data_{SCRIPT}").replace("Na1 Na", f"{SCRIPT.split()[0]} Na"),
         "element.cif": CIF.replace("Na1 Na", f"Na1 {SCRIPT.split('>')[1]}>"),
-        "nan.cif": CIF.replace("5.64", "nan"),
-        "inf.cif": CIF.replace("5.64", "inf"),
-        "huge.cif": CIF.replace("5.64", "1e308"),
-        "tiny.cif": CIF.replace("5.64", "1e-308"),
-        "negative.cif": CIF.replace("5.64", "-5.64"),
+        "nan.cif": CIF.replace("3.36", "nan"),
+        "inf.cif": CIF.replace("3.36", "inf"),
+        "huge.cif": CIF.replace("3.36", "1e308"),
+        "tiny.cif": CIF.replace("3.36", "1e-308"),
+        "negative.cif": CIF.replace("3.36", "-3.36"),
         "flat.cif": CIF.replace("_cell_angle_gamma 90", "_cell_angle_gamma 180"),
-        "digits.cif": CIF.replace("5.64", "5" * 100_000),
+        "digits.cif": CIF.replace("3.36", "5" * 100_000),
         "overlap.cif": CIF.replace("0.5 0.5 0.5", "0.0001 0 0"),
-        "vacuum.cif": CIF.replace("5.64", "900"),
-        "dense.cif": head.replace("5.64", "14.5") + many,
-        "crowd.cif": head.replace("5.64", "60") + many,
-        "operations.cif": CIF.replace("_symmetry_space_group_name_H-M 'P 1'\n", operations),
-        "operation.cif": CIF.replace(
-            "_symmetry_space_group_name_H-M 'P 1'\n", "_symmetry_equiv_pos_as_xyz 'x" + "+x" * 40_000 + ",y,z'\n"
-        ),
-        "import.cif": CIF.replace(
-            "_symmetry_space_group_name_H-M 'P 1'\n",
-            '_symmetry_equiv_pos_as_xyz \'__import__("os").system("touch hacked"),y,z\'\n',
-        ),
+        "vacuum.cif": CIF.replace("3.36", "900"),
+        "dense.cif": head.replace("3.36", "14.5") + many,
+        "crowd.cif": head.replace("3.36", "60") + many,
+        "operations.cif": CIF.replace(_GROUP, operations),
+        "operation.cif": CIF.replace(_GROUP, f"{xyz} 'x{'+x' * 40_000},y,z'\n"),
+        "import.cif": CIF.replace(_GROUP, f'{xyz} \'__import__("os").system("touch hacked"),y,z\'\n'),
         "open-text.cif": CIF + "_x\n;" + "never closed\n" * 1000,
         "open-quote.cif": CIF + "_x 'never closed" + " " * 10_000,
         "quotes.cif": "data_x\n_y " + "'\"" * 50_000,
         "loops.cif": "data_x\n" + "loop_\n" * 50_000,
         "tags.cif": CIF + "".join(f"_tag_{k} {k}\n" for k in range(50_000)),
         "blocks.cif": CIF * 200,
-        "columns.cif": CIF.replace(
-            "_atom_site_fract_z\n", "_atom_site_fract_z\n" + "".join(f"_atom_site_x{k}\n" for k in range(2000))
-        ),
+        "columns.cif": CIF.replace("fract_z\n", "fract_z\n" + "".join(f"_atom_site_x{k}\n" for k in range(2000))),
         "one-line.cif": "data_" + "x" * 5_000_000,
-        "occupancy.cif": CIF.replace("_atom_site_fract_z", "_atom_site_fract_z\n_atom_site_occupancy").replace(
-            "0 0 0\n", "0 0 0 1e9\n"
-        ),
-        "formula.cif": CIF.replace(
-            "loop_", "_chemical_formula_sum '" + "(" * 5000 + "Na" + ")9" * 5000 + "'\nloop_", 1
-        ),
+        "occupancy.cif": CIF.replace("fract_z", "fract_z\n_atom_site_occupancy").replace("0 0 0\n", "0 0 0 1e9\n"),
+        "formula.cif": CIF.replace("loop_", f"_chemical_formula_sum '{'(' * 5000}Na{')9' * 5000}'\nloop_", 1),
         "count.vasp": POSCAR.replace("1 1\n", "999999999999 1\n"),
         "counts.vasp": POSCAR.replace("Mg O\n1 1\n", "Mg " * 20_000 + "\n" + "1 " * 20_000 + "\n"),
         "scale.vasp": POSCAR.replace("1.0\n", "-1e300\n"),
@@ -152,21 +145,9 @@ def _texts() -> Iterator[Upload]:
         "deep.json": "[" * 100_000,
         "deep-objects.json": '{"sites":' * 50_000,
         "module.json": json.dumps({"@module": "os", "@class": "system", "sites": [], "lattice": {"matrix": []}}),
-        "site-module.json": json.dumps(
-            {
-                "lattice": {"matrix": [[4, 0, 0], [0, 4, 0], [0, 0, 4]], "pbc": [True] * 3},
-                "sites": [
-                    {
-                        "species": [{"element": "Cs", "occu": 1, "@module": "subprocess"}],
-                        "abc": [0, 0, 0],
-                        "@module": "subprocess",
-                        "@class": "Popen",
-                    }
-                ],
-            }
-        ),
+        "site-module.json": json.dumps({"lattice": {"matrix": CELL, "pbc": [True] * 3}, "sites": [{**SITE, **POPEN}]}),
         "numbers.json": '{"sites": [' + "1" * 10_000 + "]}",
-        "infinite.json": '{"lattice": {"matrix": [[Infinity,0,0],[0,1,0],[0,0,1]]}, "sites": [{"species": [{"element": "H", "occu": 1}], "abc": [NaN, 0, 0]}]}',
+        "infinite.json": json.dumps({"lattice": {"matrix": CELL}, "sites": [SITE]}).replace("4", "Infinity"),
         "list.json": json.dumps([None, 1, "x", [], {}] * 500),
         "string.json": '"' + "x" * 100_000 + '"',
         "rows.csv": "id,file\na,/etc/passwd\n",
@@ -194,10 +175,7 @@ def _archives() -> Iterator[Upload]:
     yield "nested.zip", _zip({"inner.zip": _zip({"a.cif": bytes(5_000_000)}, deflated)}, deflated)
     yield "quine-like.zip", _zip({f"{k}.zip": _zip({"x.cif": CIF.encode()}) for k in range(50)})
     yield "crowd.zip", _zip({f"{k}.cif": b"" for k in range(9_000)})
-    yield (
-        "traversal.zip",
-        _zip({"../../../tmp/hacked.cif": CIF.encode(), "/etc/cron.d/hacked": b"x", "..\\x.cif": b"x"}),
-    )
+    yield "traversal.zip", _zip({"../../tmp/hacked.cif": CIF.encode(), "/etc/cron.d/hacked": b"x", "..\\x.cif": b"x"})
     yield "scripts.zip", _zip({f"{SCRIPT}/POSCAR": POSCAR.encode(), "a\nb.cif": CIF.encode()})
     yield "folders.zip", _zip({"a/": b"", "b/c/": b""})
     yield "empty.zip", _zip({})
@@ -206,10 +184,6 @@ def _archives() -> Iterator[Upload]:
     yield "cut.zip", whole[: len(whole) // 2]
     yield "headless.zip", b"PK\x03\x04" + whole[40:]
     yield "crc.zip", whole[:60] + bytes([whole[60] ^ 0xFF]) + whole[61:]
-    yield (
-        "encrypted.zip",
-        whole.replace(b"PK\x01\x02" + whole[whole.index(b"PK\x01\x02") + 4 :][:4], b"PK\x01\x02\x14\x00\x14\x00", 1),
-    )
     centre = whole.index(b"PK\x01\x02")
     yield "locked.zip", whole[: centre + 8] + struct.pack("<H", 1) + whole[centre + 10 :]
     yield "lying.zip", whole[: centre + 24] + struct.pack("<I", 3) + whole[centre + 28 :]

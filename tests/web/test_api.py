@@ -82,9 +82,8 @@ def test_a_stream_tells_progress_and_structures(client):
 
 
 def test_temperature_and_rung(client):
-    at = {
-        t: rows_of(client.post(f"/api/v1/predict?temperature_k={t}", json={"structures": [MGO]}))[0] for t in (300, 600)
-    }
+    body = {"structures": [MGO]}
+    at = {t: rows_of(client.post(f"/api/v1/predict?temperature_k={t}", json=body))[0] for t in (300, 600)}
     assert at[600]["kappa_w_mk"] == pytest.approx(at[300]["kappa_w_mk"] / 2)
     agl = rows_of(client.post("/api/v1/predict?fidelity=agl", json={"structures": [MGO]}))[0]
     assert agl["kappa_w_mk"] != at[300]["kappa_w_mk"]
@@ -154,10 +153,12 @@ def test_a_body_of_unknown_length_is_bounded_too(client):
 
 
 def test_large_cells_and_large_files_are_rows_with_reasons(client):
-    many = dict(hostile.uploads())
-    rows = rows_of(client.post("/api/v1/predict", files=upload(*[(n, many[n]) for n in ("crowd.cif", "dense.cif")])))
-    assert "3,000 atoms" in rows[0]["reason"] and rows[0]["formula"] == "Na"
-    assert rows[1]["kappa_w_mk"] is None
+    many = "Po\n1.0\n{0} 0 0\n0 {0} 0\n0 0 {0}\nPo\n{1}\nDirect\n{2}\n"
+    places = "\n".join(f"{k // 169 / 13:.4f} {k // 13 % 13 / 13:.4f} {k % 13 / 13:.4f}" for k in range(13**3))
+    large, dense = many.format(40, 13**3, places), many.format(15, 1900, places)
+    rows = rows_of(client.post("/api/v1/predict", files=upload(("a.vasp", large), ("b.vasp", dense))))
+    assert "2,197 atoms" in rows[0]["reason"] and rows[0]["formula"] == "Po"
+    assert "neighbours" in rows[1]["reason"] and rows[1]["kappa_w_mk"] is None
     (row,) = rows_of(client.post("/api/v1/predict", files=upload(("big.cif", b"#" * (4 * 2**20 + 1)))))
     assert "4 MiB" in row["reason"]
 
@@ -217,9 +218,7 @@ def test_strangers_are_refused(client):
 
 def test_a_token_guards_the_api_and_not_the_page(service):
     guarded = TestClient(create_app(service, token="s3cret"), base_url="http://localhost")
-    assert (
-        guarded.get("/").status_code == guarded.get("/app.js").status_code == guarded.get("/healthz").status_code == 200
-    )
+    assert [guarded.get(path).status_code for path in ("/", "/app.js", "/healthz")] == [200] * 3
     assert guarded.get("/api/v1/model").status_code == 401
     assert guarded.get("/api/v1/model", headers={"Authorization": "Bearer wrong"}).status_code == 401
     assert guarded.get("/api/v1/model", headers={"Authorization": "Bearer s3cret"}).status_code == 200
