@@ -16,9 +16,7 @@ from kappatune.web.app import create_app
 from kappatune.web.limits import Limits
 from kappatune.web.service import Service, open_service
 
-LIMITS = Limits(
-    body_bytes=12 * 2**20, files=300, file_bytes=4 * 2**20, inflated_bytes=40 * 2**20, crystals=1000, parse_s=4.0
-)
+LIMITS = Limits(body_bytes=12 * 2**20, files=300, file_bytes=4 * 2**20, inflated_bytes=40 * 2**20, crystals=1000)
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
+import os
+import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,6 +13,7 @@ import httpx
 import pytest
 from starlette.requests import ClientDisconnect, Request
 
+import harm
 import hostile
 from builders import rocksalt
 from kappatune.model import Judgement, Prediction
@@ -123,24 +127,14 @@ def test_the_gate_holds_turns_and_refuses_beyond_its_queue():
     asyncio.run(work())
 
 
-def _sleep(*_):
-    time.sleep(60)
-
-
-def _die(*_):
-    import os
-
-    os._exit(1)
-
-
-@pytest.mark.parametrize(("harm", "word"), [(_sleep, "more than 1 s"), (_die, "ended the worker")])
-def test_a_file_that_harms_its_reader_becomes_a_reason(monkeypatch, harm, word):
+@pytest.mark.parametrize(("what", "word"), [(harm.sleep, "more than 1 s"), (harm.die, "ended the worker")])
+def test_a_file_that_harms_its_reader_becomes_a_reason(monkeypatch, what, word):
     async def work():
         reader = Reader(Limits(parse_s=1.0), processes=1)
         try:
             await reader.warm_up()
             with monkeypatch.context() as patch:
-                patch.setattr(reading, "_read", harm)
+                patch.setattr(reading, "_read", what)
                 (entry,) = await reader.read(Upload("bad.cif", b""))
             good = await reader.read(Upload("good.cif", hostile.CIF.encode()))
             return entry, good
@@ -152,13 +146,33 @@ def test_a_file_that_harms_its_reader_becomes_a_reason(monkeypatch, harm, word):
     assert good[0].formula == "NaCl"
 
 
+def test_readers_that_were_killed_are_replaced():
+    others = {process.pid for process in multiprocessing.active_children()}
+
+    async def work():
+        reader = Reader(Limits(), processes=1)
+        try:
+            await reader.warm_up()
+            for _ in range(2):
+                for process in multiprocessing.active_children():
+                    if process.pid not in others:
+                        os.kill(process.pid, signal.SIGKILL)
+                await asyncio.sleep(0.5)
+                (entry,) = await reader.read(Upload("good.cif", hostile.CIF.encode()))
+                assert entry.formula == "NaCl"
+        finally:
+            reader.close()
+
+    asyncio.run(work())
+
+
 def test_a_reader_whose_request_is_gone_is_ended(monkeypatch):
     async def work():
         reader = Reader(Limits(parse_s=50.0), processes=1)
         try:
             await reader.warm_up()
             with monkeypatch.context() as patch:
-                patch.setattr(reading, "_read", _sleep)
+                patch.setattr(reading, "_read", harm.sleep)
                 task = asyncio.create_task(reader.read(Upload("slow.cif", b"")))
                 await asyncio.sleep(0.3)
                 task.cancel()

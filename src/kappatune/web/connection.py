@@ -17,7 +17,7 @@ async def body_of(request: Request, limits: Limits) -> AsyncGenerator[bytes, Non
     """The body as it comes, no longer than allowed.
 
     Raises:
-        Refusal: It is longer.
+        Refusal: It is longer, or comes too slowly.
     """
     too_large = Refusal(
         413,
@@ -27,7 +27,16 @@ async def body_of(request: Request, limits: Limits) -> AsyncGenerator[bytes, Non
     if announced.isdecimal() and int(announced) > limits.body_bytes:
         raise too_large
     total = 0
-    async for piece in request.stream():
+    deadline = asyncio.get_running_loop().time() + limits.body_s
+    pieces = request.stream()
+    while True:
+        try:
+            async with asyncio.timeout_at(deadline):
+                piece = await anext(pieces, None)
+        except TimeoutError:
+            raise Refusal(503, f"the request did not arrive within {limits.body_s:g} s: try again", 10) from None
+        if piece is None:
+            return
         total += len(piece)
         if total > limits.body_bytes:
             raise too_large

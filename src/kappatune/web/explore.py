@@ -270,8 +270,8 @@ class Scan:
             total = _total(cursor, where, values)
             rows = cursor.execute(
                 f"SELECT part, row, formula, {query.x}, kappa_w_mk, in_domain FROM crystals WHERE {where} "
-                "AND hash(part, row) % $total < $sample ORDER BY part, row LIMIT $sample",
-                {**values, "total": max(total, 1), "sample": SAMPLE},
+                "ORDER BY hash(part, row) LIMIT $sample",
+                {**values, "sample": SAMPLE},
             ).fetchall()
         return ScanPoints(
             total=total, points=[ScanPoint(**dict(zip(ScanPoint.model_fields, row, strict=True))) for row in rows]

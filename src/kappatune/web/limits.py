@@ -39,7 +39,8 @@ class Limits(BaseModel):
         bonds_per_crystal: Neighbours of all atoms of one cell, estimated from its density; as above.
         parse_s: Time to read one file; one that takes longer becomes a row with a reason.
         parse_memory_bytes: Address space of a process that reads files, where the system can limit it.
-        request_s: Time for one request, from its first byte on.
+        body_s: Time for a request's body to come.
+        request_s: Time for one request, from its turn on.
         query_s: Time for one query of a scan.
         active: Requests worked on at the same time.
         waiting: Requests that wait for their turn; a further one is refused.
@@ -51,16 +52,17 @@ class Limits(BaseModel):
     body_bytes: int = 32 * 2**20
     files: int = 2_000
     file_bytes: int = 16 * 2**20
-    inflated_bytes: int = 128 * 2**20
+    inflated_bytes: int = 64 * 2**20
     inflation: int = 100
     crystals: int = 5_000
     atoms_per_crystal: int = 2_000
     bonds_per_crystal: int = 200_000
     parse_s: float = 10.0
     parse_memory_bytes: int = 3 * 2**30
+    body_s: float = 60.0
     request_s: float = 300.0
     query_s: float = 20.0
-    active: int = 32
+    active: int = 16
     waiting: int = 128
     wait_s: float = 30.0
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import numpy as np
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response, StreamingResponse
+from starlette.requests import ClientDisconnect
 
 from kappatune.contributions import contributions
 from kappatune.evidence import interval_note
@@ -214,6 +215,8 @@ async def _lines(
                         structure=None if isinstance(entry, Rejection) else Structure.of(entry),
                     )
                 files_done = step.files_done
+        except ClientDisconnect:
+            return
         except TimeoutError:
             error = str(_too_slow(service))
         except Refusal as refusal:
@@ -251,12 +254,12 @@ async def explain(
     A crystal that cannot be judged is answered with 422 and the reason.
     """
     rung = service.rung(fidelity)
-    structure = await read_json(request, service.limits, Structure)
-    entry = await asyncio.to_thread(crystal_of, structure, 1, service.limits)
-    if isinstance(entry, Rejection):
-        raise Refusal(422, f"{entry.id}: {entry.reason}")
     try:
         async with asyncio.timeout(service.limits.request_s):
+            structure = await read_json(request, service.limits, Structure)
+            entry = await asyncio.to_thread(crystal_of, structure, 1, service.limits)
+            if isinstance(entry, Rejection):
+                raise Refusal(422, f"{entry.id}: {entry.reason}")
             (judged,) = await while_connected(request, service.coalescer.judge([entry], rung))
     except TimeoutError:
         raise _too_slow(service) from None

@@ -12,6 +12,7 @@ import os
 import zipfile
 import zlib
 from collections.abc import Callable
+from concurrent.futures.process import BrokenProcessPool
 from io import BytesIO
 from itertools import islice
 from multiprocessing import get_context
@@ -70,11 +71,14 @@ class Reader:
     def __init__(self, limits: Limits, processes: int | None = None) -> None:
         self.limits = limits
         self.processes = processes or max(2, min(8, os.cpu_count() or 1))
-        self._pool = ProcessPool(
+        self._pool = self._new_pool()
+
+    def _new_pool(self) -> ProcessPool:
+        return ProcessPool(
             max_workers=self.processes,
             context=get_context("spawn"),
             initializer=_begin,
-            initargs=(limits.parse_memory_bytes,),
+            initargs=(self.limits.parse_memory_bytes,),
         )
 
     async def warm_up(self) -> None:
@@ -122,7 +126,16 @@ class Reader:
         return found
 
     async def _do(self, function: Callable[..., Answer], *arguments: Any) -> Answer:
+        """Call a function in a process, and once more if the pool broke, as it does when an idle process is killed."""
+        try:
+            return await self._once(function, *arguments)
+        except BrokenProcessPool:
+            return await self._once(function, *arguments)
+
+    async def _once(self, function: Callable[..., Answer], *arguments: Any) -> Answer:
         """Call a function in a process; when this is cancelled, the process is ended if it does not end soon."""
+        if not self._pool.active:
+            self._pool = self._new_pool()
         future = self._pool.submit(function, self.limits.parse_s, *arguments)
         try:
             return await asyncio.shield(asyncio.wrap_future(future))
