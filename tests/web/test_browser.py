@@ -14,7 +14,7 @@ import pytest
 
 import hostile
 
-CALM_MS = 30_000
+CALM_MS = 60_000
 BAD = "data_x\n_cell_length_a 4\n"
 
 
