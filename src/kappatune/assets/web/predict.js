@@ -245,5 +245,5 @@ export function startPredict() {
 
 // Another rung or temperature: ask anew for the same files.
 function again() {
-  if (!state.running && state.files.length) run(state.files).catch(problem);
+  if (state.files.length) run(state.files).catch(problem);
 }
