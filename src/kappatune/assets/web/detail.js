@@ -32,7 +32,7 @@ function answerCard(answer, structure) {
     row.lower_w_mk !== null && h("p", {}, "90 % interval ", h("strong", {}, `${number(row.lower_w_mk)} to ${number(row.upper_w_mk)}`), " W/(m K)"),
     light(row.in_domain, row.reason),
     h("dl", { class: "facts" },
-      fact("Debye temperature θ (cell)", row.debye_temperature_k === null ? "–" : `${number(row.debye_temperature_k)} K`),
+      fact("Debye temperature θ of the cell", row.debye_temperature_k === null ? "–" : `${number(row.debye_temperature_k)} K`),
       fact("Grüneisen parameter γ", number(row.gruneisen)),
       answer.members_w_mk.length > 1 && fact(`its ${answer.members_w_mk.length} members, at 300 K`, `${number(Math.min(...answer.members_w_mk))} to ${number(Math.max(...answer.members_w_mk))} W/(m K)`)),
     h("p", { class: "small muted" }, answer.interval));
@@ -66,7 +66,7 @@ function neighbours(nearest) {
     h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Nearest labelled crystals" }, h("table", {},
       h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "crystal"), h("th", { scope: "col", class: "number" }, "κ at 300 K, W/(m K)"), h("th", { scope: "col" }, "kind"), h("th", { scope: "col", class: "number" }, "distance"), h("th", { scope: "col" }, "source"))),
       h("tbody", {}, nearest.map((n) => h("tr", {}, h("td", { class: "name" }, formula(n.formula)), h("td", { class: "number" }, number(n.kappa_w_mk)), h("td", {}, FIDELITY[n.fidelity] || n.fidelity), h("td", { class: "number" }, number(n.distance, 2)), h("td", { class: "reason" }, n.source || "–")))))),
-    h("p", { class: "small muted" }, "Distance between embeddings of the network, in units of their spread over the training crystals: below about 0.5 is close, above 1 is another kind of crystal."));
+    h("p", { class: "small muted" }, "Distance between embeddings of the network, in units of their spread over the training crystals; the same crystal is at 0."));
 }
 
 // Fill `host` with what the server says of a structure.
