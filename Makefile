@@ -11,10 +11,13 @@ else
 CONSTRAINTS := constraints.txt
 endif
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test serve lint bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/kappatune demo
+
+serve: $(VENV)/.installed
+	$(BIN)/kappatune serve
 
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest
@@ -35,7 +38,7 @@ $(VENV)/constraints-own-torch.txt: $(BIN)/python constraints.txt
 	grep -v '^torch==' constraints.txt > $@
 
 $(VENV)/.installed: $(BIN)/python pyproject.toml $(CONSTRAINTS)
-	$(BIN)/pip install --quiet -c $(CONSTRAINTS) -e .
+	$(BIN)/pip install --quiet -c $(CONSTRAINTS) -e '.[web]'
 	touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed

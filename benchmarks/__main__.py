@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from benchmarks import scan, scan_driver, scan_growth, speed, suggest_aflow
+from benchmarks import scan, scan_driver, scan_growth, serve, speed, suggest_aflow
 
 
 def main(data: Annotated[Path | None, typer.Option(envvar="KAPPATUNE_DATA")] = None) -> None:
@@ -16,6 +16,7 @@ def main(data: Annotated[Path | None, typer.Option(envvar="KAPPATUNE_DATA")] = N
     scan_growth.main(data)
     scan_driver.main(data)
     suggest_aflow.main(data)
+    serve.main()
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ whose 1024x1024 float32 product ran at 160 GFLOP/s; ratios are given raw and sca
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -28,6 +27,7 @@ import torch
 import typer
 from scipy.stats import spearmanr
 
+from benchmarks.processes import memory_mb
 from benchmarks.results import data_folder, machine_speed, store
 from benchmarks.speed import PUBLIC_GFLOPS, PUBLIC_SCAN_PER_S
 from kappatune.graphs import build_graphs
@@ -95,30 +95,12 @@ def _screen(sources: Iterable[Path], out: Path, workers: int, model: str = "fast
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     peak = 0.0
     while process.poll() is None:
-        peak = max(peak, _memory_mb(process.pid))
+        peak = max(peak, memory_mb(process.pid))
         sleep(0.05)
     seconds = perf_counter() - start
     if process.returncode:
         raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}")
     return Run(seconds, peak)
-
-
-def _memory_mb(root: int) -> float:
-    """Resident memory of a process and its descendants; pages they share count for each."""
-    parents: dict[int, int] = {}
-    resident: dict[int, int] = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                after_name = (entry / "stat").read_text().rpartition(")")[2].split()
-            except OSError:
-                continue
-            parents[int(entry.name)] = int(after_name[1])
-            resident[int(entry.name)] = int(after_name[21]) * os.sysconf("SC_PAGE_SIZE")
-    family = {root}
-    while grown := {pid for pid, parent in parents.items() if parent in family} - family:
-        family |= grown
-    return sum(resident.get(pid, 0) for pid in family) / 1e6
 
 
 def repeated(pool: Path, n: int, work: Path) -> Path:

@@ -97,12 +97,18 @@ class Judgement(NamedTuple):
         members_w_mk: (n_members,) kappa of each member, W/(m K); None without a network's answer.
         embedding: (d,) of the first member's host; None without a network's answer.
         acoustic_debye_temperature_k: That of the row times n^(-1/3), n of the primitive cell, K; None if unknown.
+        members_debye_temperature_k: (n_members,) K, of the primitive cell; None if unknown.
+        members_gruneisen: (n_members,); None if unknown.
+        n_primitive: Atoms in the primitive cell; None without a network's answer.
     """
 
     prediction: Prediction
     members_w_mk: NDArray[np.float64] | None = None
     embedding: NDArray[np.float32] | None = None
     acoustic_debye_temperature_k: float | None = None
+    members_debye_temperature_k: NDArray[np.float64] | None = None
+    members_gruneisen: NDArray[np.float64] | None = None
+    n_primitive: float | None = None
 
 
 class UnknownFidelity(UserError):
@@ -243,7 +249,15 @@ class KappaModel:
                 row = self._row(crystal, members[..., k], half[k], int(graphs.n_bonds[k]), int(graphs.n_isolated[k]))
                 theta, n_primitive = row.debye_temperature_k, float(graphs.n_primitive[k])
                 acoustic = None if theta is None else acoustic_debye_temperature(theta, n_primitive)
-                judged[id(crystal)] = Judgement(row, np.exp(answers.ln_kappa[:, k]), answers.embedding[k], acoustic)
+                judged[id(crystal)] = Judgement(
+                    row,
+                    np.exp(answers.ln_kappa[:, k]),
+                    answers.embedding[k],
+                    acoustic,
+                    members_debye_temperature_k=None if theta is None else members[1, :, k],
+                    members_gruneisen=None if theta is None else members[2, :, k],
+                    n_primitive=n_primitive,
+                )
         return [judged.get(id(entry)) or Judgement(self._unanswered(entry)) for entry in entries]
 
     def _half_widths(self, answers: Answers, fidelity: str) -> NDArray[np.float64]:

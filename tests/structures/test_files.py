@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from io import StringIO
 from itertools import islice
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from pymatgen.io.cif import CifWriter
 from pymatgen.io.vasp import Poscar
 
 from kappatune.structures.crystal import Crystal, Rejection, check
-from kappatune.structures.files import READERS, kind_of, read_crystals
+from kappatune.structures.files import READERS, kind_of, read_content, read_crystals
 
 NACL = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
 SILICON = Structure.from_spacegroup("Fd-3m", Lattice.cubic(5.43), ["Si"], [[0, 0, 0]])
@@ -602,3 +603,32 @@ class TestAnyContent:
         for end in range(0, last_row, 29):
             (entry,) = assert_sound(tmp_path, "x.cif", text[:end].encode())
             assert isinstance(entry, Rejection), text[:end]
+
+
+@pytest.mark.parametrize("name", ["salt.cif", "POSCAR", "salt.extxyz", "salt.json", "pasted", "notes.txt"])
+def test_content_is_read_as_its_file_would_be(tmp_path, name):
+    extxyz = StringIO()
+    write(extxyz, NACL.to_ase_atoms(), format="extxyz")
+    texts = {
+        "CIF": str(CifWriter(NACL)),
+        "POSCAR": Poscar(NACL).get_str(),
+        "extxyz": extxyz.getvalue(),
+        "pymatgen JSON": json.dumps(NACL.as_dict()),
+    }
+    kind = kind_of(Path(name))
+    for text in [texts[kind]] if kind else texts.values():
+        (entry,) = read_content(text.encode(), name)
+        assert entry.formula == "NaCl" and entry.file == name
+        if kind:
+            (tmp_path / name).write_text(text)
+            (read,) = read_crystals([tmp_path / name])
+            np.testing.assert_allclose(entry.frac_coords, read.frac_coords)
+
+
+def test_content_never_touches_the_disk(tmp_path):
+    real = tmp_path / "real.cif"
+    real.write_text(str(CifWriter(NACL)))
+    (entry,) = read_content(b"", str(real))
+    assert isinstance(entry, Rejection) and "empty" in entry.reason
+    (entry,) = read_content(b"id,file\na,real.cif\n", str(tmp_path / "table.csv"))
+    assert isinstance(entry, Rejection) and "no CIF" in entry.reason

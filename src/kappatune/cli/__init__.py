@@ -17,6 +17,7 @@ from kappatune.cli.predict import predict
 from kappatune.cli.rank import rank
 from kappatune.cli.report import report
 from kappatune.cli.screen import ScreenCommand, screen
+from kappatune.cli.serve import serve
 from kappatune.cli.suggest import suggest
 from kappatune.cli.train import train
 from kappatune.cli.verify import verify
@@ -30,6 +31,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 app.command("predict")(predict)
+app.command("serve")(serve)
 app.command("agl")(agl)
 app.command("verify")(verify)
 app.command("train")(train)

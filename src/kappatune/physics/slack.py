@@ -7,7 +7,7 @@ eqs. 17 and 18; Slack, Solid State Physics 34, 1 (1979); Leibfried and Schlöman
 from __future__ import annotations
 
 import math
-from typing import TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -71,3 +71,47 @@ def ln_slack_kappa(
         + (ln_volume_per_atom + ln_n_primitive) / 3.0
         - logarithm(gruneisen**2 * polynomial)
     )
+
+
+class SlackTerms(NamedTuple, Generic[Number]):
+    """Natural logarithms of the factors of the Slack conductivity, but for a constant: they sum to ln kappa.
+
+    Attributes:
+        stiffness: Of s^3, where s = theta m^(1/2) v^(-1/6): the Debye temperature without mass and size of the atoms.
+        gruneisen: Of 1 / (g^2 - 0.514 g + 0.228).
+        mean_mass: Of m^(-1/2), at fixed stiffness.
+        volume: Of v^(5/6), v the volume per atom.
+        cell: Of n^(-2/3), n the atoms of the primitive cell.
+    """
+
+    stiffness: Number
+    gruneisen: Number
+    mean_mass: Number
+    volume: Number
+    cell: Number
+
+
+def ln_slack_terms(
+    ln_debye_temperature: Number,
+    gruneisen: Number,
+    ln_mean_mass: Number,
+    ln_volume_per_atom: Number,
+    ln_n_primitive: Number,
+) -> SlackTerms[Number]:
+    """What a conductivity by the Slack formula is made of; arguments as in `ln_slack_kappa`.
+
+    The formula rearranged: with ln theta = ln s - ln(m)/2 + ln(v)/6, the exponents of m, v and n collect to those
+    of `SlackTerms`. Summed with `LN_SLACK_CONSTANT` the terms are ln kappa at 300 K.
+    """
+    logarithm = torch.log if isinstance(gruneisen, Tensor) else np.log
+    return SlackTerms(
+        stiffness=3.0 * (ln_debye_temperature + ln_mean_mass / 2.0 - ln_volume_per_atom / 6.0),
+        gruneisen=-logarithm(gruneisen**2 - 0.514 * gruneisen + 0.228),
+        mean_mass=-ln_mean_mass / 2.0,
+        volume=5.0 * ln_volume_per_atom / 6.0,
+        cell=-2.0 * ln_n_primitive / 3.0,
+    )
+
+
+LN_SLACK_CONSTANT = _LN_PREFACTOR - math.log(300.0)
+"""What `ln_slack_terms` leaves to ln kappa at 300 K."""

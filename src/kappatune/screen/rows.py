@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,13 +77,17 @@ class Labels:
     def read(cls, model: KappaModel, table: str | None) -> Labels:
         """Read a table, or the shipped textbook crystals, and embed what the model supports."""
         rows = [row for row in read_table(table or TEXTBOOK, default_fidelity="experiment").rows]
-        judged = model.judge([row.crystal for row in rows], model.default_fidelity)
+        return cls.of(model, rows, model.judge([row.crystal for row in rows], model.default_fidelity))
+
+    @classmethod
+    def of(cls, model: KappaModel, rows: Sequence[LabelledCrystal], judged: Sequence[Judgement]) -> Labels:
+        """Labels of crystals that the model has judged; those it gave no embedding are left out."""
         kept = [(row, j.embedding) for row, j in zip(rows, judged, strict=True) if j.embedding is not None]
         head: Any = model.members[0].heads[model.card.fidelities[0]]
         spread = head.spread.numpy()[: model.members[0].embedding_size]
         return cls([row for row, _ in kept], np.array([e for _, e in kept]).reshape(-1, len(spread)), spread)
 
-    def nearest(self, embedding: NDArray[np.float32]) -> list[dict[str, Any]]:
+    def nearest(self, embedding: NDArray[np.float32], n: int = N_NEAREST) -> list[dict[str, Any]]:
         """The nearest labelled crystals, by root mean square difference of the scaled embedding."""
         distance = np.sqrt((((self.embedding - embedding) / self.spread) ** 2).mean(axis=1))
         return [
@@ -94,7 +99,7 @@ class Labels:
                 "source": row.source,
                 "distance": float(distance[k]),
             }
-            for k in np.argsort(distance, kind="stable")[:N_NEAREST]
+            for k in np.argsort(distance, kind="stable")[:n]
             for row in [self.rows[k]]
         ]
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import glob
+import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from io import BytesIO
 from itertools import chain
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import BinaryIO
 
 from kappatune.structures.cif import read_cif
@@ -36,6 +38,8 @@ _KIND_OF_SUFFIX = {
     ".json": "pymatgen JSON",
 }
 _POSCAR_NAMES = ("POSCAR", "CONTCAR")
+_CIF_LINE = re.compile(r"^\s*(data_|_cell_length_)", re.IGNORECASE | re.MULTILINE)
+_HEAD_BYTES = 100_000
 _READ = f"files read are {', '.join(f'*{suffix}' for suffix in _KIND_OF_SUFFIX)}, POSCAR*, CONTCAR* "
 _READ += f"and tables ({', '.join(f'*{suffix}' for suffix in SUFFIXES)}, but not those inside a folder)"
 
@@ -54,10 +58,44 @@ def read_crystals(sources: Iterable[str | Path]) -> Iterator[Crystal | Rejection
         yield from _read_source(source)
 
 
-def kind_of(path: Path) -> str | None:
+def read_content(content: bytes, name: str) -> Iterator[Crystal | Rejection]:
+    """Read the crystals of a file that is not on this disk.
+
+    Args:
+        content: Its bytes.
+        name: What it is called. The kind is taken from it, or from the content where it tells nothing; it is never
+            looked for on the disk.
+
+    Yields:
+        As `read_crystals`.
+    """
+    path, file = PurePath(name), printable(name)
+    kind = kind_of(path) or kind_of_content(content)
+    if kind is None:
+        yield Rejection(_file_id(path), "this is no CIF, POSCAR, extxyz or pymatgen JSON: give one of these", file)
+        return
+    yield from _named(_file_id(path), file, _checked_entries(kind, BytesIO(content)))
+
+
+def kind_of(path: PurePath) -> str | None:
     """Kind of a structure file by its name, a key of `READERS`, or None."""
     kind = _KIND_OF_SUFFIX.get(path.suffix.lower())
     return kind or ("POSCAR" if path.name.startswith(_POSCAR_NAMES) else None)
+
+
+def kind_of_content(content: bytes) -> str | None:
+    """Kind of a structure file by how it begins, a key of `READERS`, or None."""
+    head = content[:_HEAD_BYTES].decode("utf-8", "replace").removeprefix("\ufeff")
+    lines = [line.split() for line in head.splitlines()[:5]]
+    if head.lstrip()[:1] in ("{", "["):
+        return "pymatgen JSON"
+    if _CIF_LINE.search(head):
+        return "CIF"
+    if len(lines) == 5 and len(lines[1]) == 1 and all(len(line) == 3 for line in lines[2:]):
+        return "POSCAR"
+    if len(lines) > 1 and len(lines[0]) == 1 and lines[0][0].isdecimal():
+        return "extxyz"
+    return None
 
 
 def _read_source(source: str | Path) -> Iterator[Crystal | Rejection]:
@@ -115,24 +153,33 @@ def _read_all(paths: Iterator[Path], if_none: Rejection) -> Iterator[Crystal | R
 
 
 def _read_file(path: Path, file: str) -> Iterator[Crystal | Rejection]:
+    yield from _named(_file_id(path), file, _entries_of_file(path))
+
+
+def _named(stem: str, file: str, entries: Iterator[Crystal | Rejection]) -> Iterator[Crystal | Rejection]:
     """Entries of one file with their ids, read one ahead to know whether there are several."""
-    stem = _file_id(path)
-    entries = _quietly(_checked_entries(path))
+    entries = _quietly(entries)
     head = [entry for entry in (next(entries, None), next(entries, None)) if entry]
     for position, entry in enumerate(chain(head, entries), 1):
         yield replace(entry, id=entry.id or (stem if len(head) == 1 else f"{stem}#{position}"), file=file)
 
 
-def _checked_entries(path: Path) -> Iterator[Crystal | Rejection]:
-    kind = kind_of(path) or ""
+def _entries_of_file(path: Path) -> Iterator[Crystal | Rejection]:
     try:
         with path.open("rb") as file:
-            for entry in READERS[kind](file):
-                yield _checked(entry) if isinstance(entry, Crystal) else entry
-    except BadCrystal as error:
-        yield Rejection("", str(error))
+            yield from _checked_entries(kind_of(path) or "", file)
     except OSError as error:
         yield Rejection("", f"the file cannot be opened ({error.strerror or error}): check its permissions")
+
+
+def _checked_entries(kind: str, file: BinaryIO) -> Iterator[Crystal | Rejection]:
+    try:
+        for entry in READERS[kind](file):
+            yield _checked(entry) if isinstance(entry, Crystal) else entry
+    except BadCrystal as error:
+        yield Rejection("", str(error))
+    except OSError:
+        raise
     except Exception as error:
         yield Rejection("", unexpected(kind, error))
 
@@ -155,7 +202,7 @@ def _quietly(entries: Iterator[Crystal | Rejection]) -> Iterator[Crystal | Rejec
         yield entry
 
 
-def _file_id(path: Path) -> str:
+def _file_id(path: PurePath) -> str:
     """Stem of a file; a POSCAR, always named the same, goes by its folder."""
     if path.name in _POSCAR_NAMES and path.parent.name:
         return printable(f"{path.parent.name}/{path.name}")

@@ -1,0 +1,73 @@
+// Asking the server.
+
+import { $ } from "./dom.js";
+
+const KEY = "kappatune-token";
+
+const fromAddress = new URLSearchParams(location.hash.slice(1)).get("token");
+if (fromAddress) {
+  sessionStorage.setItem(KEY, fromAddress);
+  history.replaceState(null, "", location.pathname);
+}
+
+function askForToken() {
+  const dialog = $("token-dialog");
+  return new Promise((resolve) => {
+    dialog.addEventListener("close", () => {
+      sessionStorage.setItem(KEY, $("token-input").value.trim());
+      resolve();
+    }, { once: true });
+    dialog.showModal();
+  });
+}
+
+async function send(path, options) {
+  const token = sessionStorage.getItem(KEY);
+  const headers = { ...options.headers, ...(token ? { Authorization: `Bearer ${token}` } : {}) };
+  let answer;
+  try {
+    answer = await fetch(path, { ...options, headers });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Error("the server cannot be reached: is it still running?");
+  }
+  if (answer.status === 401) {
+    await askForToken();
+    return send(path, options);
+  }
+  if (!answer.ok) {
+    const said = await answer.json().catch(() => ({}));
+    throw new Error(said.detail || `the server answered with status ${answer.status}`);
+  }
+  return answer;
+}
+
+export const get = async (path, signal) => (await send(path, { signal })).json();
+
+export const post = async (path, body, signal) =>
+  (await send(path, { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" }, signal })).json();
+
+// Send files and hand over the lines of the answer as they come.
+export async function stream(path, form, signal, online) {
+  const answer = await send(path, { method: "POST", body: form, headers: { Accept: "application/x-ndjson" }, signal });
+  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  for (;;) {
+    const { done, value } = await reader.read();
+    const lines = (rest + (value || "")).split("\n");
+    rest = lines.pop();
+    for (const line of lines) if (line) online(JSON.parse(line));
+    if (done) return;
+  }
+}
+
+let model, labels;
+export const theModel = () => (model ??= get("/api/v1/model").catch((error) => { model = undefined; throw error; }));
+export const theLabels = () => (labels ??= get("/api/v1/labels").catch((error) => { labels = undefined; throw error; }));
+
+export function problem(error) {
+  const box = $("problem");
+  box.hidden = !error || error.name === "AbortError";
+  box.textContent = box.hidden ? "" : `${error.message || error}`;
+  if (!box.hidden) box.scrollIntoView({ block: "nearest" });
+}

@@ -1,0 +1,43 @@
+// Symbol, name, row and column of the periodic table, covalent radius (Å; Cordero et al., Dalton Trans. 2008, 2832,
+// as in ASE; 0.2 where unknown).
+
+const TABLE = [
+  ["H", "Hydrogen", 1, 1, 0.31], ["He", "Helium", 1, 18, 0.28], ["Li", "Lithium", 2, 1, 1.28],
+  ["Be", "Beryllium", 2, 2, 0.96], ["B", "Boron", 2, 13, 0.84], ["C", "Carbon", 2, 14, 0.76],
+  ["N", "Nitrogen", 2, 15, 0.71], ["O", "Oxygen", 2, 16, 0.66], ["F", "Fluorine", 2, 17, 0.57],
+  ["Ne", "Neon", 2, 18, 0.58], ["Na", "Sodium", 3, 1, 1.66], ["Mg", "Magnesium", 3, 2, 1.41],
+  ["Al", "Aluminium", 3, 13, 1.21], ["Si", "Silicon", 3, 14, 1.11], ["P", "Phosphorus", 3, 15, 1.07],
+  ["S", "Sulfur", 3, 16, 1.05], ["Cl", "Chlorine", 3, 17, 1.02], ["Ar", "Argon", 3, 18, 1.06],
+  ["K", "Potassium", 4, 1, 2.03], ["Ca", "Calcium", 4, 2, 1.76], ["Sc", "Scandium", 4, 3, 1.7],
+  ["Ti", "Titanium", 4, 4, 1.6], ["V", "Vanadium", 4, 5, 1.53], ["Cr", "Chromium", 4, 6, 1.39],
+  ["Mn", "Manganese", 4, 7, 1.39], ["Fe", "Iron", 4, 8, 1.32], ["Co", "Cobalt", 4, 9, 1.26],
+  ["Ni", "Nickel", 4, 10, 1.24], ["Cu", "Copper", 4, 11, 1.32], ["Zn", "Zinc", 4, 12, 1.22],
+  ["Ga", "Gallium", 4, 13, 1.22], ["Ge", "Germanium", 4, 14, 1.2], ["As", "Arsenic", 4, 15, 1.19],
+  ["Se", "Selenium", 4, 16, 1.2], ["Br", "Bromine", 4, 17, 1.2], ["Kr", "Krypton", 4, 18, 1.16],
+  ["Rb", "Rubidium", 5, 1, 2.2], ["Sr", "Strontium", 5, 2, 1.95], ["Y", "Yttrium", 5, 3, 1.9],
+  ["Zr", "Zirconium", 5, 4, 1.75], ["Nb", "Niobium", 5, 5, 1.64], ["Mo", "Molybdenum", 5, 6, 1.54],
+  ["Tc", "Technetium", 5, 7, 1.47], ["Ru", "Ruthenium", 5, 8, 1.46], ["Rh", "Rhodium", 5, 9, 1.42],
+  ["Pd", "Palladium", 5, 10, 1.39], ["Ag", "Silver", 5, 11, 1.45], ["Cd", "Cadmium", 5, 12, 1.44],
+  ["In", "Indium", 5, 13, 1.42], ["Sn", "Tin", 5, 14, 1.39], ["Sb", "Antimony", 5, 15, 1.39],
+  ["Te", "Tellurium", 5, 16, 1.38], ["I", "Iodine", 5, 17, 1.39], ["Xe", "Xenon", 5, 18, 1.4],
+  ["Cs", "Caesium", 6, 1, 2.44], ["Ba", "Barium", 6, 2, 2.15], ["La", "Lanthanum", 9, 3, 2.07],
+  ["Ce", "Cerium", 9, 4, 2.04], ["Pr", "Praseodymium", 9, 5, 2.03], ["Nd", "Neodymium", 9, 6, 2.01],
+  ["Pm", "Promethium", 9, 7, 1.99], ["Sm", "Samarium", 9, 8, 1.98], ["Eu", "Europium", 9, 9, 1.98],
+  ["Gd", "Gadolinium", 9, 10, 1.96], ["Tb", "Terbium", 9, 11, 1.94], ["Dy", "Dysprosium", 9, 12, 1.92],
+  ["Ho", "Holmium", 9, 13, 1.92], ["Er", "Erbium", 9, 14, 1.89], ["Tm", "Thulium", 9, 15, 1.9],
+  ["Yb", "Ytterbium", 9, 16, 1.87], ["Lu", "Lutetium", 9, 17, 1.87], ["Hf", "Hafnium", 6, 4, 1.75],
+  ["Ta", "Tantalum", 6, 5, 1.7], ["W", "Tungsten", 6, 6, 1.62], ["Re", "Rhenium", 6, 7, 1.51],
+  ["Os", "Osmium", 6, 8, 1.44], ["Ir", "Iridium", 6, 9, 1.41], ["Pt", "Platinum", 6, 10, 1.36],
+  ["Au", "Gold", 6, 11, 1.36], ["Hg", "Mercury", 6, 12, 1.32], ["Tl", "Thallium", 6, 13, 1.45],
+  ["Pb", "Lead", 6, 14, 1.46], ["Bi", "Bismuth", 6, 15, 1.48], ["Po", "Polonium", 6, 16, 1.4],
+  ["At", "Astatine", 6, 17, 1.5], ["Rn", "Radon", 6, 18, 1.5], ["Fr", "Francium", 7, 1, 2.6],
+  ["Ra", "Radium", 7, 2, 2.21], ["Ac", "Actinium", 10, 3, 2.15], ["Th", "Thorium", 10, 4, 2.06],
+  ["Pa", "Protactinium", 10, 5, 2], ["U", "Uranium", 10, 6, 1.96], ["Np", "Neptunium", 10, 7, 1.9],
+  ["Pu", "Plutonium", 10, 8, 1.87], ["Am", "Americium", 10, 9, 1.8], ["Cm", "Curium", 10, 10, 1.69],
+  ["Bk", "Berkelium", 10, 11, 2], ["Cf", "Californium", 10, 12, 2], ["Es", "Einsteinium", 10, 13, 2],
+  ["Fm", "Fermium", 10, 14, 2], ["Md", "Mendelevium", 10, 15, 2], ["No", "Nobelium", 10, 16, 2],
+  ["Lr", "Lawrencium", 10, 17, 2],
+];
+
+export const ELEMENTS = TABLE.map(([symbol, name, row, column, radius]) => ({ symbol, name, row, column, radius }));
+export const RADII = Object.fromEntries(ELEMENTS.map((element) => [element.symbol, element.radius]));

@@ -1,0 +1,45 @@
+// The model card, and what was measured.
+
+import { theModel } from "./client.js";
+import { fidelityName } from "./detail.js";
+import { count, drawn, h, number, plural } from "./dom.js";
+import { calibration } from "./plots.js";
+
+const table = (label, columns, rows) => h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label }, h("table", {},
+  h("thead", {}, h("tr", {}, columns.map((name) => h("th", { scope: "col" }, name)))),
+  h("tbody", {}, rows.map((row) => h("tr", {}, row.map((cell) => h("td", { class: typeof cell === "number" ? "number" : null }, typeof cell === "number" ? number(cell) : cell ?? "–")))))));
+
+const fact = (name, value) => h("div", {}, h("dt", {}, name), h("dd", {}, value));
+const card = (title, ...children) => h("section", { class: "card", "aria-label": title }, h("h2", {}, title), children);
+
+function measured(evidence) {
+  if (!evidence) {
+    return [card("Calibration", h("p", {}, "No calibration was stored with this model: its intervals have not been checked against values it did not learn from.")),
+      card("Benchmarks", h("p", {}, "No benchmark figures were stored with this model (", h("code", {}, "evidence.json"), " in its folder). The errors of its training, above, are no test."))];
+  }
+  const plots = evidence.calibration.map((one) => h("div", { class: "card w6" }, h("h3", {}, fidelityName(one.fidelity), one.n ? ` (${plural(one.n, "crystal")})` : ""),
+    drawn(h("div", { class: "plot" }), (width) => calibration(width, one)),
+    table(`Calibration of ${one.fidelity}`, ["promised share", "observed share"], one.nominal.map((v, k) => [v, one.observed[k]]))));
+  return [
+    h("h2", {}, `Calibration, ${evidence.date}`),
+    plots.length ? h("div", { class: "grid" }, plots) : h("p", {}, "No calibration was stored."),
+    h("p", { class: "small muted" }, "On the broken line an interval holds as many values as it promises; below it, intervals are too narrow."),
+    ...(evidence.tables.length ? evidence.tables.map((one) => card(one.title, table(one.title, one.columns, one.rows), one.note ? h("p", { class: "small muted" }, one.note) : null)) : [h("p", {}, "No benchmark figures were stored.")]),
+  ];
+}
+
+export async function showEvidence() {
+  const m = await theModel();
+  document.getElementById("evidence-body").replaceChildren(
+    h("p", { class: "lead" }, m.description.replaceAll("`", "")),
+    card("The model",
+      h("dl", { class: "facts" }, fact("name", m.name), fact("made", m.created), fact("members", String(m.n_members)), fact("host network", m.host), fact("neighbours within", `${number(m.cutoff_angstrom)} Å`),
+        fact("composition", m.composition), fact("recipe", m.recipe), fact("licence", m.licence)),
+      h("p", { class: "small muted" }, `Host from ${m.host_source}. Weights SHA-256 ${m.weights_sha256}. Made with ${Object.entries(m.versions).map(([k, v]) => `${k} ${v}`).join(", ")}.`)),
+    card("What it answers for", table("Rungs", ["value", "formulas learnt", "elements seen", "the interval"], m.rungs.map((r) => [fidelityName(r.fidelity), count(r.n_formulas), count(r.n_elements), r.interval]))),
+    card("What it was trained on", table("Training data", ["stage", "table", "kind", "crystals used", "left out", "source"], m.data.map((d) => [d.stage, d.file, d.fidelity, count(d.n_rows), count(d.n_left_out), d.sources.join("; ") || "–"]))),
+    card("Errors while training",
+      h("p", { class: "small muted" }, "Mean absolute error on the inner validation part of each stage. It chose the epoch, so it flatters; it is no test."),
+      table("Errors of the stages", ["stage", "error of", "mean over members", "as a factor", "members"], m.stages.map((one) => [one.stage, one.what, one.mean === null ? "no validation part" : one.mean.toFixed(3), one.factor === null ? "–" : `× ${one.factor.toFixed(2)}`, one.errors.map((e) => e.toFixed(3)).join(", ")]))),
+    ...measured(m.evidence));
+}

@@ -1,0 +1,42 @@
+"""`kappatune serve`: the page, and the service for programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kappatune.cli.output import fail, plain_errors, tell
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 is every address of this machine.")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen at; 0 takes a free one.")] = 8000,
+    model: Annotated[str, typer.Option(help="`accurate`, `fast`, or the folder of a model of yours.")] = "accurate",
+    scan: Annotated[Path | None, typer.Option(help="Folder of a scan to explore, made by `kappatune screen`.")] = None,
+    labels: Annotated[
+        Path | None, typer.Option(help="Table of labelled crystals to compare with, beside those that are shipped.")
+    ] = None,
+    token: Annotated[
+        str | None, typer.Option(envvar="KAPPATUNE_TOKEN", help="Token that programs and the page must give.")
+    ] = None,
+) -> None:
+    """Open a page: drop a crystal, see its conductivity, why, and how sure; or ask from a program.
+
+    It listens on this machine alone unless --host says otherwise, and needs no network. The address goes to stderr;
+    Ctrl+C ends it.
+
+    Examples:
+        kappatune serve
+
+        kappatune serve --scan my-scan --port 8080
+    """
+    with plain_errors():
+        try:
+            from kappatune.web.listen import listen
+        except ModuleNotFoundError as error:
+            fail(f"the page needs packages that are not installed ({error.name}): pip install 'kappatune[web]'")
+        listen(host, port, model=model, scan=scan, labels=labels, token=token, say=tell)

@@ -1,0 +1,121 @@
+"""What is known of a model beyond its card: benchmark figures and calibration, kept in the model's folder.
+
+`evidence.json` lies beside `card.json` and is optional. It is written by whoever measures a model and shown as it is.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from kappatune.errors import UserError
+
+EVIDENCE = "evidence.json"
+
+Cell = str | int | float | None
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+
+class BadEvidence(UserError):
+    """An evidence file that cannot be shown; the message names the fault."""
+
+
+class EvidenceTable(BaseModel):
+    """Figures of one benchmark.
+
+    Attributes:
+        title: What was measured.
+        columns: Names of the columns, with units.
+        rows: Cells, as many per row as columns.
+        note: How it was measured: command, date, seed, what was left out.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    title: str
+    columns: list[str] = Field(min_length=1)
+    rows: list[list[Cell]]
+    note: str = ""
+
+    @model_validator(mode="after")
+    def _rectangular(self) -> Self:
+        for number, row in enumerate(self.rows, 1):
+            if len(row) != len(self.columns):
+                raise ValueError(f"row {number} has {len(row)} cells for {len(self.columns)} columns")
+        return self
+
+
+class Calibration(BaseModel):
+    """How often intervals hold what they promise, on crystals the model has not learnt from.
+
+    Attributes:
+        fidelity: Rung.
+        nominal: Promised shares, 0 to 1.
+        observed: Shares of measured or computed values that lay inside, one per promised one.
+        n: Crystals this was counted on, if known.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    fidelity: str
+    nominal: list[Share] = Field(min_length=1)
+    observed: list[Share]
+    n: int | None = Field(default=None, ge=1)
+
+    @model_validator(mode="after")
+    def _paired(self) -> Self:
+        if len(self.nominal) != len(self.observed):
+            raise ValueError(f"{len(self.nominal)} nominal shares but {len(self.observed)} observed ones")
+        return self
+
+
+class Evidence(BaseModel):
+    """Everything in an evidence file.
+
+    Attributes:
+        date: When it was measured, ISO 8601.
+        tables: Benchmark figures.
+        calibration: One entry per rung.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    date: str
+    tables: list[EvidenceTable] = []
+    calibration: list[Calibration] = []
+
+
+def read_evidence(folder: Path) -> Evidence | None:
+    """The evidence in a model's folder, or None if there is none.
+
+    Raises:
+        BadEvidence: The file is there but does not fit the schema.
+    """
+    path = folder / EVIDENCE
+    if not path.is_file():
+        return None
+    try:
+        return Evidence.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
+        raise BadEvidence(f"{path}: {faults}") from error
+    except ValueError as error:
+        raise BadEvidence(f"{path}: not readable as JSON ({error})") from error
+
+
+def interval_note(evidence: Evidence | None, fidelity: str) -> str:
+    """What the interval of a rung means, in one sentence for people."""
+    measured = [c for c in evidence.calibration if c.fidelity == fidelity] if evidence else []
+    if not measured:
+        return (
+            "The 90 % interval is the spread of the ensemble's members. It is not calibrated: it is too narrow "
+            "where all members share an error."
+        )
+    nearest = min(zip(measured[0].nominal, measured[0].observed, strict=True), key=lambda pair: abs(pair[0] - 0.9))
+    return (
+        f"The 90 % interval was checked on crystals the model had not learnt from: an interval of "
+        f"{nearest[0]:.0%} held {nearest[1]:.0%} of their values."
+    )

@@ -1,0 +1,1 @@
+"""The page and the HTTP service (`kappatune serve`); needs the extra `web`."""

@@ -1,0 +1,62 @@
+"""The labelled crystals that answers are compared with, judged once at the start."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from kappatune.contributions import Typical
+from kappatune.ladder.climb import SHIPPED_TABLES
+from kappatune.model import KappaModel
+from kappatune.screen.rows import Labels
+from kappatune.structures import read_table
+from kappatune.web.schemas import LabelledValue, LabelsAnswer, LabelTable
+
+_NAMES = {"shipped:prototypes": "kappatune's own AGL values", "shipped:textbook": "measured textbook values"}
+_MOST_SOURCES = 5
+
+
+@dataclass(frozen=True)
+class Library:
+    """Labelled crystals, where they lie in the embedding, and what is typical of them.
+
+    Attributes:
+        labels: The crystals and their embeddings.
+        typical: Medians of the factors of kappa.
+        answer: Their values, for the page.
+    """
+
+    labels: Labels
+    typical: Typical
+    answer: LabelsAnswer
+
+
+def read_library(model: KappaModel, table: Path | None = None) -> Library:
+    """Read the shipped tables, and one of the user's, and judge their crystals.
+
+    Raises:
+        kappatune.structures.table.BadTable: The table cannot be read.
+    """
+    tables = {_NAMES[name]: read_table(path) for name, path in SHIPPED_TABLES.items()}
+    if table is not None:
+        tables[table.name] = read_table(table, default_fidelity="experiment")
+    rows = [row for one in tables.values() for row in one.rows]
+    judged = model.judge([row.crystal for row in rows], model.default_fidelity)
+    return Library(
+        Labels.of(model, rows, judged),
+        Typical((row.crystal, one) for row, one in zip(rows, judged, strict=True)),
+        LabelsAnswer(
+            tables=[
+                LabelTable(
+                    name=name,
+                    fidelity=", ".join(sorted({row.fidelity for row in one.rows})),
+                    sources=sorted({row.source for row in one.rows if row.source})[:_MOST_SOURCES],
+                    n=len(one.rows),
+                )
+                for name, one in tables.items()
+            ],
+            values=[
+                LabelledValue(formula=row.crystal.formula, kappa_w_mk=row.kappa, fidelity=row.fidelity) for row in rows
+            ],
+        ),
+    )

@@ -1,0 +1,102 @@
+"""How much one request, and all of them together, may take; and the answer to whoever asks for more."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from pydantic import BaseModel, ConfigDict
+
+from kappatune.errors import UserError
+
+
+class Refusal(UserError):
+    """A request that is not served; the message says why and what to do.
+
+    Attributes:
+        status: HTTP status.
+        retry_after_s: When to try again, s; None where that would not help.
+    """
+
+    def __init__(self, status: int, message: str, retry_after_s: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.retry_after_s = retry_after_s
+
+
+class Limits(BaseModel):
+    """What a server takes on.
+
+    Attributes:
+        body_bytes: Bytes of one request.
+        files: Files of one request, those inside ZIP archives included.
+        file_bytes: Bytes of one file.
+        inflated_bytes: Bytes of all that the ZIP archives of a request hold.
+        inflation: How many times larger than packed a file of an archive may be; small files may be more.
+        crystals: Crystals of one request.
+        atoms_per_crystal: Atoms in one cell; a larger one becomes a row with a reason.
+        bonds_per_crystal: Neighbours of all atoms of one cell, estimated from its density; as above.
+        parse_s: Time to read one file; one that takes longer becomes a row with a reason.
+        parse_memory_bytes: Address space of a process that reads files, where the system can limit it.
+        body_s: Time for a request's body to come.
+        request_s: Time for one request, from its turn on.
+        query_s: Time for one query of a scan.
+        active: Requests worked on at the same time.
+        waiting: Requests that wait for their turn; a further one is refused.
+        wait_s: Longest wait.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    body_bytes: int = 32 * 2**20
+    files: int = 2_000
+    file_bytes: int = 16 * 2**20
+    inflated_bytes: int = 64 * 2**20
+    inflation: int = 100
+    crystals: int = 5_000
+    atoms_per_crystal: int = 2_000
+    bonds_per_crystal: int = 200_000
+    parse_s: float = 10.0
+    parse_memory_bytes: int = 3 * 2**30
+    body_s: float = 60.0
+    request_s: float = 300.0
+    query_s: float = 20.0
+    active: int = 16
+    waiting: int = 128
+    wait_s: float = 30.0
+
+
+class Gate:
+    """Lets some requests in, some wait, and no more.
+
+    Attributes:
+        limits: How many.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self._free = asyncio.Semaphore(limits.active)
+        self._waiting = 0
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Wait for a turn, and hold it.
+
+        Raises:
+            Refusal: Too many wait already, or the wait took too long.
+        """
+        if self._free.locked() and self._waiting >= self.limits.waiting:
+            raise Refusal(503, "the server is busy and its queue is full: try again in a few seconds", 5)
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(self.limits.wait_s):
+                await self._free.acquire()
+        except TimeoutError:
+            raise Refusal(503, "the server was busy for too long: try again later", 30) from None
+        finally:
+            self._waiting -= 1
+        try:
+            yield
+        finally:
+            self._free.release()

@@ -1,0 +1,213 @@
+"""What goes over the wire."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from kappatune.contributions import Contributions
+from kappatune.model import Prediction
+from kappatune.structures import BadCrystal, Crystal, Rejection, check
+from kappatune.structures.crystal import atomic_number, element_symbol
+
+Vector = tuple[float, float, float]
+Temperature = Annotated[float, Field(gt=0, le=10_000, allow_inf_nan=False)]
+
+
+class Wire(BaseModel):
+    """Base of all messages: unknown fields are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Problem(Wire):
+    """Why a request was not served, in a sentence."""
+
+    detail: str
+
+
+class Structure(Wire):
+    """A crystal, in the columns of kappatune's tables.
+
+    Attributes:
+        id: Name that comes back in the row.
+        lattice: Row vectors, Å.
+        species: Chemical symbol of each atom.
+        frac_coords: Fractional coordinates of each atom.
+    """
+
+    id: str = Field(default="", max_length=400)
+    lattice: tuple[Vector, Vector, Vector]
+    species: list[str] = Field(min_length=1)
+    frac_coords: list[Vector] = Field(min_length=1)
+
+    @classmethod
+    def of(cls, crystal: Crystal) -> Structure:
+        """The structure of a crystal."""
+        return cls.model_construct(
+            id=crystal.id,
+            lattice=crystal.lattice.tolist(),
+            species=[element_symbol(z) for z in crystal.numbers.tolist()],
+            frac_coords=crystal.frac_coords.tolist(),
+        )
+
+    def crystal(self, position: int = 1) -> Crystal | Rejection:
+        """The checked crystal, or why there is none; `position` names one without an id."""
+        name = self.id or f"structure {position}"
+        try:
+            if len(self.species) != len(self.frac_coords):
+                raise BadCrystal(f"{len(self.species)} species but {len(self.frac_coords)} frac_coords: give one each")
+            numbers = [atomic_number(symbol, site) for site, symbol in enumerate(self.species, 1)]
+            return check(Crystal(np.array(self.lattice), np.array(numbers), np.array(self.frac_coords), id=name))
+        except BadCrystal as error:
+            return Rejection(name, str(error))
+
+
+class TextFile(Wire):
+    """A structure file as text.
+
+    Attributes:
+        name: Its name; the ending tells the kind, and without one the content does.
+        text: Its content: CIF, POSCAR, extxyz or pymatgen JSON.
+    """
+
+    name: str = Field(default="", max_length=400)
+    text: str
+
+
+class PredictBody(Wire):
+    """What to predict: files, structures, or both."""
+
+    files: list[TextFile] = []
+    structures: list[Structure] = []
+
+
+class PredictAnswer(Wire):
+    """Rows in the order of the request.
+
+    Attributes:
+        model: Name of the model.
+        fidelity: Rung that was asked for.
+        rows: One per crystal, as `kappatune predict --json` prints them; a file that cannot be read is one row.
+    """
+
+    model: str
+    fidelity: str
+    rows: list[Prediction]
+
+
+class Line(Wire):
+    """One line of a streamed answer.
+
+    Attributes:
+        files_done: Files answered so far.
+        files: Files of the request, those inside archives included.
+        row: The prediction.
+        structure: The crystal; null where it could not be read.
+        error: Why the stream ends before its time.
+    """
+
+    files_done: int
+    files: int
+    row: Prediction | None = None
+    structure: Structure | None = None
+    error: str | None = None
+
+
+class Point(Wire):
+    """Kappa at a temperature, K and W/(m K)."""
+
+    temperature_k: float
+    kappa_w_mk: float
+    lower_w_mk: float | None = None
+    upper_w_mk: float | None = None
+
+
+class Neighbour(Wire):
+    """A labelled crystal near to the one asked for.
+
+    Attributes:
+        id: Its name.
+        formula: Reduced formula.
+        kappa_w_mk: Its value at 300 K, W/(m K).
+        fidelity: Where the value comes from.
+        source: Who measured or computed it.
+        distance: In the embedding of the first member, in units of its spread over the training crystals.
+    """
+
+    id: str
+    formula: str
+    kappa_w_mk: float
+    fidelity: str
+    source: str
+    distance: float
+
+
+class ExplainAnswer(Wire):
+    """Everything about one crystal.
+
+    Attributes:
+        row: The prediction at the temperature asked for.
+        row_300k: The prediction at 300 K.
+        interval: What the interval means.
+        members_w_mk: Kappa of each member at 300 K, W/(m K).
+        n_atoms: Atoms in the cell that was given.
+        classical_from_k: From which temperature on 1/T holds, K; null where unknown.
+        curve: Kappa over temperature, from `classical_from_k` on.
+        nearest: The nearest labelled crystals.
+        contributions: Why kappa is what it is; null where the model knows no Debye temperature.
+    """
+
+    row: Prediction
+    row_300k: Prediction
+    interval: str
+    members_w_mk: list[float]
+    n_atoms: int
+    classical_from_k: float | None
+    curve: list[Point]
+    nearest: list[Neighbour]
+    contributions: Contributions | None
+
+
+class LabelledValue(Wire):
+    """A labelled crystal, for comparison."""
+
+    formula: str
+    kappa_w_mk: float
+    fidelity: str
+
+
+class LabelTable(Wire):
+    """A table of labelled crystals: its name, what its values are, and how many."""
+
+    name: str
+    fidelity: str
+    sources: list[str]
+    n: int
+
+
+class LabelsAnswer(Wire):
+    """All labelled crystals the page compares with."""
+
+    tables: list[LabelTable]
+    values: list[LabelledValue]
+
+
+class Health(Wire):
+    """Whether it serves, and what.
+
+    Attributes:
+        status: Always `ok`.
+        version: Of kappatune.
+        model: Name of the model.
+        batches: Batches the network has judged since the start.
+        crystals: Crystals in them.
+    """
+
+    status: Literal["ok"] = "ok"
+    version: str
+    model: str
+    batches: int
+    crystals: int

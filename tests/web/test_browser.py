@@ -1,0 +1,221 @@
+"""The page in a real browser, as people use it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import re
+import zipfile
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import hostile
+
+CALM_MS = 60_000
+BAD = "data_x\n_cell_length_a 4\n"
+
+
+@pytest.fixture(scope="module")
+def browser(chromium) -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    graphics = ["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+    with sync_playwright() as playwright:
+        sandbox = [] if os.geteuid() else ["--no-sandbox"]
+        browser = playwright.chromium.launch(executable_path=chromium, args=[*graphics, *sandbox])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser, server) -> Iterator[Any]:
+    """The page just opened; at the end nothing failed, and nobody but this server was asked."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    page.set_default_timeout(CALM_MS)
+    faults, asked = [], []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(server.url)
+    yield page
+    context.close()
+    assert [fault for fault in faults if "favicon" not in fault] == []
+    assert all(url.startswith((server.url, "blob:", "data:")) for url in asked), asked
+
+
+def files(*named: tuple[str, str | bytes]) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "mimeType": "text/plain", "buffer": text.encode() if isinstance(text, str) else text}
+        for name, text in named
+    ]
+
+
+def drop(page: Any, *named: tuple[str, str]) -> None:
+    """Drop files as a person does with the mouse."""
+    transfer = page.evaluate_handle(
+        "named => { const data = new DataTransfer(); for (const [name, text] of named) "
+        "data.items.add(new File([text], name)); return data; }",
+        [list(one) for one in named],
+    )
+    page.dispatch_event("#drop", "drop", {"dataTransfer": transfer})
+
+
+def test_drop_a_cif_and_read_kappa(page):
+    drop(page, ("nacl.cif", hostile.CIF))
+    page.wait_for_selector("#detail .kappa")
+    kappa = page.inner_text("#detail .kappa")
+    assert re.fullmatch(r"[\d.,]+ W/\(m K\) at 300 K", kappa.replace("\n", " ").strip()), kappa
+    detail = page.inner_text("#detail")
+    for word in (
+        "90 % interval",
+        "Debye temperature",
+        "Grüneisen",
+        "In domain",
+        "Nearest labelled",
+        "Slack formula",
+        " K",
+    ):
+        assert word in detail, word
+    page.wait_for_selector("#detail canvas")
+    product = page.inner_text(".product")
+    left, right = product.removesuffix(" W/(m K) at 300 K").split(" = ")
+    value = 1.0
+    for factor in left.split(" × "):
+        value *= float(factor.replace(",", ""))
+    assert value == pytest.approx(float(right.replace(",", "")), rel=0.03)
+
+
+def test_a_bad_cif_says_why(page):
+    page.set_input_files("#files", files(("bad.cif", BAD)))
+    page.wait_for_selector("#failures:not([hidden])")
+    assert "bad.cif" in page.inner_text("#failures") and "_cell_length_b is missing" in page.inner_text("#failures")
+    assert "1 without an answer" in page.inner_text("#status")
+    assert page.is_hidden("#batch")
+
+
+def test_a_batch_is_sorted_and_downloaded(page):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for k in range(100):
+            archive.writestr(f"{k}.vasp", hostile.POSCAR.replace("2.106", f"{1.95 + k / 500:.3f}"))
+    page.set_input_files("#files", files(("all.zip", buffer.getvalue()), ("bad.cif", BAD), ("=1+1.cif", BAD)))
+    page.wait_for_function("document.querySelector('#status').textContent.includes('100 answered')")
+    page.click('[data-sort="kappa_w_mk"]')
+    cells = [float(c.replace(",", "")) for c in page.locator("#batch-table td:nth-child(3)").all_inner_texts()]
+    assert len(cells) == 100 and cells == sorted(cells) and cells[0] < cells[-1]
+    page.click('[data-sort="kappa_w_mk"]')
+    assert float(page.locator("#batch-table td:nth-child(3)").first.inner_text().replace(",", "")) == cells[-1]
+    assert page.get_attribute('th:has([data-sort="kappa_w_mk"])', "aria-sort") == "descending"
+    with page.expect_download() as download:
+        page.click("#csv")
+    text = download.value.path().read_text()
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert text.splitlines()[0] == (
+        "id,file,formula,temperature_k,kappa_w_mk,lower_w_mk,upper_w_mk,debye_temperature_k,gruneisen,in_domain,reason"
+    )
+    assert [row["id"] for row in rows[:100]] == [str(k) for k in range(100)]
+    assert float(rows[0]["kappa_w_mk"]) > 0 and rows[100]["reason"].startswith("_cell_length_b")
+    assert rows[101]["file"] == "'=1+1.cif"
+
+
+def test_script_in_names_and_contents_stays_text(page):
+    page.set_input_files("#files", files((f"{hostile.SCRIPT}.cif", BAD), (f"{hostile.SCRIPT}.vasp", hostile.POSCAR)))
+    page.wait_for_selector("#failures:not([hidden])")
+    page.wait_for_selector("#detail .kappa")
+    assert "<script>" in page.inner_text("#failures")
+    assert page.evaluate("window.hacked") is None
+
+
+def test_a_long_batch_can_be_cancelled(page):
+    page.set_input_files("#files", files(("many.extxyz", hostile.EXTXYZ * 1500)))
+    page.click("#cancel")
+    page.wait_for_function("document.querySelector('#status').textContent.startsWith('Cancelled')")
+    assert page.is_hidden("#progress")
+    drop(page, ("nacl.cif", hostile.CIF))
+    page.wait_for_selector("#detail .kappa")
+
+
+def test_the_keyboard_is_enough(page):
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.id") == "paste-open":
+            break
+    page.keyboard.press("Enter")
+    page.keyboard.insert_text(hostile.POSCAR)
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#detail .kappa")
+    assert "MgO" in page.inner_text("#detail h2")
+
+
+def test_temperature_and_rung_ask_anew(page):
+    page.get_by_role("button", name="silicon").click()
+    page.wait_for_selector("#detail .kappa")
+    first = page.inner_text("#detail .kappa")
+    page.fill("#temperature", "600")
+    page.press("#temperature", "Enter")
+    page.wait_for_function("document.querySelector('#detail .kappa')?.innerText.includes('600 K')")
+    page.select_option("#fidelity", "agl")
+    page.wait_for_function("document.querySelector('.why')?.innerText.includes('no correction')")
+    assert page.inner_text("#detail .kappa") != first
+
+
+def test_filter_a_scan(page):
+    page.click("nav >> text=Explore")
+    page.wait_for_selector("#explore tbody tr")
+    page.get_by_role("button", name=re.compile("^Oxygen")).click()
+    page.get_by_label("κ to, W/(m K)").fill("5")
+    page.wait_for_function(
+        "/^\\d+ crystals of 2,970/.test(document.querySelector('#explore [role=status]').textContent) && "
+        "[...document.querySelectorAll('#explore tbody td:nth-child(2)')].every(c => parseFloat(c.textContent) <= 5)"
+    )
+    shown = int(page.inner_text("#explore [role=status]").split()[0])
+    assert 0 < shown < 200
+    formulas = page.locator("#explore tbody td:nth-child(1)").all_inner_texts()
+    kappas = [float(text) for text in page.locator("#explore tbody td:nth-child(2)").all_inner_texts()]
+    assert all("O" in formula for formula in formulas) and max(kappas) <= 5 and kappas == sorted(kappas)
+    page.locator("#explore tbody button").first.click()
+    page.wait_for_selector("#explore .detail-head")
+    assert "In the scan, by made-up" in page.inner_text("#explore")
+
+
+def test_the_other_views_and_the_weight(page, server):
+    answers = []
+    page.on("response", answers.append)
+    page.reload()
+    page.get_by_role("button", name="MgO").click()
+    page.wait_for_selector("#detail canvas")
+    page.click("nav >> text=Evidence")
+    page.wait_for_selector("#evidence table")
+    assert "No calibration was stored" in page.inner_text("#evidence")
+    page.click("nav >> text=API")
+    assert f"{server.url}/api/v1/predict" in page.inner_text("#api")
+    assert 500_000 < sum(len(answer.body()) for answer in answers) < 3_000_000
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_nothing_runs_out_of_the_window(page, width):
+    page.set_viewport_size({"width": width, "height": 800})
+    page.get_by_role("button", name="MgO").click()
+    page.wait_for_selector("#detail canvas")
+    for view in ("predict", "explore", "evidence", "api"):
+        page.evaluate(f"location.hash = '{view}'")
+        page.wait_for_selector(f"#{view}:not([hidden])")
+        page.wait_for_timeout(300)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, view
+
+
+def test_every_control_has_a_name(page):
+    page.click("nav >> text=Explore")
+    page.wait_for_selector("#explore tbody tr")
+    nameless = page.evaluate(
+        "[...document.querySelectorAll('button, a, input, select, textarea')].filter(e => !(e.textContent.trim() || "
+        "e.getAttribute('aria-label') || e.labels?.length)).map(e => e.outerHTML.slice(0, 80))"
+    )
+    assert nameless == []
