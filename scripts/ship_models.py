@@ -13,6 +13,9 @@ from typing import Annotated
 import typer
 
 from kappatune.evaluate.benchmark import MODELS, read_calibrations
+from kappatune.evaluate.cells import read_cells
+from kappatune.evaluate.page import evidence
+from kappatune.evidence import EVIDENCE
 from kappatune.ladder.climb import climb, tables_in
 from kappatune.ladder.recipe import read_recipe
 from kappatune.model import SHIPPED
@@ -30,6 +33,8 @@ def main(
         widths = {c.fidelity: c.calibration for c in calibrations if c.model == name}
         model.card = model.card.model_copy(update={"calibration": widths})
         model.save(SHIPPED / name)
+        shown = evidence(name, read_cells(results), calibrations).model_dump_json(indent=1)
+        (SHIPPED / name / EVIDENCE).write_text(shown + "\n", encoding="utf-8")
         typer.echo(f"{name}: intervals of {', '.join(widths) or 'no rung'} are calibrated")
 
 

@@ -203,7 +203,7 @@ def test_page_says_where_it_comes_from(tmp_path):
     html = write_report(write_scan(tmp_path / "scan", [answered("a", 1.0), refused("b", "broken")])).read_text()
     for text in ("ladder-5", "abc123", "2026-01-02T03:04:05+00:00", "kappatune 0.1.0", "kappatune screen x"):
         assert text in html
-    assert "not calibrated" in html
+    assert "meant to hold 90 % of" in html
     assert "unfinished" not in html
     assert "W/(m\N{NO-BREAK SPACE}K)" in html
 

@@ -124,7 +124,7 @@ def _write_table(rows: Iterable[Prediction], answer: TextIO) -> None:
     table.add_column("formula")
     table.add_column("T, K", justify="right")
     table.add_column("κ, W/(m K)", justify="right")
-    table.add_column("members' spread", justify="right")
+    table.add_column("interval", justify="right")
     table.add_column("in domain")
     table.add_column("remark", overflow="fold", ratio=1)
     for row in rows:

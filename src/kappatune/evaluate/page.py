@@ -9,6 +9,8 @@ import numpy as np
 
 from kappatune.evaluate.cells import Cell
 from kappatune.evaluate.intervals import CalibrationResult
+from kappatune.evidence import Calibration as Observed
+from kappatune.evidence import Evidence, EvidenceTable
 
 GOALS = (
     ("AGL, formulas not seen (5-fold): mean abs ln error", "aflow", "AFLOW", "AFLOW", "ln", 0.18),
@@ -86,6 +88,37 @@ def _goals(cells: Sequence[Cell]) -> str:
         mean = float(np.average(values, weights=[cell.metrics.n for cell in chosen]))
         rows.append([label, f"{limit:g}", f"{mean:.3g}", "yes" if mean <= limit else "no"])
     return "## What was set out for `accurate`\n\n" + _table(("", "asked at most", "measured", "reached"), rows)
+
+
+def evidence(model: str, cells: Sequence[Cell], calibrations: Sequence[CalibrationResult]) -> Evidence:
+    """What the page of a model shows: its cells beside the baselines', and how its intervals fare."""
+    columns = ["model", "trained on", "tested on", "split", "n", "mean abs log10 error", "median factor", "MAPE"]
+    tables = []
+    for study, title in _TITLES.items():
+        rows: list[list[str | int | float | None]] = [
+            [
+                c.model,
+                c.train,
+                c.test,
+                c.split,
+                m.n,
+                round(m.mean_abs_log10, 3),
+                round(m.median_factor, 2),
+                round(m.mape, 2),
+            ]
+            for c in cells
+            if c.study == study and study != "paper" and (c.model == model or c.model not in ("accurate", "fast"))
+            for m in [c.metrics]
+        ]
+        if rows:
+            note = "`kappatune benchmark`; test rows whose formula was trained on are left out."
+            tables.append(EvidenceTable(title=title, columns=columns, rows=rows, note=note))
+    shares = [
+        Observed(fidelity=r.fidelity, nominal=r.coverage.nominal, observed=r.coverage.observed, n=r.coverage.n)
+        for r in calibrations
+        if r.model == model
+    ]
+    return Evidence(date=max(cell.date for cell in cells), tables=tables, calibration=shares)
 
 
 def _value(cell: Cell, figure: str) -> float:

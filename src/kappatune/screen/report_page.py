@@ -90,9 +90,9 @@ def _candidates(which: str, candidates: list[Candidate]) -> str:
     scale = Axis("", min(ends), max(max(ends), min(ends) + 0.1), [])
     rows = "".join(_candidate(candidate, scale) for candidate in candidates)
     return (
-        f'<section>{title}<p class="note">Each structure once. The interval is the spread of the ensemble\'s members, '
-        "not calibrated: it is too narrow where all members share an error. Trained on: rungs at which the model "
-        "learnt from a crystal of this formula.</p>"
+        f'<section>{title}<p class="note">Each structure once. The interval is the model\'s: meant to hold 90 % of '
+        "values where the model's card has a calibration for the rung, otherwise the spread of its members. Trained "
+        "on: rungs at which the model learnt from a crystal of this formula.</p>"
         f'<table><thead><tr><th>crystal</th><th class="number">κ,<br>{UNIT}</th>'
         f'<th class="number">interval,<br>{UNIT}</th><th class="span">log scale</th></tr></thead>'
         f"<tbody>{rows}</tbody></table></section>"

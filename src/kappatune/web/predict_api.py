@@ -126,7 +126,7 @@ At = Annotated[Temperature, Query(description="Temperature, K.", examples=[300.0
                 STREAM: {"schema": {"type": "string"}},
                 "application/json": {
                     "example": {
-                        "model": "ladder-5",
+                        "model": "accurate",
                         "fidelity": "dft",
                         "rows": [
                             {
