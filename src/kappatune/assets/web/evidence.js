@@ -10,6 +10,9 @@ const table = (label, columns, rows) => h("div", { class: "scroll", tabindex: "0
   h("tbody", {}, rows.map((row) => h("tr", {}, row.map((cell) => h("td", { class: typeof cell === "number" ? "number" : null }, typeof cell === "number" ? number(cell) : cell ?? "–")))))));
 
 const fact = (name, value) => h("div", {}, h("dt", {}, name), h("dd", {}, value));
+const MOST_SOURCES = 4;
+const sources = (all) => (all.length ? all.slice(0, MOST_SOURCES).join("; ") + (all.length > MOST_SOURCES ? `; and ${count(all.length - MOST_SOURCES)} more` : "") : "–");
+
 const card = (title, ...children) => h("section", { class: "card", "aria-label": title }, h("h2", {}, title), children);
 
 function measured(evidence) {
@@ -37,7 +40,7 @@ export async function showEvidence() {
         fact("composition", m.composition), fact("recipe", m.recipe), fact("licence", m.licence)),
       h("p", { class: "small muted" }, `Host from ${m.host_source}. Weights SHA-256 ${m.weights_sha256}. Made with ${Object.entries(m.versions).map(([k, v]) => `${k} ${v}`).join(", ")}.`)),
     card("What it answers for", table("Rungs", ["value", "formulas learnt", "elements seen", "the interval"], m.rungs.map((r) => [fidelityName(r.fidelity), count(r.n_formulas), count(r.n_elements), r.interval]))),
-    card("What it was trained on", table("Training data", ["stage", "table", "kind", "crystals used", "left out", "source"], m.data.map((d) => [d.stage, d.file, d.fidelity, count(d.n_rows), count(d.n_left_out), d.sources.join("; ") || "–"]))),
+    card("What it was trained on", table("Training data", ["stage", "table", "kind", "crystals used", "left out", "source"], m.data.map((d) => [d.stage, d.file, d.fidelity, count(d.n_rows), count(d.n_left_out), sources(d.sources)]))),
     card("Errors while training",
       h("p", { class: "small muted" }, "Mean absolute error on the inner validation part of each stage. It chose the epoch, so it flatters; it is no test."),
       table("Errors of the stages", ["stage", "error of", "mean over members", "as a factor", "members"], m.stages.map((one) => [one.stage, one.what, one.mean === null ? "no validation part" : one.mean.toFixed(3), one.factor === null ? "–" : `× ${one.factor.toFixed(2)}`, one.errors.map((e) => e.toFixed(3)).join(", ")]))),

@@ -75,7 +75,7 @@ function drawRows({ rows, total }) {
     h("tbody", {}, rows.map((row) => h("tr", { class: state.chosen === `${row.part}/${row.row}` ? "chosen" : null },
       h("td", {}, h("button", { type: "button", class: "link", onclick: () => open(row, true) }, formula(row.formula))),
       ["kappa_w_mk", "lower_w_mk", "upper_w_mk", "debye_temperature_k", "gruneisen"].map((key) => h("td", { class: "number" }, number(row[key]))),
-      h("td", { class: "number" }, row.n_atoms ?? "–"), h("td", {}, sign(row.in_domain)), h("td", { class: "name" }, row.id)))));
+      h("td", { class: "number" }, row.n_atoms ?? "–"), h("td", {}, sign(row.in_domain)), h("td", { class: "whole" }, row.id)))));
   const last = Math.min(state.offset + PAGE, total);
   part.pages.replaceChildren(
     button("Previous", () => turn(-PAGE), { disabled: state.offset === 0 }),
