@@ -14,21 +14,26 @@ from kappatune.screen.layout import MANIFEST
 from kappatune.screen.rows import SCHEMA
 
 ROWS_PER_PART = 256
+DISTINCT_PARTS = 100
 _ELEMENTS = np.array([z for z in range(1, 93) if z not in (2, 10, 18, 36, 43, 54, 61, 84, 85, 86, 87, 88, 89, 91)])
 
 
 def write_scan(folder: Path, n_rows: int, seed: int = 0) -> Path:
-    """Write a finished scan of `n_rows` crystals that never existed; every hundredth row has no answer.
+    """Write a finished scan of `n_rows` crystals that never existed; about every hundredth row has no answer.
 
-    Values are drawn, not predicted: they serve to measure and test what reads a scan.
+    Values are drawn, not predicted: they serve to measure and test what reads a scan. After `DISTINCT_PARTS` parts they
+    come again under other names.
     """
     folder.mkdir(parents=True)
     rng = np.random.default_rng(seed)
+    made: list[pa.Table] = []
     for part, start in enumerate(range(0, n_rows, ROWS_PER_PART)):
-        rows = [_row(rng, k) for k in range(start, min(start + ROWS_PER_PART, n_rows))]
-        pq.write_table(
-            pa.Table.from_pylist(rows, schema=SCHEMA), folder / f"part-{part:06d}.parquet", compression="zstd"
-        )
+        if part < DISTINCT_PARTS:
+            rows = [_row(rng, k) for k in range(start, start + ROWS_PER_PART)]
+            made.append(pa.Table.from_pylist(rows, schema=SCHEMA))
+        ids = [f"crystal-{k}" for k in range(start, min(start + ROWS_PER_PART, n_rows))]
+        table = made[part % DISTINCT_PARTS].slice(0, len(ids)).set_column(0, SCHEMA.field("id"), [ids])
+        pq.write_table(table, folder / f"part-{part:06d}.parquet", compression="zstd")
     facts = {"model": "made-up", "fidelity": "dft", "created": "2026-01-01", "rows": n_rows}
     (folder / MANIFEST).write_text(json.dumps(facts), encoding="utf-8")
     return folder

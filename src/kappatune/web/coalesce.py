@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
@@ -22,6 +23,9 @@ PIECE = 32
 BATCH = 128
 """Crystals judged at once, at most, but for a last piece."""
 
+SHARE = 4
+"""Crystals a thread gets of a batch, at least: fewer are not worth a thread of their own."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -32,7 +36,7 @@ class _Job(NamedTuple):
 
 
 class Coalescer:
-    """One thread with the network, and the queue before it.
+    """The network, the threads that share a batch among them, and the queue before it.
 
     Attributes:
         model: The network.
@@ -44,7 +48,8 @@ class Coalescer:
         self.model = model
         self.batches = self.crystals = 0
         self._queue: asyncio.Queue[_Job] = asyncio.Queue()
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="network")
+        self._n_threads = os.cpu_count() or 1
+        self._threads = ThreadPoolExecutor(self._n_threads, thread_name_prefix="network")
 
     async def judge(self, entries: Sequence[Entry], fidelity: str) -> list[Judgement]:
         """Judge the entries of one request, in order. When this is cancelled, what is still queued is dropped."""
@@ -69,7 +74,13 @@ class Coalescer:
 
     async def _judge_together(self, jobs: list[_Job], fidelity: str) -> None:
         entries = [entry for job in jobs for entry in job.entries]
-        judged = await asyncio.get_running_loop().run_in_executor(self._thread, self._judge, entries, fidelity)
+        share = max(SHARE, -(-len(entries) // self._n_threads))
+        loop = asyncio.get_running_loop()
+        shares = [
+            loop.run_in_executor(self._threads, self._judge, entries[start : start + share], fidelity)
+            for start in range(0, len(entries), share)
+        ]
+        judged = [one for part in await asyncio.gather(*shares) for one in part]
         self.batches += 1
         self.crystals += len(entries)
         for job in jobs:
@@ -91,5 +102,5 @@ class Coalescer:
             return [Judgement(Prediction(id=entry.id, file=entry.file, formula=entry.formula, reason=reason))]
 
     def close(self) -> None:
-        """Let the thread end with the batch it has."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        """Let the threads end with the batch they have."""
+        self._threads.shutdown(wait=False, cancel_futures=True)

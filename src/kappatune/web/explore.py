@@ -208,6 +208,7 @@ class Scan:
         self.folder = folder
         self._parts = scan_parts(folder)
         self._connection = duckdb.connect(config={**CONFIG, "memory_limit": MEMORY})
+        self._connection.execute("SET enable_progress_bar = false")
         try:
             check_columns(self._connection, self._parts[0], NEEDED | {"nearest"})
             self._connection.execute(
