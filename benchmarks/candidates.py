@@ -170,10 +170,10 @@ def _page(result: dict[str, Any], rule: dict[str, list[RankedCrystal]], values: 
         "",
         "## Candidates",
         "",
-        "The interval is the spread of the members of `accurate`, not yet calibrated. *Domain* is no where an element "
-        "was never seen with a label or an atom has no neighbour; *learnt* is yes where the formula stands in L96 or "
-        "HH143. None of the other values is verified: L96 and HH143 hold binaries and half-Heuslers, and nearly all of "
-        "these crystals are neither.",
+        "The interval is that of `accurate`, [calibrated](benchmark.md) on binaries and half-Heuslers: nearly all of "
+        "these crystals are neither, and for them it holds fewer than nine values in ten. *Domain* is the row's "
+        "`in_domain`; *learnt* is yes where the formula stands in L96, in HH143 or among the textbook crystals. Some "
+        "are [verified by phonons](verified.md).",
     ]
     by_id = {row["id"]: row for row in values.to_pylist()}
     for name, rows in rule.items():

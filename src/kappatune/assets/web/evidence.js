@@ -9,7 +9,7 @@ const table = (label, columns, rows) => h("div", { class: "scroll", tabindex: "0
   h("thead", {}, h("tr", {}, columns.map((name) => h("th", { scope: "col" }, name)))),
   h("tbody", {}, rows.map((row) => h("tr", {}, row.map((cell) => h("td", { class: typeof cell === "number" ? "number" : null }, typeof cell === "number" ? number(cell) : cell ?? "–")))))));
 
-const fact = (name, value) => h("div", {}, h("dt", {}, name), h("dd", {}, value));
+const fact = (name, value, kind = "") => h("div", { class: kind }, h("dt", {}, name), h("dd", {}, value));
 const MOST_SOURCES = 4;
 const sources = (all) => (all.length ? all.slice(0, MOST_SOURCES).join("; ") + (all.length > MOST_SOURCES ? `; and ${count(all.length - MOST_SOURCES)} more` : "") : "–");
 
@@ -36,8 +36,8 @@ export async function showEvidence() {
   document.getElementById("evidence-body").replaceChildren(
     h("p", { class: "lead" }, m.description.replaceAll("`", "")),
     card("The model",
-      h("dl", { class: "facts" }, fact("name", m.name), fact("made", m.created), fact("members", String(m.n_members)), fact("host network", m.host), fact("neighbours within", `${number(m.cutoff_angstrom)} Å`),
-        fact("composition", m.composition), fact("recipe", m.recipe), fact("licence", m.licence)),
+      h("dl", { class: "facts" }, fact("name", m.name), fact("made", m.created), fact("members", String(m.n_members)), fact("neighbours within", `${number(m.cutoff_angstrom)} Å`),
+        fact("composition", m.composition), fact("recipe", m.recipe), fact("licence", m.licence), fact("host network", m.host, "wide")),
       h("p", { class: "small muted" }, `Host from ${m.host_source}. Weights SHA-256 ${m.weights_sha256}. Made with ${Object.entries(m.versions).map(([k, v]) => `${k} ${v}`).join(", ")}.`)),
     card("What it answers for", table("Rungs", ["value", "formulas learnt", "elements seen", "the interval"], m.rungs.map((r) => [fidelityName(r.fidelity), count(r.n_formulas), count(r.n_elements), r.interval]))),
     card("What it was trained on", table("Training data", ["stage", "table", "kind", "crystals used", "left out", "source"], m.data.map((d) => [d.stage, d.file, d.fidelity, count(d.n_rows), count(d.n_left_out), sources(d.sources)]))),
