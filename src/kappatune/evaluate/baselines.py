@@ -71,8 +71,7 @@ def baselines(sets: SmallSets, ladder: TreesOnLadder) -> dict[str, Learner]:
         sets: The small sets.
         ladder: Gives the Slack value of its AGL rung.
     """
-    research = sets.research
-    crystals = [row.crystal for row in (*research.mix, *research.textbook)]
+    crystals = [row.crystal for row in (*sets.research.mix, *sets.beside)]
     plain = composition_and_structure(crystals)
     easier = np.concatenate([plain, easier_properties(crystals)], axis=1)
     sites = atoms_by_site(crystals)

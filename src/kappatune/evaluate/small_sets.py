@@ -27,6 +27,7 @@ from kappatune.ladder.climb import shipped_crystals
 from kappatune.ladder.recipe import Recipe
 from kappatune.ladder.stage import all_features
 from kappatune.ladder.trees import fit_trees
+from kappatune.structures.table import LabelledCrystal
 
 Rows = NDArray[np.int64]
 N_FOLDS = 5
@@ -48,30 +49,36 @@ class Learner(Protocol):
 
 @dataclass(frozen=True)
 class SmallSets:
-    """The small sets, row by row: L96, then HH143, then the textbook values.
+    """The small sets, row by row: L96, then HH143, then what is trained on beside them.
 
     Attributes:
         research: All tables.
+        beside: Crystals trained on beside the small sets, but for formulas that are tested: the textbook values, and
+            others if there are.
         formulas: (n,) reduced formulas.
         kappa: (n,) W/(m K).
-        rows_of: Rows of `L96`, `HH143`, `MIX` and `textbook`.
+        rows_of: Rows of `L96`, `HH143`, `MIX` and `beside`.
     """
 
     research: Research
+    beside: list[LabelledCrystal]
     formulas: NDArray[np.str_]
     kappa: NDArray[np.float64]
     rows_of: dict[str, Rows]
 
     @classmethod
-    def of(cls, research: Research) -> SmallSets:
-        """Number the rows."""
-        rows = [*research.mix, *research.textbook]
-        sizes = [len(r) for r in (*research.small.values(), research.textbook)]
+    def of(cls, research: Research, more: Sequence[LabelledCrystal] = ()) -> SmallSets:
+        """Number the rows; `more` crystals stand beside the textbook values."""
+        beside = [*research.textbook, *more]
+        rows = [*research.mix, *beside]
+        sizes = [len(r) for r in (*research.small.values(), beside)]
         ends = np.cumsum([0, *sizes])
-        names = (*research.small, "textbook")
+        names = (*research.small, "beside")
         rows_of = {name: np.arange(a, b) for name, (a, b) in zip(names, pairwise(ends), strict=True)}
         rows_of["MIX"] = np.arange(len(research.mix))
-        return cls(research, np.array([r.crystal.formula for r in rows]), np.array([r.kappa for r in rows]), rows_of)
+        return cls(
+            research, beside, np.array([r.crystal.formula for r in rows]), np.array([r.kappa for r in rows]), rows_of
+        )
 
     def unseen(self, train: Rows, test: Rows) -> Rows:
         """The test rows whose formula is not trained on."""
@@ -81,7 +88,7 @@ class SmallSets:
 class TreesOnLadder:
     """The shipped recipe on the small sets: the AGL rung's members, each with a correction of its own.
 
-    The textbook values are trained on as well, but for formulas that are tested.
+    The rows beside the small sets are trained on as well, but for formulas that are tested.
     """
 
     def __init__(self, recipe: Recipe, sets: SmallSets, work: Path) -> None:
@@ -92,7 +99,7 @@ class TreesOnLadder:
         self.sets = sets
         self.members: list[KappaNetwork] = [model.members[0] for model in models]
         cutoff = models[0].cutoff
-        graphs = build_graphs([row.crystal for row in (*research.mix, *research.textbook)], cutoff)
+        graphs = build_graphs([row.crystal for row in (*research.mix, *sets.beside)], cutoff)
         elsewhere = build_graphs(shipped_crystals(self.members[0].host), cutoff)
         self.features = [all_features(member, graphs) for member in self.members]
         self.elsewhere = [all_features(member, elsewhere) for member in self.members]
@@ -100,8 +107,7 @@ class TreesOnLadder:
     def __call__(self, train: Rows, test: Rows) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Correct each member and ask all."""
         sets = self.sets
-        textbook = sets.rows_of["textbook"]
-        train = np.r_[train, sets.unseen(test, textbook)]
+        train = np.r_[train, sets.unseen(test, sets.rows_of["beside"])]
         ln_kappa, spread = [], []
         for seed, (member, features, elsewhere) in enumerate(
             zip(self.members, self.features, self.elsewhere, strict=True), 1

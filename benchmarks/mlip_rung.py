@@ -1,0 +1,92 @@
+"""Does a rung of phonon values by a potential help to predict DFT values? And how good is the model on those crystals?
+
+    python -m benchmarks.mlip_rung --data FOLDER --values runs/mlip-values/values.parquet --work FOLDER
+
+The protocol is that of `kappatune benchmark`: the AGL rung below knows no formula of the small sets (it may know AGL
+values of the crystals with phonon values), and test rows whose formula is trained on are left out. The correction is
+learnt twice, without and with the rows of fidelity `mlip` (see `benchmarks.mlip_values`) beside the small sets and the
+textbook values; both answer for the same test rows. `--work` is that of `kappatune benchmark`, whose rungs are found
+again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+from scipy.stats import spearmanr
+
+from benchmarks.results import data_folder, store
+from kappatune.evaluate.metrics import compare
+from kappatune.evaluate.research import read_research
+from kappatune.evaluate.small_sets import N_FOLDS, SmallSets, TreesOnLadder
+from kappatune.evaluate.splits import Split, group_folds
+from kappatune.ladder.recipe import read_recipe
+from kappatune.structures import read_table
+
+MEMBERS = (1, 2)
+"""Members of the recipe, by seed: two tell as much about the rung as five."""
+
+
+def main(
+    values: Path,
+    data: Annotated[Path | None, typer.Option(envvar="KAPPATUNE_DATA")] = None,
+    work: Path = Path("runs/benchmark"),
+    model: str = "accurate",
+) -> None:
+    research = read_research(data_folder(data))
+    more = read_table(values, default_fidelity="mlip").rows
+    with_rung = SmallSets.of(research, more)
+    n_textbook = len(research.textbook)
+    beside = with_rung.rows_of["beside"]
+    without = replace(with_rung, rows_of=with_rung.rows_of | {"beside": beside[:n_textbook]})
+    ladder = TreesOnLadder(read_recipe(model).model_copy(update={"seeds": MEMBERS}), with_rung, work)
+    mix, mlip = with_rung.rows_of["MIX"], beside[n_textbook:]
+    mlip = mlip[~np.isin(with_rung.formulas[mlip], list(research.small_formulas))]
+    result: dict[str, Any] = {}
+    for name, folds in _cells(with_rung, mix, mlip).items():
+        answers = []
+        for sets in (without, with_rung):
+            ladder.sets = sets
+            answers.append(np.concatenate([ladder(train, sets.unseen(train, test))[0] for train, test in folds]))
+        rows = np.concatenate([with_rung.unseen(train, test) for train, test in folds])
+        truth = np.log(with_rung.kappa[rows])
+        before, after = (np.abs(answer - truth) / np.log(10) for answer in answers)
+        result[name] = {
+            "n": len(rows),
+            "without": _figures(answers[0], truth),
+            "with": _figures(answers[1], truth),
+            "agl_rung": _figures(ladder.zero_shot(rows), truth),
+            "gain": compare(before, after, with_rung.formulas[rows]).model_dump(),
+        }
+        typer.echo(f"{name}: {result[name]}")
+    about = {"model": model, "members": MEMBERS, "n_mlip": len(more), "sources": sorted({row.source for row in more})}
+    store("mlip_rung", about | {"cells": result})
+
+
+def _cells(sets: SmallSets, mix: NDArray[np.int64], mlip: NDArray[np.int64]) -> dict[str, list[Split]]:
+    """Training and test rows of every cell; those of fidelity `mlip` are tested in folds by formula."""
+    cells = {f"{a} to {b}": [(sets.rows_of[a], sets.rows_of[b])] for a, b in (("L96", "HH143"), ("HH143", "L96"))}
+    for name in ("L96", "HH143"):
+        rows = sets.rows_of[name]
+        folds = group_folds(sets.formulas[rows].tolist(), N_FOLDS, seed=0)
+        cells[f"{name} by formula"] = [(rows[a], rows[b]) for a, b in folds]
+    folds = group_folds(sets.formulas[mlip].tolist(), N_FOLDS, seed=0)
+    return cells | {"MIX to mlip": [(mix, mlip[test]) for _, test in folds]}
+
+
+def _figures(ln_kappa: NDArray[np.float64], truth: NDArray[np.float64]) -> dict[str, float]:
+    error = (ln_kappa - truth) / np.log(10)
+    return {
+        "mean_abs_log10": float(np.abs(error).mean()),
+        "mean_signed_log10": float(error.mean()),
+        "spearman": float(spearmanr(ln_kappa, truth).statistic),
+    }
+
+
+if __name__ == "__main__":
+    typer.run(main)
