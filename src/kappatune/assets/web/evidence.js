@@ -7,7 +7,10 @@ import { calibration } from "./plots.js";
 
 const table = (label, columns, rows) => h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label }, h("table", {},
   h("thead", {}, h("tr", {}, columns.map((name) => h("th", { scope: "col" }, name)))),
-  h("tbody", {}, rows.map((row) => h("tr", {}, row.map((cell) => h("td", { class: typeof cell === "number" ? "number" : null }, typeof cell === "number" ? number(cell) : cell ?? "–")))))));
+  h("tbody", {}, rows.map((row) => h("tr", {}, row.map((cell) => h("td", { class: kind(cell) }, typeof cell === "number" ? number(cell) : cell ?? "–")))))));
+
+const LONG = 40;
+const kind = (cell) => (typeof cell === "number" ? "number" : String(cell).length > LONG ? "reason" : null);
 
 const fact = (name, value, kind = "") => h("div", { class: kind }, h("dt", {}, name), h("dd", {}, value));
 const MOST_SOURCES = 4;
