@@ -3,15 +3,14 @@
     python -m benchmarks.mlip_values --data FOLDER --calculator nequix [--work runs/mlip-values]
 
 From the pool, compounds of at most six atoms without hydrogen whose formula no small set holds: of each kind (anonymous
-formula and space group) up to four drawn with a seed, those with the least work first. Every crystal is kept in
-`--work` as it comes; the same command goes on after a kill. The values are our own, the crystals those of phonondb (CC
-BY 4.0): the table `values.parquet` in `--work` is what `train` takes.
+formula and space group) up to four drawn with a seed, small and symmetric ones first. Every crystal is kept in `--work`
+as it comes; the same command goes on after a kill. The values are our own, the crystals those of phonondb (CC BY 4.0):
+the table `values.parquet` in `--work` is what `train` takes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Annotated
 
@@ -25,7 +24,7 @@ from kappatune.evaluate.research import read_research
 from kappatune.structures import Crystal, Rejection
 from kappatune.structures.table import crystal_of_row
 from kappatune.verify import Request, VerifySettings, verify_all
-from kappatune.verify.cells import displaced, number_of_forces, standardise
+from kappatune.verify.cells import standardise
 from kappatune.verify.table import add_labels
 
 MAX_ATOMS = 6
@@ -53,16 +52,16 @@ def _chosen(folder: Path) -> list[Crystal]:
     """Some crystals of each kind, those with the least work first."""
     held = read_research(folder).small_formulas
     kinds: dict[tuple[str, int], list[Crystal]] = {}
+    work: dict[str, float] = {}
     for crystal in _pool(folder / "phonondb_pool.parquet"):
         composition = Composition(crystal.formula)
         if crystal.formula not in held and len(composition) > 1 and "H" not in composition:
-            anonymous = composition.anonymized_formula
-            kinds.setdefault((anonymous, standardise(crystal, SETTINGS.symprec).space_group), []).append(crystal)
+            standard = standardise(crystal, SETTINGS.symprec)
+            kinds.setdefault((composition.anonymized_formula, standard.space_group), []).append(crystal)
+            work[crystal.id] = len(standard.primitive) ** 2 / standard.n_operations
     draw = np.random.default_rng(SEED)
     drawn = [crystals[k] for _, crystals in sorted(kinds.items()) for k in draw.permutation(len(crystals))[:EACH]]
-    with ProcessPoolExecutor(2) as processes:
-        work = list(processes.map(_work, drawn))
-    return [crystal for _, crystal in sorted(zip(work, drawn, strict=True), key=lambda pair: pair[0])]
+    return sorted(drawn, key=lambda crystal: work[crystal.id])
 
 
 def _pool(path: Path) -> Iterator[Crystal]:
@@ -71,12 +70,6 @@ def _pool(path: Path) -> Iterator[Crystal]:
             crystal = crystal_of_row(row, 2, path)
             if not isinstance(crystal, Rejection):
                 yield crystal
-
-
-def _work(crystal: Crystal) -> int:
-    """Atoms in all supercells whose forces are asked for."""
-    phonons = displaced(standardise(crystal, SETTINGS.symprec), SETTINGS.model_copy(update={"max_forces": 10**6}))
-    return number_of_forces(phonons) * len(phonons.supercell)
 
 
 if __name__ == "__main__":

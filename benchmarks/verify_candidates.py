@@ -17,6 +17,7 @@ from typing import Annotated
 import duckdb
 import pyarrow.parquet as pq
 import typer
+from PIL import Image
 
 from benchmarks.results import data_folder, store
 from kappatune.structures import Crystal, Rejection
@@ -26,6 +27,7 @@ from kappatune.verify import Request, Verification, VerifySettings, verify_all
 DOCS = Path(__file__).parent.parent / "docs"
 SHOWCASE = "mp-9127"
 PAPER = "1.23 predicted, 7.1 computed (arXiv 2411.18259)"
+FIGURE = "verified_showcase.png"
 N_CANDIDATES, MAX_ATOMS = 10, 12
 
 
@@ -48,6 +50,7 @@ def main(
         for row in verify_all(_crystals(pool, ids), request, workers, lambda *e: _tell(*e)):
             rows.append(row)
             _store(calculator, rows)
+            _keep_figure(work / "figures")
 
 
 def _tell(crystal: str, what: str, done: int, total: int) -> None:
@@ -83,6 +86,12 @@ def _store(calculator: str, rows: list[Verification]) -> None:
     (DOCS / "verified.md").write_text(_page(calculator, rows), encoding="utf-8")
 
 
+def _keep_figure(drawn: Path) -> None:
+    """The showcase's figure, in few colours, for the docs."""
+    for file in drawn.glob(f"{SHOWCASE}-*.png"):
+        Image.open(file).convert("RGB").quantize(64).save(DOCS / "figures" / FIGURE, optimize=True)
+
+
 def _page(calculator: str, rows: list[Verification]) -> str:
     lines = [
         "# Candidates, verified",
@@ -107,7 +116,7 @@ def _page(calculator: str, rows: list[Verification]) -> str:
             f"| {row.id} | {row.formula} | {_number(row.predicted_w_mk)}{interval} | {_number(row.agl_w_mk)} "
             f"| {_number(row.kappa_bte_w_mk)} | {likely} | {verdict} | {remark} |"
         )
-    return "\n".join([*lines, ""])
+    return "\n".join([*lines, "", f"![{SHOWCASE}](figures/{FIGURE})", ""])
 
 
 def _number(value: float | None) -> str:
