@@ -52,7 +52,7 @@ def main(
         answers = []
         for sets in (without, with_rung):
             ladder.sets = sets
-            answers.append(np.concatenate([ladder(train, sets.unseen(train, test))[0] for train, test in folds]))
+            answers.append(np.concatenate([ladder(train, sets.unseen(train, test)).ln_kappa for train, test in folds]))
         rows = np.concatenate([with_rung.unseen(train, test) for train, test in folds])
         truth = np.log(with_rung.kappa[rows])
         before, after = (np.abs(answer - truth) / np.log(10) for answer in answers)

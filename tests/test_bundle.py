@@ -77,7 +77,7 @@ def test_changed_weights_are_noticed(copy):
     [
         (lambda t: t.pop("members.1.dft.layers.0.weight"), r"missing dft\.layers\.0\.weight"),
         (lambda t: t.update({"hosts.0.extra": t["hosts.0.last.bias"].clone()}), "unexpected extra"),
-        (lambda t: t.update({"members.7.x": t["hosts.0.last.bias"].clone()}), "belong to no host or member"),
+        (lambda t: t.update({"members.7.x": t["hosts.0.last.bias"].clone()}), "belong to no host, member or domain"),
     ],
 )
 def test_weights_that_do_not_fit_are_named(copy, fault, message):

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from kappatune.domain import Domain
 from kappatune.errors import UserError
 from kappatune.heads import BASE, PROPERTIES, Composition, KappaNetwork, TargetScaler
 from kappatune.hosts import BadWeights, HostCard, load_strictly, new_host
@@ -57,11 +59,13 @@ class DataCard(BaseModel):
 class Calibration(BaseModel):
     """How wide the intervals of one rung are: factor * sqrt(spread^2 + floor^2) on either side of ln kappa.
 
-    The spread is what the model says of itself: that of its members, and of its corrections.
+    The spread is what the model says of itself: that of its members, and of its corrections. Crystals outside the
+    domain of the rung have a factor of their own.
 
     Attributes:
         level: Part of the crystals whose value lies inside.
         factor: Conformal quantile of the errors in units of the root.
+        factor_outside: The same outside the domain; null if there is no domain, or too few crystals outside it.
         floor_ln: Spread of ln kappa below which none is taken.
         n: Crystals it was fitted on, of formulas the model had not seen.
         date: When, ISO 8601.
@@ -71,13 +75,16 @@ class Calibration(BaseModel):
 
     level: float = Field(gt=0, lt=1)
     factor: float = Field(gt=0)
+    factor_outside: float | None = Field(default=None, gt=0)
     floor_ln: float = Field(ge=0)
     n: int = Field(ge=1)
     date: str
 
-    def half_width(self, spread_ln: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(n,) half-widths of the intervals in ln kappa from (n,) spreads."""
-        return self.factor * np.hypot(spread_ln, self.floor_ln)
+    def half_width(self, spread_ln: NDArray[np.float64], outside: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """(n,) half-widths of the intervals in ln kappa from (n,) spreads and where the crystals lie."""
+        factor = np.where(outside, self.factor_outside or self.factor, self.factor)
+        half: NDArray[np.float64] = factor * np.hypot(spread_ln, self.floor_ln)
+        return half
 
 
 class ModelCard(BaseModel):
@@ -96,6 +103,8 @@ class ModelCard(BaseModel):
         fidelities: Rungs it answers for; the last is the default.
         scaler: The one scale of its targets.
         calibration: Width of the intervals, per rung; a rung without has the spread itself.
+        domain_limit: Where the domain of a rung ends (`kappatune.domain.Domain`); a rung without knows its elements
+            alone.
         units: Unit of each quantity.
         elements: Atomic numbers seen with a label, per rung.
         formulas: Reduced formulas it was trained on, per rung.
@@ -121,6 +130,7 @@ class ModelCard(BaseModel):
     fidelities: Annotated[list[Fidelity], Field(min_length=1)]
     scaler: TargetScaler
     calibration: dict[Fidelity, Calibration] = {}
+    domain_limit: dict[Fidelity, float] = {}
     units: dict[str, str]
     elements: dict[str, list[int]]
     formulas: dict[str, list[str]]
@@ -142,11 +152,11 @@ class ModelCard(BaseModel):
         return self
 
 
-def save_bundle(folder: Path, card: ModelCard, members: list[KappaNetwork]) -> ModelCard:
+def save_bundle(folder: Path, card: ModelCard, members: list[KappaNetwork], domains: dict[str, Domain]) -> ModelCard:
     """Write a model; members whose hosts are equal share one stored host.
 
     Returns:
-        The card as written, with `members` and `weights_sha256` filled in.
+        The card as written, with `members`, `domain_limit` and `weights_sha256` filled in.
     """
     folder.mkdir(parents=True, exist_ok=True)
     hosts: list[dict[str, Tensor]] = []
@@ -160,9 +170,12 @@ def save_bundle(folder: Path, card: ModelCard, members: list[KappaNetwork]) -> M
             hosts.append(state)
         uses.append(same[0] if same else len(hosts) - 1)
         tensors |= {f"members.{index}.{name}": value for name, value in member.heads.state_dict().items()}
+    tensors |= {f"domains.{rung}": torch.from_numpy(domain.centres) for rung, domain in domains.items()}
     save_file({name: value.contiguous().clone() for name, value in tensors.items()}, folder / WEIGHTS)
     (folder / WEIGHTS).chmod(0o644)
-    card = card.model_copy(update={"members": uses, "weights_sha256": file_sha256(folder / WEIGHTS)})
+    limits = {rung: domain.limit for rung, domain in domains.items()}
+    written = {"members": uses, "domain_limit": limits, "weights_sha256": file_sha256(folder / WEIGHTS)}
+    card = card.model_copy(update=written)
     (folder / CARD).write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
     return card
 
@@ -193,8 +206,11 @@ def read_card(folder: Path) -> ModelCard:
         raise BadBundle(f"{path}: {faults}") from error
 
 
-def load_bundle(folder: Path) -> tuple[ModelCard, list[KappaNetwork]]:
+def load_bundle(folder: Path) -> tuple[ModelCard, list[KappaNetwork], dict[str, Domain]]:
     """Load a model.
+
+    Returns:
+        Its card, its members, and the domains of its rungs.
 
     Raises:
         BadBundle: Card or weights are missing, damaged, changed since they were written, or do not fit.
@@ -229,10 +245,16 @@ def load_bundle(folder: Path) -> tuple[ModelCard, list[KappaNetwork]]:
         raise BadBundle(f"{path}: not a readable safetensors file ({error})") from error
     except (BadWeights, ValueError) as error:
         raise BadBundle(f"{folder}: card and weights do not fit each other: {error}") from error
-    used = tuple([f"hosts.{k}." for k in range(len(hosts))] + [f"members.{k}." for k in range(len(members))])
+    domains = {}
+    for rung, limit in card.domain_limit.items():
+        centres = tensors.get(f"domains.{rung}")
+        if centres is None or centres.shape[1:] != (members[0].embedding_size,):
+            raise BadBundle(f"{path}: the domain of '{rung}' is missing or does not fit the embedding")
+        domains[str(rung)] = Domain(centres.numpy(), limit)
+    used = (*(f"hosts.{k}." for k in range(len(hosts))), *(f"members.{k}." for k in range(len(members))), "domains.")
     if strangers := [name for name in tensors if not name.startswith(used)]:
-        raise BadBundle(f"{path}: tensors that belong to no host or member: {', '.join(strangers[:3])}")
-    return card, members
+        raise BadBundle(f"{path}: tensors that belong to no host, member or domain: {', '.join(strangers[:3])}")
+    return card, members, domains
 
 
 def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -100,9 +100,10 @@ def agl_rung_of(model: KappaModel) -> KappaModel:
     for member in members:
         for rung in [name for name in member.heads if name != BASE]:
             del member.heads[rung]
-    card = model.card
+    card, domains = model.card, {name: domain for name, domain in model.domains.items() if name == BASE}
     only = {name: {BASE: getattr(card, name)[BASE]} for name in ("elements", "formulas")}
-    return KappaModel(card.model_copy(update={"name": f"{card.name}-agl", "fidelities": [BASE], **only}), members)
+    card = card.model_copy(update={"name": f"{card.name}-agl", "fidelities": [BASE], **only})
+    return KappaModel(card, members, domains)
 
 
 def _predict(model: KappaModel, rows: Sequence[LabelledCrystal]) -> list[Prediction]:

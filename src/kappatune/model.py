@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Union
+from typing import TYPE_CHECKING, NamedTuple, Union, cast
 
 import numpy as np
 import torch
@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from kappatune.bundle import ModelCard, load_bundle, save_bundle
+from kappatune.domain import Domain
 from kappatune.errors import UserError
 from kappatune.graphs import CrystalGraphs, GraphBatch, build_graphs
-from kappatune.heads import KappaNetwork, debye_temperature, descriptors
+from kappatune.heads import Head, KappaNetwork, debye_temperature, descriptors
 from kappatune.physics.slack import CLASSICAL_FROM, GRUNEISEN_RANGE, acoustic_debye_temperature
 from kappatune.structures import BadCrystal, Crystal, Rejection, check, read_crystals
 from kappatune.structures.crystal import element_symbol
@@ -131,11 +132,13 @@ class KappaModel:
     Attributes:
         card: What the model says about itself.
         members: The networks of the ensemble.
+        domains: Where the rungs have labels; a rung may lack one.
     """
 
-    def __init__(self, card: ModelCard, members: list[KappaNetwork]) -> None:
+    def __init__(self, card: ModelCard, members: list[KappaNetwork], domains: dict[str, Domain] | None = None) -> None:
         self.card = card
         self.members = members
+        self.domains = domains or {}
         self._seen = {element for elements in card.elements.values() for element in elements}
 
     @classmethod
@@ -149,7 +152,7 @@ class KappaModel:
 
     def save(self, folder: str | Path) -> None:
         """Write the model as a bundle folder."""
-        self.card = save_bundle(Path(folder), self.card, self.members)
+        self.card = save_bundle(Path(folder), self.card, self.members, self.domains)
 
     @property
     def default_fidelity(self) -> str:
@@ -160,6 +163,13 @@ class KappaModel:
     def cutoff(self) -> float:
         """Cutoff of the graphs, Å."""
         return self.members[0].host.cutoff_angstrom
+
+    @property
+    def embedding_scale(self) -> NDArray[np.float32]:
+        """(d,) scale of the embedding over the crystals of the first rung: distances are in its units."""
+        head = cast(Head, self.members[0].heads[self.card.fidelities[0]])
+        scale: NDArray[np.float32] = head.spread.numpy()[: self.members[0].embedding_size]
+        return scale
 
     def supports(self, crystal: Crystal) -> bool:
         """Whether the host knows every element of the crystal."""
@@ -244,9 +254,11 @@ class KappaModel:
             graphs = build_graphs(crystals, self.cutoff)
             answers = self.answer(graphs, fidelity)
             members = np.stack(answers[:4])
-            half = self._half_widths(answers, fidelity)
-            for k, crystal in enumerate(crystals):
-                row = self._row(crystal, members[..., k], half[k], int(graphs.n_bonds[k]), int(graphs.n_isolated[k]))
+            distance = self.distances(answers, fidelity)
+            half = self._half_widths(answers, fidelity, distance)
+            bonds = zip(graphs.n_bonds.tolist(), graphs.n_isolated.tolist(), strict=True)
+            for k, (crystal, (n_bonds, n_isolated)) in enumerate(zip(crystals, bonds, strict=True)):
+                row = self._row(crystal, members[..., k], half[k], distance[k], n_bonds, n_isolated)
                 theta, n_primitive = row.debye_temperature_k, float(graphs.n_primitive[k])
                 acoustic = None if theta is None else acoustic_debye_temperature(theta, n_primitive)
                 judged[id(crystal)] = Judgement(
@@ -260,15 +272,28 @@ class KappaModel:
                 )
         return [judged.get(id(entry)) or Judgement(self._unanswered(entry)) for entry in entries]
 
-    def _half_widths(self, answers: Answers, fidelity: str) -> NDArray[np.float64]:
+    def distances(self, answers: Answers, fidelity: str) -> NDArray[np.float64]:
+        """(n,) distances to the labelled crystals of a rung, above 1 outside its domain; 0 if it knows none."""
+        domain = self.domains.get(fidelity)
+        if domain is None:
+            return np.zeros(len(answers.embedding))
+        return domain.distance(answers.embedding / self.embedding_scale)
+
+    def _half_widths(self, answers: Answers, fidelity: str, distance: NDArray[np.float64]) -> NDArray[np.float64]:
         """(n,) half-widths of the intervals in ln kappa; NaN where nothing is known of the spread."""
         spread = spread_of(answers)
         known = self.card.calibration.get(fidelity)  # type: ignore[call-overload]
-        half: NDArray[np.float64] = known.half_width(spread) if known else INTERVAL_SIGMAS * spread
+        half: NDArray[np.float64] = known.half_width(spread, distance > 1) if known else INTERVAL_SIGMAS * spread
         return half
 
     def _row(
-        self, crystal: Crystal, members: NDArray[np.float64], half: float, n_bonds: int, n_isolated: int
+        self,
+        crystal: Crystal,
+        members: NDArray[np.float64],
+        half: float,
+        distance: float,
+        n_bonds: int,
+        n_isolated: int,
     ) -> Prediction:
         ln_kappa, theta, gruneisen, _ = members
         row = Prediction(id=crystal.id, file=crystal.file, formula=crystal.formula)
@@ -288,11 +313,13 @@ class KappaModel:
         if np.isfinite(theta).all():
             row.debye_temperature_k, row.gruneisen = float(theta.mean()), float(gruneisen.mean())
         unseen = sorted(set(crystal.numbers.tolist()) - self._seen)
-        row.in_domain = not unseen and not n_isolated
+        row.in_domain = bool(not unseen and not n_isolated and distance <= 1)
         if unseen:
             row.reason = f"no training crystal contains {', '.join(map(element_symbol, unseen))}"
         elif n_isolated:
             row.reason = f"{n_isolated} of {crystal.n_atoms} atoms have no neighbour within {self.cutoff:g} Å"
+        elif distance > 1:
+            row.reason = f"unlike the labelled crystals: {distance:.1f} times as far from them as the domain reaches"
         return row
 
     def _unanswered(self, entry: Crystal | Rejection) -> Prediction:

@@ -20,11 +20,12 @@ def answered(n: int = 60, seed: int = 0, error: float = 0.2) -> Answered:
         truth=truth,
         predicted=truth * np.exp(error * rng.standard_normal(n)),
         spread=np.full(n, error),
+        distance=np.full(n, 0.5),
     )
 
 
 def fill(store: Store, model: str = "accurate") -> None:
-    for split in ("formula-0", "formula-1", "anion-out"):
+    for split in ("formula-0", "formula-1", "anion-out", "family-out"):
         store.put("grouped", model, "MIX", "MIX", split, answered(), n_train=190, seconds=1.0)
     store.put("transfer", model, "L96", "HH143", "all", answered(seed=1), n_train=95, n_left_out=2, seconds=1.0)
     store.put("crabnet", model, "AFLOW", "AFLOW", "published", answered(seed=2), n_train=3000, seconds=1.0)
@@ -64,7 +65,7 @@ def test_calibration_and_page_come_from_stored_cells(tmp_path):
     agl, dft = calibration_of("accurate", store)
     assert (agl.fidelity, dft.fidelity) == ("agl", "dft")
     assert agl.coverage.coverage == pytest.approx(0.9, abs=0.08)
-    assert dft.left_out_families.keys() == {"L96 to HH143"}
+    assert dft.left_out.keys() == {"rocksalt", "other"}
     assert calibration_of("nobody", store) == []
     text = page(read_cells(tmp_path / "results"), [agl, dft])
     assert "| accurate | L96 | HH143 | all | 60 | 2 |" in text

@@ -68,6 +68,7 @@ def crabnet_split(
             truth=np.array([research.crabnet_target[formula] for formula in shared]),
             predicted=np.array([max(predicted[formula], SMALLEST_KAPPA) for formula in shared]),
             spread=np.full(len(shared), np.nan),
+            distance=np.full(len(shared), np.nan),
         )
         store.put("crabnet", name, "AFLOW", "AFLOW", "by-formula", answered, n_train=len(rows[0]), seconds=0.0)
 
@@ -120,7 +121,8 @@ def ask(
     able = [row for row in rows if members[0].supports(row.crystal)]
     graphs = build_graphs([row.crystal for row in able], members[0].cutoff)
     bonded = np.flatnonzero(graphs.n_bonds > 0)
-    ln_kappa = np.concatenate([member.answer(graphs, fidelity).ln_kappa for member in members])[:, bonded]
+    answers = [member.answer(graphs, fidelity) for member in members]
+    ln_kappa = np.concatenate([answer.ln_kappa for answer in answers])[:, bonded]
     kept = [able[i] for i in bonded]
     answered = Answered(
         ids=[row.crystal.id for row in kept],
@@ -129,5 +131,6 @@ def ask(
         truth=np.array([row.kappa for row in kept]),
         predicted=np.exp(ln_kappa.mean(axis=0)),
         spread=ln_kappa.std(axis=0, ddof=1) if len(ln_kappa) > 1 else np.full(len(kept), np.nan),
+        distance=members[0].distances(answers[0], fidelity)[bonded],
     )
     return answered, len(rows) - len(kept)

@@ -14,7 +14,7 @@ from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from kappatune.evaluate.small_sets import Learner, Rows, SmallSets, TreesOnLadder
+from kappatune.evaluate.small_sets import Answer, Learner, Rows, SmallSets, TreesOnLadder
 from kappatune.graphs import build_graphs
 from kappatune.heads import descriptors
 from kappatune.hosts import ElementStatistics, MEGNet, load_host
@@ -77,7 +77,7 @@ def baselines(sets: SmallSets, ladder: TreesOnLadder) -> dict[str, Learner]:
     sites = atoms_by_site(crystals)
     return {
         "median": _learner(sets, plain, lambda: _Median()),
-        "slack": lambda train, test: (ladder.zero_shot(test), np.full(len(test), np.nan)),
+        "slack": lambda train, test: Answer.alone(ladder.zero_shot(test)),
         "gradient-boosting": _learner(sets, plain, _boosting),
         "gaussian-process": _learner(sets, plain, _process),
         "feature-transfer": _learner(sets, easier, _process),
@@ -106,10 +106,10 @@ def _process() -> object:
 
 
 def _learner(sets: SmallSets, features: Features, make: Callable[[], object]) -> Learner:
-    def learn(train: Rows, test: Rows) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def learn(train: Rows, test: Rows) -> Answer:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             model = make().fit(features[train], np.log(sets.kappa[train]))  # type: ignore[attr-defined]
-            return model.predict(features[test]), np.full(len(test), np.nan)
+            return Answer.alone(model.predict(features[test]))
 
     return learn

@@ -77,6 +77,8 @@ class Answered:
         truth: (n,) W/(m K).
         predicted: (n,) W/(m K).
         spread: (n,) standard deviation of ln kappa that the model gives itself; NaN if it gives none.
+        distance: (n,) distance to the training crystals, above 1 outside their domain (`kappatune.domain.Domain`); NaN
+            if the model knows no domain.
     """
 
     ids: Sequence[str]
@@ -85,6 +87,7 @@ class Answered:
     truth: NDArray[np.float64]
     predicted: NDArray[np.float64]
     spread: NDArray[np.float64]
+    distance: NDArray[np.float64]
 
 
 def cell_name(study: str, model: str, train: str, test: str, split: str) -> str:
@@ -143,13 +146,14 @@ class Store:
             answered.truth.tolist(),
             answered.predicted.tolist(),
             answered.spread.tolist(),
+            answered.distance.tolist(),
             strict=True,
         )
         path = self.predictions / f"{cell.name}.csv"
         partial = path.with_suffix(".partial")
         with partial.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
-            writer.writerow(["id", "formula", "group", "kappa_w_mk", "predicted_w_mk", "spread_ln"])
+            writer.writerow(["id", "formula", "group", "kappa_w_mk", "predicted_w_mk", "spread_ln", "distance"])
             writer.writerows(rows)
         os.replace(partial, path)
         partial = (self.results / cell.name).with_suffix(".partial")
@@ -161,11 +165,12 @@ class Store:
         """The predictions of a stored cell."""
         with (self.predictions / f"{name}.csv").open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
-        truth, predicted, spread = (
-            np.array([float(row[key]) for row in rows]) for key in ("kappa_w_mk", "predicted_w_mk", "spread_ln")
+        truth, predicted, spread, distance = (
+            np.array([float(row[key]) for row in rows])
+            for key in ("kappa_w_mk", "predicted_w_mk", "spread_ln", "distance")
         )
         ids, formulas, groups = ([row[key] for row in rows] for key in ("id", "formula", "group"))
-        return Answered(ids, formulas, groups, truth, predicted, spread)
+        return Answered(ids, formulas, groups, truth, predicted, spread, distance)
 
 
 def read_cells(results: Path) -> list[Cell]:

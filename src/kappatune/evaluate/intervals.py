@@ -8,11 +8,15 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from kappatune.bundle import Calibration
-from kappatune.evaluate.calibrate import Coverage, calibrate, coverage_of, cross_coverage
+from kappatune.evaluate.calibrate import Coverage, Errors, calibrate, coverage_of, cross_coverage
 from kappatune.evaluate.cells import Answered, Store, cell_name
+from kappatune.evaluate.splits import kind_of_bonding
 
 _DFT = ("formula-0", "formula-1", "anion-out")
 """Splits of both small sets together whose errors set the width for `dft`: new formulas, and new kinds of formulas."""
+
+_FAMILY_OUT = "family-out"
+"""Each family left out: crystals of other kinds, whose errors set the width outside the domain."""
 
 
 class CalibrationResult(BaseModel):
@@ -23,7 +27,8 @@ class CalibrationResult(BaseModel):
         fidelity: The rung.
         calibration: What goes into the model's card.
         coverage: On crystals the intervals were not calibrated on.
-        left_out_families: Coverage where a whole set was left out: trained on the one, asked about the other.
+        left_out: For each family that was left out of the training: coverage of intervals that were calibrated
+            without it, and of those of the card, which know its errors.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -32,7 +37,7 @@ class CalibrationResult(BaseModel):
     fidelity: str
     calibration: Calibration
     coverage: Coverage
-    left_out_families: dict[str, float] = {}
+    left_out: dict[str, tuple[float, float]] = {}
 
 
 def calibration_of(model: str, store: Store) -> list[CalibrationResult]:
@@ -41,37 +46,41 @@ def calibration_of(model: str, store: Store) -> list[CalibrationResult]:
     results = []
     agl = cell_name("crabnet", model, "AFLOW", "AFLOW", "published")
     if store.has(agl):
-        results.append(_result(model, "agl", store.answered(agl), date))
-    parts = [cell_name("grouped", model, "MIX", "MIX", split) for split in _DFT]
-    if all(store.has(part) for part in parts):
-        result = _result(model, "dft", _joined([store.answered(part) for part in parts]), date)
-        for train, test in (("L96", "HH143"), ("HH143", "L96")):
-            name = cell_name("transfer", model, train, test, "all")
-            if store.has(name):
-                answered = store.answered(name)
-                error = np.log(answered.predicted / answered.truth)
-                covered = coverage_of(result.calibration, error, answered.spread)
-                result.left_out_families[f"{train} to {test}"] = covered
-        results.append(result)
+        results.append(_result(model, "agl", [store.answered(agl)], {}, date))
+    *near, far = (cell_name("grouped", model, "MIX", "MIX", split) for split in (*_DFT, _FAMILY_OUT))
+    if all(store.has(name) for name in (*near, far)):
+        families = _by_family(store.answered(far))
+        results.append(_result(model, "dft", [store.answered(name) for name in near], families, date))
     return results
 
 
-def _result(model: str, fidelity: str, answered: Answered, date: str) -> CalibrationResult:
-    error = np.log(answered.predicted / answered.truth)
+def _result(model: str, fidelity: str, cells: list[Answered], far: dict[str, Errors], date: str) -> CalibrationResult:
+    near = Errors.joined([_errors(cell) for cell in cells])
+    calibration = calibrate(near, list(far.values()), date=date)
+    left_out = {}
+    for family, errors in far.items():
+        without = calibrate(near, [others for name, others in far.items() if name != family], date=date)
+        left_out[family] = (coverage_of(without, errors), coverage_of(calibration, errors))
     return CalibrationResult(
         model=model,
         fidelity=fidelity,
-        calibration=calibrate(error, answered.spread, date=date),
-        coverage=cross_coverage(error, answered.spread, answered.truth, answered.formulas, answered.groups),
+        calibration=calibration,
+        coverage=cross_coverage(
+            near,
+            list(far.values()),
+            np.concatenate([cell.truth for cell in cells]),
+            [formula for cell in cells for formula in cell.formulas],
+            [group for cell in cells for group in cell.groups],
+        ),
+        left_out=left_out,
     )
 
 
-def _joined(parts: list[Answered]) -> Answered:
-    return Answered(
-        ids=[name for part in parts for name in part.ids],
-        formulas=[name for part in parts for name in part.formulas],
-        groups=[name for part in parts for name in part.groups],
-        truth=np.concatenate([part.truth for part in parts]),
-        predicted=np.concatenate([part.predicted for part in parts]),
-        spread=np.concatenate([part.spread for part in parts]),
-    )
+def _by_family(answered: Answered) -> dict[str, Errors]:
+    errors = _errors(answered)
+    family = np.array([kind_of_bonding(group) for group in answered.groups])
+    return {str(name): errors[family == name] for name in np.unique(family)}
+
+
+def _errors(answered: Answered) -> Errors:
+    return Errors(np.log(answered.predicted / answered.truth), answered.spread, answered.distance > 1)

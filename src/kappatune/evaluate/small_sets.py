@@ -11,16 +11,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from kappatune.domain import Domain
 from kappatune.evaluate.cells import Answered, Store, Study, cell_name
 from kappatune.evaluate.research import Research
 from kappatune.evaluate.rungs import climbed, without_formulas
-from kappatune.evaluate.splits import Split, anion, group_folds, one_group_out
+from kappatune.evaluate.splits import Split, anion, group_folds, kind_of_bonding, one_group_out
 from kappatune.graphs import build_graphs
 from kappatune.heads import KappaNetwork
 from kappatune.ladder.climb import shipped_crystals
@@ -36,15 +37,31 @@ SMALLEST_GROUP = 10
 """Crystals an anion or a family needs to be left out as a whole."""
 
 
+class Answer(NamedTuple):
+    """What a learner says of n crystals.
+
+    Attributes:
+        ln_kappa: (n,) ln of kappa in W/(m K).
+        spread: (n,) its standard deviation as the learner judges it, or NaN.
+        distance: (n,) distance to what it learnt from, above 1 outside its domain, or NaN.
+    """
+
+    ln_kappa: NDArray[np.float64]
+    spread: NDArray[np.float64]
+    distance: NDArray[np.float64]
+
+    @classmethod
+    def alone(cls, ln_kappa: NDArray[np.float64]) -> Answer:
+        """Of a learner that does not judge itself."""
+        unknown = np.full(len(ln_kappa), np.nan)
+        return cls(ln_kappa, unknown, unknown)
+
+
 class Learner(Protocol):
     """Something that learns from some rows of the small sets and answers for others."""
 
-    def __call__(self, train: Rows, test: Rows) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Predict ln kappa of test rows.
-
-        Returns:
-            ln kappa (n,) in W/(m K), and its standard deviation (n,) as the learner judges it, or NaN.
-        """
+    def __call__(self, train: Rows, test: Rows) -> Answer:
+        """Answer for test rows."""
 
 
 @dataclass(frozen=True)
@@ -103,11 +120,22 @@ class TreesOnLadder:
         elsewhere = build_graphs(shipped_crystals(self.members[0].host), cutoff)
         self.features = [all_features(member, graphs) for member in self.members]
         self.elsewhere = [all_features(member, elsewhere) for member in self.members]
+        first = self.members[0]
+        self.embedding = self.features[0][:, : first.embedding_size].numpy() / models[0].embedding_scale
 
-    def __call__(self, train: Rows, test: Rows) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def distance(self, train: Rows, test: Rows) -> NDArray[np.float64]:
+        """(n,) distances of test rows to the domain of the training rows and of what stands beside them."""
+        known = self._known(train, test)
+        return Domain.of(self.embedding[known], self.sets.formulas[known].tolist()).distance(self.embedding[test])
+
+    def _known(self, train: Rows, test: Rows) -> Rows:
+        return np.r_[train, self.sets.unseen(test, self.sets.rows_of["beside"])]
+
+    def __call__(self, train: Rows, test: Rows) -> Answer:
         """Correct each member and ask all."""
         sets = self.sets
-        train = np.r_[train, sets.unseen(test, sets.rows_of["beside"])]
+        distance = self.distance(train, test)
+        train = self._known(train, test)
         ln_kappa, spread = [], []
         for seed, (member, features, elsewhere) in enumerate(
             zip(self.members, self.features, self.elsewhere, strict=True), 1
@@ -126,7 +154,8 @@ class TreesOnLadder:
                 assert outputs.spread is not None
             ln_kappa.append(network.scaler.ln_kappa(outputs.scaled).double().numpy())
             spread.append(network.scaler.std * outputs.spread.double().numpy())
-        return np.mean(ln_kappa, axis=0), np.sqrt(np.var(ln_kappa, axis=0, ddof=1) + np.square(spread).mean(axis=0))
+        total = np.sqrt(np.var(ln_kappa, axis=0, ddof=1) + np.square(spread).mean(axis=0))
+        return Answer(np.mean(ln_kappa, axis=0), total, distance)
 
     def zero_shot(self, test: Rows) -> NDArray[np.float64]:
         """(n,) ln kappa of the AGL rung itself."""
@@ -146,6 +175,9 @@ def all_cells(learner: Learner, model: str, sets: SmallSets, store: Store, say: 
         rows = sets.rows_of[name]
         kinds = [anion(formula) for formula in sets.formulas[rows]]
         folds = {"anion-out": list(one_group_out(kinds, SMALLEST_GROUP).values())}
+        if name == "MIX":
+            bonding = [kind_of_bonding(sets.research.family[row.crystal.id]) for row in sets.research.mix]
+            folds["family-out"] = list(one_group_out(bonding, SMALLEST_GROUP).values())
         for repeat in REPEATS:
             folds[f"formula-{repeat}"] = group_folds(sets.formulas[rows].tolist(), N_FOLDS, seed=repeat)
         for split_name, parts in folds.items():
@@ -183,15 +215,13 @@ def _cell(
         return
     started = time.monotonic()
     tested: list[Rows] = []
-    ln_kappa, spread = [], []
+    answers: list[Answer] = []
     for known, asked in folds:
         unseen = sets.unseen(known, asked)
         if not len(unseen):
             continue
-        predicted, own_spread = learner(known, unseen)
         tested.append(unseen)
-        ln_kappa.append(predicted)
-        spread.append(own_spread)
+        answers.append(learner(known, unseen))
     rows = np.concatenate(tested)
     crystals = [*sets.research.mix]
     answered = Answered(
@@ -199,8 +229,9 @@ def _cell(
         formulas=sets.formulas[rows].tolist(),
         groups=[sets.research.family[crystals[i].crystal.id] for i in rows],
         truth=sets.kappa[rows],
-        predicted=np.exp(np.concatenate(ln_kappa)),
-        spread=np.concatenate(spread),
+        predicted=np.exp(np.concatenate([answer.ln_kappa for answer in answers])),
+        spread=np.concatenate([answer.spread for answer in answers]),
+        distance=np.concatenate([answer.distance for answer in answers]),
     )
     cell = store.put(
         study,

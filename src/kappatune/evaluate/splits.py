@@ -44,6 +44,11 @@ def anion(formula: str) -> str:
     return max(Composition(formula).elements, key=lambda element: (element.X, element.Z)).symbol
 
 
+def kind_of_bonding(family: str) -> str:
+    """The family, but zincblendes and wurtzites, which share their formulas and their neighbours, are one kind."""
+    return "tetrahedral" if family in ("zincblende", "wurtzite") else family
+
+
 def paper_split(n: int, run: int) -> Split:
     """One of the paper's 80/20 splits of a small set: `RandomState(run).permutation(n)`."""
     order = np.random.RandomState(run).permutation(n)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 
 from kappatune.bundle import DataCard, ModelCard
+from kappatune.domain import Domain
 from kappatune.graphs import CrystalGraphs, build_graphs
 from kappatune.heads import BASE, PROPERTIES, KappaNetwork, TargetScaler, descriptors, transform_properties
 from kappatune.hosts import Host, HostCard, load_host, load_strictly, new_host, read_host_card
@@ -151,6 +152,7 @@ def climb(
             say(f"member {k + 1} of {len(seeds)}, {rung.stage.name}: {result['epochs']} epochs, {said}")
         members.append(network)
     model = KappaModel(_card(recipe, card, start, rungs, scaler, metrics, members), members)
+    model.domains = _domains(model, rungs, start)
     model.save(out)
     return model
 
@@ -411,6 +413,21 @@ def _card(
         licence="MIT; grown from MEGNet weights under BSD-3-Clause" if recipe.pretrained else "MIT",
         weights_sha256="",
     )
+
+
+def _domains(model: KappaModel, rungs: list[_Rung], start: KappaModel | None) -> dict[str, Domain]:
+    """Where each rung has labels; one that goes on from another rung of `start` keeps what that one knew."""
+    known = start.domains if start else {}
+    domains: dict[str, Domain] = {rung: domain for rung, domain in known.items() if rung in model.card.fidelities}
+    inherited = domains.get(start.default_fidelity) if start else None
+    network = model.members[0]
+    for rung in rungs:
+        if rung.stage.pretrain or rung.fidelity not in model.card.fidelities:
+            continue
+        features = all_features(network, rung.data.graphs)[:, : network.embedding_size]
+        domain = Domain.of(features.numpy() / model.embedding_scale, rung.data.formulas)
+        domains[rung.fidelity] = domain.joined(inherited) if inherited and rung.fidelity != BASE else domain
+    return domains
 
 
 def _write(path: Path, text: str) -> None:

@@ -83,8 +83,7 @@ class Labels:
     def of(cls, model: KappaModel, rows: Sequence[LabelledCrystal], judged: Sequence[Judgement]) -> Labels:
         """Labels of crystals that the model has judged; those it gave no embedding are left out."""
         kept = [(row, j.embedding) for row, j in zip(rows, judged, strict=True) if j.embedding is not None]
-        head: Any = model.members[0].heads[model.card.fidelities[0]]
-        spread = head.spread.numpy()[: model.members[0].embedding_size]
+        spread = model.embedding_scale
         return cls([row for row, _ in kept], np.array([e for _, e in kept]).reshape(-1, len(spread)), spread)
 
     def nearest(self, embedding: NDArray[np.float32], n: int = N_NEAREST) -> list[dict[str, Any]]:
