@@ -3,9 +3,9 @@
     python -m benchmarks.mlip_values --data FOLDER --calculator nequix [--work runs/mlip-values]
 
 From the pool, compounds of at most six atoms without hydrogen whose formula no small set holds: of each kind (anonymous
-formula and space group) up to eight drawn with a seed, small and symmetric ones first. Every crystal is kept in `--work`
-as it comes; the same command goes on after a kill. The values are our own, the crystals those of phonondb (CC BY 4.0):
-the table `values.parquet` in `--work` is what `train` takes.
+formula and space group) up to eight drawn with a seed, small and symmetric ones first. Every crystal is kept in
+`--work` as it comes; the same command goes on after a kill. The values are our own, the crystals those of phonondb
+(CC BY 4.0): the table `values.parquet` in `--work` is what `train` takes.
 """
 
 from __future__ import annotations
