@@ -1,4 +1,4 @@
-"""Train the shipped models on all tables, and give them the calibration of the benchmark.
+"""Train the shipped models on all tables, give them the calibration of the benchmark, and write the model card.
 
     python scripts/ship_models.py --data FOLDER [--work runs]
 
@@ -12,13 +12,16 @@ from typing import Annotated
 
 import typer
 
-from kappatune.evaluate.benchmark import MODELS, read_calibrations
-from kappatune.evaluate.cells import read_cells
+from kappatune.evaluate.benchmark import MODELS
+from kappatune.evaluate.model_card import model_card
 from kappatune.evaluate.page import evidence
+from kappatune.evaluate.results import Results
 from kappatune.evidence import EVIDENCE
 from kappatune.ladder.climb import climb, tables_in
 from kappatune.ladder.recipe import read_recipe
-from kappatune.model import SHIPPED
+from kappatune.model import SHIPPED, KappaModel
+
+CARD = Path("docs/model-card.md")
 
 
 def main(
@@ -27,15 +30,19 @@ def main(
     results: Path = Path("benchmarks/results/transfer"),
 ) -> None:
     """Train and ship."""
-    calibrations = read_calibrations(results)
+    stored = Results.read(results)
+    cards = []
     for name in MODELS:
         model = climb(read_recipe(name), tables_in(data), work / name, resume=True, progress=False, say=typer.echo)
-        widths = {c.fidelity: c.calibration for c in calibrations if c.model == name}
+        widths = {c.fidelity: c.calibration for c in stored.calibrations if c.model == name}
         model.card = model.card.model_copy(update={"calibration": widths})
         model.save(SHIPPED / name)
-        shown = evidence(name, read_cells(results), calibrations).model_dump_json(indent=1)
-        (SHIPPED / name / EVIDENCE).write_text(shown + "\n", encoding="utf-8")
+        cards.append(KappaModel.load(name).card)
+        (SHIPPED / name / EVIDENCE).write_text(
+            evidence(name, stored).model_dump_json(indent=1) + "\n", encoding="utf-8"
+        )
         typer.echo(f"{name}: intervals of {', '.join(widths) or 'no rung'} are calibrated")
+    CARD.write_text(model_card(cards, stored), encoding="utf-8")
 
 
 if __name__ == "__main__":

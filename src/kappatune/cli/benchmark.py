@@ -21,7 +21,13 @@ def benchmark(
     work: Annotated[Path, typer.Option(help="Folder of trained rungs and of predictions row by row.")] = Path(
         "runs/benchmark"
     ),
-    page: Annotated[Path, typer.Option(help="The page made from the results.")] = Path("docs/benchmark.md"),
+    page: Annotated[Path, typer.Option(help="The page made from the results, with figures beside it.")] = Path(
+        "docs/benchmark.md"
+    ),
+    repeat: Annotated[bool, typer.Option("--repeat", help="Train three cells a second time and compare.")] = False,
+    replay: Annotated[
+        bool, typer.Option("--replay", help="Replay the paper's released protocol with its faults. Not a result.")
+    ] = False,
 ) -> None:
     """Measure the models on splits they have not seen, beside simple baselines, and write a page.
 
@@ -31,16 +37,17 @@ def benchmark(
         kappatune benchmark --data tables/
     """
     with plain_errors():
-        from kappatune.evaluate.benchmark import CALIBRATIONS, read_calibrations, run_benchmark
-        from kappatune.evaluate.cells import read_cells
+        from kappatune.evaluate.benchmark import run_benchmark
+        from kappatune.evaluate.figures import draw
         from kappatune.evaluate.page import page as written
         from kappatune.evaluate.research import NoResearchData
+        from kappatune.evaluate.results import Results
 
         if data is not None:
-            run_benchmark(data, results, work, tell)
-        cells = read_cells(results)
-        if not cells:
+            run_benchmark(data, results, work, tell, repeats=repeat, replayed=replay)
+        stored = Results.read(results)
+        if not stored.cells:
             raise NoResearchData(f"{results} holds no result: give --data FOLDER with the research tables")
-        calibrations = read_calibrations(results) if (results / CALIBRATIONS).is_file() else []
-        page.write_text(written(cells, calibrations), encoding="utf-8")
-    tell(f"{page} from {len(cells)} cells")
+        draw(stored, page.parent / "figures")
+        page.write_text(written(stored), encoding="utf-8")
+    tell(f"{page} from {len(stored.cells)} cells")

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
 from kappatune.evaluate import agl
 from kappatune.evaluate.baselines import baselines
 from kappatune.evaluate.cells import Store
-from kappatune.evaluate.intervals import CalibrationResult, calibration_of
+from kappatune.evaluate.repeats import repeat
+from kappatune.evaluate.replay import replay
 from kappatune.evaluate.research import read_research
+from kappatune.evaluate.results import summarise
 from kappatune.evaluate.small_sets import SmallSets, TreesOnLadder, all_cells
-from kappatune.evaluate.steps import paper_matrix
+from kappatune.evaluate.steps import HOST, PaperSteps, paper_matrix
 from kappatune.ladder.recipe import read_recipe
 
 MODELS = ("accurate", "fast")
-CALIBRATIONS = "calibrations.json"
 
 
-def run_benchmark(data: Path, results: Path, work: Path, say: Callable[[str], None]) -> None:
+def run_benchmark(
+    data: Path,
+    results: Path,
+    work: Path,
+    say: Callable[[str], None],
+    *,
+    repeats: bool = False,
+    replayed: bool = False,
+) -> None:
     """Fill in what is missing; a kill loses one cell at most, and of a rung's training a quarter of a minute.
 
     Args:
@@ -27,6 +35,8 @@ def run_benchmark(data: Path, results: Path, work: Path, say: Callable[[str], No
         results: Folder of the cells, one JSON file each.
         work: Folder of trained rungs and of predictions row by row, which hold values that may not be passed on.
         say: Receives one line per finished cell.
+        repeats: Train three cells a second time.
+        replayed: Replay the released protocol of the paper with its faults.
     """
     research = read_research(data)
     store = Store(results, work)
@@ -41,11 +51,9 @@ def run_benchmark(data: Path, results: Path, work: Path, say: Callable[[str], No
         agl.crabnet_split(recipe, name, research, store, work, say)
     agl.aflow_folds(read_recipe(MODELS[0]), MODELS[0], research, store, work, say)
     paper_matrix(research, data, store, work, say)
-    calibrations = [result for name in MODELS for result in calibration_of(name, store)]
-    text = json.dumps([result.model_dump(mode="json") for result in calibrations], indent=1)
-    (results / CALIBRATIONS).write_text(text + "\n", encoding="utf-8")
-
-
-def read_calibrations(results: Path) -> list[CalibrationResult]:
-    """The stored calibrations."""
-    return [CalibrationResult.model_validate(r) for r in json.loads((results / CALIBRATIONS).read_text("utf-8"))]
+    if repeats:
+        steps = PaperSteps.with_host(data / HOST)
+        repeat(TreesOnLadder(read_recipe(MODELS[0]), sets, work), MODELS[0], sets, research, steps, store, say)
+    if replayed:
+        replay(research, results, say)
+    summarise(store, MODELS)

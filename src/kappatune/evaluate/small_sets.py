@@ -168,9 +168,7 @@ class TreesOnLadder:
 
 def all_cells(learner: Learner, model: str, sets: SmallSets, store: Store, say: Callable[[str], None]) -> None:
     """Every cell of the small sets for one learner."""
-    for known, asked in (("L96", "HH143"), ("HH143", "L96")):
-        split = [(sets.rows_of[known], sets.rows_of[asked])]
-        _cell("transfer", model, known, asked, "all", split, learner, sets, store, say)
+    set_to_set(learner, model, sets, store, say)
     for name in ("MIX", "L96", "HH143"):
         rows = sets.rows_of[name]
         kinds = [anion(formula) for formula in sets.formulas[rows]]
@@ -197,6 +195,13 @@ def all_cells(learner: Learner, model: str, sets: SmallSets, store: Store, say: 
         rows = sets.rows_of[name]
         for run, (train, test) in sets.research.paper[name].items():
             _cell("paper", model, name, name, f"run-{run}", [(rows[train], rows[test])], learner, sets, store, say)
+
+
+def set_to_set(learner: Learner, model: str, sets: SmallSets, store: Store, say: Callable[[str], None]) -> None:
+    """Train on one small set, test on the other, and the reverse."""
+    for known, asked in (("L96", "HH143"), ("HH143", "L96")):
+        split = [(sets.rows_of[known], sets.rows_of[asked])]
+        _cell("transfer", model, known, asked, "all", split, learner, sets, store, say)
 
 
 def _cell(

@@ -73,13 +73,13 @@ def paper_matrix(research: Research, data: Path, store: Store, work: Path, say: 
     for run in PAPER_RUNS:
         for train in ("L96", "HH143", "MIX"):
             for step in STEPS:
-                _one(research, steps, step, train, run, store, work, say)
+                step_cells(research, steps, step, train, run, store, work, say)
     for run in PAPER_RUNS:
         for step in ("step-1", "step-2"):
-            _one(research, steps, step, "AFLOW", run, store, work, say)
+            step_cells(research, steps, step, "AFLOW", run, store, work, say)
 
 
-def _one(
+def step_cells(
     research: Research,
     steps: PaperSteps,
     step: str,
@@ -89,6 +89,7 @@ def _one(
     work: Path,
     say: Callable[[str], None],
 ) -> None:
+    """Train one step on one run's part of a set, and test it on that run's part of every set."""
     tests = ("L96", "HH143", "MIX", "AFLOW")
     if all(store.has(cell_name("paper", step, train, test, f"run-{run}")) for test in tests):
         return

@@ -142,7 +142,7 @@ def climb(
     members: list[KappaNetwork] = []
     metrics: dict[str, list[dict[str, Any]]] = {rung.stage.name: [] for rung in rungs}
     for k, seed in enumerate(seeds):
-        network = copy.deepcopy(start.members[k]) if start else _begin(recipe, card, scaler, seed)
+        network = copy.deepcopy(start.members[k]) if start else begin(recipe, card, scaler, seed)
         for rung in rungs:
             result = _step(network, rung, seed, run / f"member-{k + 1}" / rung.stage.name, progress)
             metrics[rung.stage.name].append({"seed": seed, **result})
@@ -303,7 +303,8 @@ def _host_names(recipe: Recipe) -> tuple[str, ...]:
     return (recipe.host,) if isinstance(recipe.host, str) else recipe.host or ()
 
 
-def _begin(recipe: Recipe, card: HostCard, scaler: TargetScaler, seed: int) -> KappaNetwork:
+def begin(recipe: Recipe, card: HostCard, scaler: TargetScaler, seed: int) -> KappaNetwork:
+    """A member of a recipe with a host and no head yet."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         host = load_host(recipe.host or ())
