@@ -8,6 +8,7 @@ from kappatune.cli import app
 from kappatune.evaluate.cells import Answered, Store, cell_name, read_cells
 from kappatune.evaluate.intervals import calibration_of
 from kappatune.evaluate.page import page
+from kappatune.evaluate.results import Results
 
 
 def answered(n: int = 60, seed: int = 0, error: float = 0.2) -> Answered:
@@ -67,10 +68,10 @@ def test_calibration_and_page_come_from_stored_cells(tmp_path):
     assert agl.coverage.coverage == pytest.approx(0.9, abs=0.08)
     assert dft.left_out.keys() == {"rocksalt", "other"}
     assert calibration_of("nobody", store) == []
-    text = page(read_cells(tmp_path / "results"), [agl, dft])
+    text = page(Results(read_cells(tmp_path / "results"), [agl, dft]))
     assert "| accurate | L96 | HH143 | all | 60 | 2 |" in text
     assert "not computed" in text and "| no |" not in text.split("## 90 %")[1]
-    assert text == page(read_cells(tmp_path / "results"), [agl, dft])
+    assert text == page(Results(read_cells(tmp_path / "results"), [agl, dft]))
 
 
 def test_the_command_says_what_is_missing(tmp_path):
@@ -88,3 +89,4 @@ def test_the_command_makes_the_page_without_data(tmp_path, monkeypatch):
     out = tmp_path / "benchmark.md"
     run = CliRunner().invoke(app, ["benchmark", "--results", str(tmp_path / "r"), "--page", str(out)])
     assert run.exit_code == 0 and out.read_text().startswith("# Benchmark")
+    assert "Does transfer help" not in out.read_text(), "no step has been computed"

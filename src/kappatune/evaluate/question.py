@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import get_args
 
 import numpy as np
 
-from kappatune.evaluate.cells import Cell
+from kappatune.evaluate.cells import Cell, Study
 from kappatune.evaluate.comparisons import Comparison
 from kappatune.evaluate.markdown import table
 from kappatune.evaluate.published import TESTS, published
 from kappatune.evaluate.replay import Replayed
 from kappatune.evaluate.steps import STEPS
 
+_STUDIES = get_args(Study)
 _PAIRS = {
     ("step-1", "step-2"): "Formation energies (step I to II)",
     ("step-2", "step-3"): "AGL values on top of them (step II to III)",
@@ -56,7 +58,7 @@ def _verdicts(comparisons: Sequence[Comparison]) -> str:
     lines = []
     for (first, second), what in _PAIRS.items():
         found: dict[str, list[str]] = {"helps": [], "hurts": [], "no difference shown": []}
-        for c in comparisons:
+        for c in _in_order(comparisons):
             if (c.first, c.second) != (first, second):
                 continue
             low, high = c.paired.gain_interval
@@ -87,6 +89,14 @@ def _errors(groups: dict[tuple[str, str, str], list[Cell]], pairs: Sequence[tupl
     )
 
 
+def _in_order(comparisons: Sequence[Comparison]) -> list[Comparison]:
+    """The steps first, sets in the paper's order."""
+    return sorted(
+        comparisons,
+        key=lambda c: (_STUDIES.index(c.study), TESTS.index(c.train), TESTS.index(c.test), c.split),
+    )
+
+
 def _tests(comparisons: Sequence[Comparison]) -> str:
     rows = [
         [
@@ -99,7 +109,7 @@ def _tests(comparisons: Sequence[Comparison]) -> str:
             f"{c.paired.gain_interval[0]:+.3f} to {c.paired.gain_interval[1]:+.3f}",
             f"{c.paired.p_value:.1g}",
         ]
-        for c in comparisons
+        for c in _in_order(comparisons)
     ]
     if not rows:
         return ""
