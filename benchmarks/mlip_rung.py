@@ -1,6 +1,6 @@
 """Does a rung of phonon values by a potential help to predict DFT values? And how good is the model on those crystals?
 
-    python -m benchmarks.mlip_rung --data FOLDER --values runs/mlip-values/values.parquet --work FOLDER
+    python -m benchmarks.mlip_rung runs/mlip-values/values.parquet --data FOLDER --work FOLDER
 
 The protocol is that of `kappatune benchmark`: the AGL rung below knows no formula of the small sets (it may know AGL
 values of the crystals with phonon values), and test rows whose formula is trained on are left out. The correction is

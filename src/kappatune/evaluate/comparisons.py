@@ -16,6 +16,7 @@ PAIRS = (
     ("step-1", "step-2"),
     ("step-2", "step-3"),
     ("step-3", "step-3-seen"),
+    ("step-3", "accurate"),
     ("gaussian-process", "accurate"),
     ("feature-transfer", "accurate"),
     ("fast", "accurate"),
