@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.builders import rocksalt, zincblende
 
+from builders import rocksalt, zincblende
 from kappatune.evaluate import replay as replayed
 from kappatune.evaluate.replay import REPLAY, Replayed, replay
 from kappatune.evaluate.research import Research
