@@ -102,6 +102,9 @@ def step_cells(
     for test in tests:
         asked = [_rows(research, test)[i] for i in research.paper[test][run][1]]
         unseen = [row for row in asked if row.crystal.formula not in formulas]
+        if not unseen:
+            say(f"{cell_name('paper', step, train, test, f'run-{run}')}: all formulas of the test rows were trained on")
+            continue
         answered, _ = ask([model], unseen, fidelity, research.family)
         cell = store.put(
             "paper",
