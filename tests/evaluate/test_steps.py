@@ -13,8 +13,8 @@ from kappatune.structures.table import LabelledCrystal, LabelledTable
 
 
 def test_a_set_whose_formulas_were_all_trained_on_has_no_cell(tmp_path, monkeypatch):
-    halides = [LabelledCrystal(rocksalt(3 + k, 9, 4.0 + 0.1 * k, id=f"l{k}"), 5.0, "dft") for k in (0, 8, 16)]
-    others = [LabelledCrystal(zincblende(13, k, 5.5, id=f"h{k}"), 9.0, "dft") for k in (15, 33, 51)]
+    halides = [LabelledCrystal(rocksalt(3 + k, 9, 4.0 + 0.1 * k, id=f"l{k}"), 5.0 + k, "dft") for k in (0, 8, 16)]
+    others = [LabelledCrystal(zincblende(13, k, 5.5, id=f"h{k}"), 9.0 + k, "dft") for k in (15, 33, 51)]
     every = [*halides, *others]
     research = Research(
         small={"L96": halides, "HH143": others},
@@ -33,12 +33,11 @@ def test_a_set_whose_formulas_were_all_trained_on_has_no_cell(tmp_path, monkeypa
     )
     monkeypatch.setattr(steps, "_trained", lambda *_: KappaModel.load("fast"))
     recipe = read_recipe("step-1")
+    small = recipe.stages[-1]
     said: list[str] = []
     store = Store(tmp_path / "results", tmp_path / "work")
-    step_cells(
-        research, PaperSteps(recipe, recipe, *recipe.stages[:1], recipe.stages[-1]), "step-1", "AFLOW", 1, store,
-        tmp_path, said.append,
-    )  # fmt: skip
+    plan = PaperSteps(scratch=recipe, pretrained=recipe, agl=small, small=small)
+    step_cells(research, plan, "step-1", "AFLOW", 1, store, tmp_path, said.append)
     cells = {cell.test: cell for cell in read_cells(store.results)}
     assert cells.keys() == {"HH143", "MIX", "AFLOW"}, "all of L96 was trained on"
     assert any("l96" in line and "trained on" in line for line in said)
