@@ -43,7 +43,7 @@ def model_card(cards: Sequence[ModelCard], results: Results) -> str:
 
 def _one(card: ModelCard) -> str:
     rows = [
-        [d.stage, d.file, d.fidelity, ", ".join(d.sources), str(d.n_rows), str(d.n_left_out), d.sha256[:12]]
+        [d.stage, d.file, d.fidelity, _sources(d.sources), str(d.n_rows), str(d.n_left_out), d.sha256[:12]]
         for d in card.data
     ]
     counts = ", ".join(f"{len(formulas)} ({rung})" for rung, formulas in card.formulas.items())
@@ -55,6 +55,10 @@ def _one(card: ModelCard) -> str:
         f"(`KappaModel.card.formulas`).\n\n"
         + table(("stage", "table", "fidelity", "source", "rows used", "left out", "sha256"), rows)
     )
+
+
+def _sources(sources: Sequence[str]) -> str:
+    return sources[0] if len(sources) == 1 else f"{len(sources)} named documents"
 
 
 def _intervals(cards: Sequence[ModelCard], results: Results) -> str:
