@@ -18,7 +18,7 @@ def model_card(cards: Sequence[ModelCard], results: Results) -> str:
         "`benchmarks/results/transfer`; do not edit by hand.",
         "Both predict the lattice thermal conductivity of an ordered crystal at 300 K in W/(m K), with a 90 % "
         "interval, from its structure alone. `accurate` is the default of `kappatune predict`; `fast` has a smaller "
-        "host and is the one to scan millions with.",
+        "host and is the one to scan millions with. The table below compares them rung by rung.",
         *(_one(card) for card in cards),
         "## Protocol and figures\n\nWhat was asked and what was measured on formulas a model had not seen; splits, "
         "baselines and paired tests are in the [benchmark](benchmark.md). The recipes (`accurate.yaml`, `fast.yaml`) "
