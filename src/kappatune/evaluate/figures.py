@@ -66,10 +66,11 @@ def _steps(figure: Any, results: Results) -> None:
                 shown = True
         names = [test + (" †" if (train == "AFLOW") != (test == "AFLOW") else "") for test in TESTS]
         axis.set_xticks(range(len(TESTS)), [f"on {name}" for name in names])
+        axis.set_xlim(-0.6, len(TESTS) - 0.4)
         axis.set_title(f"trained on {train}")
         axis.grid(axis="y", alpha=0.3)
     axes = figure.axes
-    axes[0].legend(title="step", fontsize="small")
+    axes[0].legend(title="step", fontsize="small", ncols=4, loc="upper right")
     for axis in (axes[0], axes[2]):
         axis.set_ylabel("mean |log10 κ error|")
     figure.suptitle(
