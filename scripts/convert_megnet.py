@@ -7,7 +7,7 @@ The hdf5 files come with the source distribution of the `megnet` package:
     python scripts/convert_megnet.py megnet-1.3.2/mvl_models src/kappatune/assets/hosts
 
 Keras stores a dense kernel as (in, out) and concatenates the inputs of an update in another order
-than `kappatune.hosts.megnet`, so kernels are transposed and their 32-column parts reordered.
+than `kappatune.model.hosts.megnet`, so kernels are transposed and their 32-column parts reordered.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ import numpy as np
 import torch
 import typer
 
-from kappatune.hosts.megnet import MEGNet, MEGNetSettings
-from kappatune.hosts.weights import load_strictly, save_host
+from kappatune.model.hosts.megnet import MEGNet, MEGNetSettings
+from kappatune.model.hosts.weights import load_strictly, save_host
 
 MODELS = {
     "megnet-mp-2019.4.1-formation-energy": ("mp-2019.4.1/formation_energy", "formation energy", "eV/atom"),

@@ -2,7 +2,7 @@
 
     python scripts/ship_models.py --data FOLDER [--work runs]
 
-Resumable. The calibration is what `kappatune benchmark` found with the same recipe on formulas it had not seen.
+Resumable. The calibration is what `python -m studies.transfer` found with the same recipe on formulas it had not seen.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from typing import Annotated
 
 import typer
 
-from kappatune.evaluate.benchmark import MODELS
-from kappatune.evaluate.model_card import model_card
-from kappatune.evaluate.page import evidence
-from kappatune.evaluate.results import Results
-from kappatune.evidence import EVIDENCE
-from kappatune.ladder.climb import climb, tables_in
-from kappatune.ladder.recipe import read_recipe
-from kappatune.model import SHIPPED, KappaModel
+from kappatune.model.evidence import EVIDENCE
+from kappatune.model.kappa_model import SHIPPED, KappaModel
+from kappatune.training.recipe import read_recipe
+from kappatune.training.train import climb, tables_in
+from studies.transfer.benchmark import MODELS
+from studies.transfer.model_card import model_card
+from studies.transfer.page import evidence
+from studies.transfer.results import Results
 
 CARD = Path("docs/model-card.md")
 
@@ -27,7 +27,7 @@ CARD = Path("docs/model-card.md")
 def main(
     data: Annotated[Path, typer.Option(envvar="KAPPATUNE_DATA")],
     work: Path = Path("runs"),
-    results: Path = Path("benchmarks/results/transfer"),
+    results: Path = Path("studies/results/transfer"),
 ) -> None:
     """Train and ship."""
     stored = Results.read(results)

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from pymatgen.core import Element
 
-from kappatune.hosts.elements import ElementSettings, ElementStatistics
-from kappatune.hosts.weights import SHIPPED, save_host
+from kappatune.model.hosts.elements import ElementSettings, ElementStatistics
+from kappatune.model.hosts.weights import SHIPPED, save_host
 
 ELEMENTS = tuple(range(1, 95))
 PROPERTIES = (

@@ -8,9 +8,9 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from builders import low_symmetry, rocksalt, supercell, zincblende
 from kappatune.data import fetching
 from kappatune.structures import Crystal
+from tests.builders import low_symmetry, rocksalt, supercell, zincblende
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: two threads on a busy machine wait a hundred times longer
 

@@ -14,13 +14,14 @@ from pathlib import Path
 
 import numpy as np
 
-from kappatune.heads import BASE
-from kappatune.ladder.climb import climb
-from kappatune.ladder.recipe import read_recipe
-from kappatune.model import KappaModel, Prediction
+from kappatune.model.heads import BASE
+from kappatune.model.kappa_model import KappaModel, Prediction
+from kappatune.storage import SHIPPED_TABLES
 from kappatune.structures.table import LabelledCrystal, LabelledTable, read_table
+from kappatune.training.recipe import read_recipe
+from kappatune.training.train import climb
 
-VALUES = Path(__file__).parent / "assets" / "textbook" / "values.csv"
+VALUES = SHIPPED_TABLES["shipped:textbook"]
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ import pytest
 from ase.build import bulk
 from ase.io import write
 
-import toy_potentials as toy
-from kappatune.agl import AglAnswer
+from kappatune.agl_workflow import AglAnswer
+from tests import toy_potentials as toy
 
 COPPER = f"{Path(toy.__file__)}:copper"
 

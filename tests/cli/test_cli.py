@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from builders import rocksalt, zincblende
 from kappatune.demo import VALUES, textbook_table
-from kappatune.model import Prediction
+from kappatune.model.kappa_model import Prediction
+from tests.builders import rocksalt, zincblende
 
 KAPPA = ["kappa_w_mk", "lower_w_mk", "upper_w_mk"]
 FIELDS = ["id", "file", "formula", "temperature_k", *KAPPA, "debye_temperature_k", "gruneisen", "in_domain", "reason"]
@@ -124,7 +124,7 @@ def test_missing_file_is_a_row_with_a_reason(tmp_path):
 
 def test_stdout_carries_the_answer_alone(files):
     noisy = (
-        "import os, kappatune.graphs as g\n"
+        "import os, kappatune.model.graphs as g\n"
         "build = g.build_graphs\n"
         "def loud(*a, **k):\n"
         "    print('python noise'); os.write(1, b'noise from C\\n'); return build(*a, **k)\n"

@@ -18,17 +18,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from builders import low_symmetry, rocksalt
 from kappatune.cli import main
 from kappatune.data import aflow, fetching, table_writer
 from kappatune.data.aflow import PAGE_SIZE, PROPERTIES, entry_of, fetch_aflow
 from kappatune.data.table_writer import BadTarget, Counts, pages_of, rejects_of
 from kappatune.errors import BadSource
-from kappatune.ladder.recipe import read_recipe
-from kappatune.screen.sources import parse, units
+from kappatune.screening.sources import parse, units
 from kappatune.structures import Crystal, Rejection, read_table
 from kappatune.structures.crystal import element_symbol
-from providers import answer, cut_short, hang_up
+from kappatune.training.recipe import read_recipe
+from tests.builders import low_symmetry, rocksalt
+from tests.providers import answer, cut_short, hang_up
 
 CRYSTAL = low_symmetry()
 

@@ -12,9 +12,9 @@ from kappatune.data import materials_project as module
 from kappatune.data.materials_project import fetch_materials_project
 from kappatune.data.table_writer import BadTarget, Counts, rejects_of
 from kappatune.errors import BadSource
-from kappatune.screen.sources import parse, units
+from kappatune.screening.sources import parse, units
 from kappatune.structures.table import BadTable
-from providers import id_table
+from tests.providers import id_table
 
 
 def test_listed_ids_become_a_table_that_can_be_scanned(materials_project, tmp_path):

@@ -22,7 +22,7 @@ from pymatgen.io.cif import CifWriter
 from pymatgen.io.vasp import Poscar
 
 from kappatune.structures.crystal import Crystal, Rejection, check
-from kappatune.structures.files import READERS, kind_of, read_content, read_crystals
+from kappatune.structures.read import READERS, kind_of, read_content, read_crystals
 
 NACL = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
 SILICON = Structure.from_spacegroup("Fd-3m", Lattice.cubic(5.43), ["Si"], [[0, 0, 0]])
@@ -542,7 +542,7 @@ class TestSources:
 
     def test_import_is_light(self) -> None:
         code = (
-            "import sys, kappatune.structures.files; "
+            "import sys, kappatune.structures.read; "
             "print(sorted({'pymatgen', 'ase', 'torch', 'pyarrow'} & sys.modules.keys()))"
         )
         result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from builders import rocksalt, zincblende
 from kappatune.structures import Crystal, Rejection, read_crystals, read_table
 from kappatune.structures.crystal import element_symbol
 from kappatune.structures.table import BadTable
+from tests.builders import rocksalt, zincblende
 
 
 def as_row(crystal, kappa=10.0, **more):

@@ -8,13 +8,13 @@ import pytest
 
 pytest.importorskip("fastapi", reason="the page needs kappatune[web]")
 
-from benchmarks.scan_parts import write_scan
-from benchmarks.serving import Server, serving
 from starlette.testclient import TestClient
 
 from kappatune.web.app import create_app
 from kappatune.web.limits import Limits
 from kappatune.web.service import Service, open_service
+from studies.speed.scan_parts import write_scan
+from studies.speed.serving import Server, serving
 
 LIMITS = Limits(body_bytes=12 * 2**20, files=300, file_bytes=4 * 2**20, inflated_bytes=40 * 2**20, crystals=1000)
 

@@ -8,9 +8,9 @@ import zipfile
 import pytest
 from starlette.testclient import TestClient
 
-import hostile
-from kappatune.model import Prediction
+from kappatune.model.kappa_model import Prediction
 from kappatune.web.app import create_app, page_files
+from tests.web import hostile
 
 MGO = {
     "id": "MgO",
@@ -49,7 +49,7 @@ def test_files_and_structures_and_the_command_line_agree(client, service):
 
 
 def hostile_crystal(name: str, text: str):
-    from kappatune.structures.files import read_content
+    from kappatune.structures.read import read_content
 
     return list(read_content(text.encode(), name))
 

@@ -13,17 +13,16 @@ import httpx
 import pytest
 from starlette.requests import ClientDisconnect, Request
 
-import harm
-import hostile
-from builders import rocksalt
-from kappatune.model import Judgement, Prediction
+from kappatune.model.kappa_model import Judgement, Prediction
 from kappatune.structures import Rejection
 from kappatune.web import reading
 from kappatune.web.app import create_app
-from kappatune.web.coalesce import Coalescer
+from kappatune.web.batching import Coalescer
 from kappatune.web.connection import while_connected
 from kappatune.web.limits import Gate, Limits, Refusal
 from kappatune.web.reading import Reader, Upload, display_name
+from tests.builders import rocksalt
+from tests.web import harm, hostile
 
 
 class SlowModel:

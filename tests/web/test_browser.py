@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-import hostile
+from tests.web import hostile
 
 playwright_api = pytest.importorskip("playwright.sync_api", reason="needs playwright, of the extra test")
 expect = playwright_api.expect

@@ -10,7 +10,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-import hostile
+from tests.web import hostile
 
 N_EXAMPLES = 20
 

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from kappatune.cli import app
 from kappatune.web.guard import is_loopback
-from kappatune.web.listen import CannotListen, bound
+from kappatune.web.server import CannotListen, bound
 
 
 def serve(*options: str):
@@ -16,7 +16,7 @@ def serve(*options: str):
 
 
 def test_without_the_extra_it_says_what_to_install(monkeypatch):
-    monkeypatch.delitem(sys.modules, "kappatune.web.listen")
+    monkeypatch.delitem(sys.modules, "kappatune.web.server")
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     result = serve()
     assert result.exit_code == 1

@@ -40,9 +40,11 @@ app.command("rank")(rank)
 app.command("suggest")(suggest)
 app.command("report")(report)
 app.add_typer(data, name="data")
-app.command("benchmark")(benchmark)
 app.command("info")(info)
 app.command("demo")(demo)
+app.command("benchmark", hidden=True, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(
+    benchmark
+)
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ from kappatune.cli.output import (
 )
 
 if TYPE_CHECKING:
-    from kappatune.agl import AglAnswer
+    from kappatune.agl_workflow import AglAnswer
 
 
 def agl(
@@ -75,7 +75,7 @@ def agl(
     grid = _temperatures(temperatures)
     source = _poisson(poisson)
     with answer_stream() as answer, plain_errors():
-        from kappatune.agl import AglSettings, answer_all
+        from kappatune.agl_workflow import AglSettings, answer_all
         from kappatune.structures import read_crystals
 
         settings = AglSettings(temperatures_k=grid, poisson=source)
@@ -121,7 +121,7 @@ def _poisson(text: str) -> Literal["auto", "elastic", "network"] | float:
 def _plotted(rows: Iterable[AglAnswer], folder: Path | None) -> Iterator[AglAnswer]:
     for index, row in enumerate(rows, 1):
         if folder and row.kappa_w_mk is not None:
-            from kappatune.agl.plot import plot_answer
+            from kappatune.agl_workflow.plot import plot_answer
 
             plot_answer(row, folder, index)
         yield row
@@ -143,7 +143,7 @@ def _write_json(rows: Iterable[AglAnswer], answer: TextIO) -> None:
 
 
 def _write_csv(rows: Iterable[AglAnswer], answer: TextIO) -> None:
-    from kappatune.agl.workflow import CURVES, AglAnswer
+    from kappatune.agl_workflow.workflow import CURVES, AglAnswer
 
     writer = csv.writer(answer, lineterminator="\n")
     writer.writerow(name for name in AglAnswer.model_fields if name not in CURVES)

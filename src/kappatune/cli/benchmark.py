@@ -1,53 +1,13 @@
-"""`kappatune benchmark`: how good the models are, cell by cell."""
+"""`kappatune benchmark`: a command of 0.1.0 that is no longer part of the package."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
-
-from kappatune.cli.output import plain_errors, tell
+from kappatune.cli.output import fail
 
 
-def benchmark(
-    data: Annotated[
-        Path | None,
-        typer.Option(envvar="KAPPATUNE_DATA", help="Folder with the research tables. Without it, only the page."),
-    ] = None,
-    results: Annotated[Path, typer.Option(help="Folder of the results, a JSON file per cell.")] = Path(
-        "benchmarks/results/transfer"
-    ),
-    work: Annotated[Path, typer.Option(help="Folder of trained rungs and of predictions row by row.")] = Path(
-        "runs/benchmark"
-    ),
-    page: Annotated[Path, typer.Option(help="The page made from the results, with figures beside it.")] = Path(
-        "docs/benchmark.md"
-    ),
-    repeat: Annotated[bool, typer.Option("--repeat", help="Train three cells a second time and compare.")] = False,
-    replay: Annotated[
-        bool, typer.Option("--replay", help="Replay the paper's released protocol with its faults. Not a result.")
-    ] = False,
-) -> None:
-    """Measure the models on splits they have not seen, beside simple baselines, and write a page.
-
-    What is stored is not computed again, and a killed run goes on where it was.
-
-    Examples:
-        kappatune benchmark --data tables/
-    """
-    with plain_errors():
-        from kappatune.evaluate.benchmark import run_benchmark
-        from kappatune.evaluate.figures import draw
-        from kappatune.evaluate.page import page as written
-        from kappatune.evaluate.research import NoResearchData
-        from kappatune.evaluate.results import Results
-
-        if data is not None:
-            run_benchmark(data, results, work, tell, repeats=repeat, replayed=replay)
-        stored = Results.read(results)
-        if not stored.cells:
-            raise NoResearchData(f"{results} holds no result: give --data FOLDER with the research tables")
-        draw(stored, page.parent / "figures")
-        page.write_text(written(stored), encoding="utf-8")
-    tell(f"{page} from {len(stored.cells)} cells")
+def benchmark() -> None:
+    """Say where the benchmark went."""
+    fail(
+        "the benchmark needs research tables and hours, so it left the package: "
+        "run `python -m studies.transfer --data FOLDER` in a clone of the repository"
+    )

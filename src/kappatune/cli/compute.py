@@ -27,7 +27,7 @@ def compute(
         kappatune data compute prototypes --parts 80 --workers 2
     """
     with answer_stream() as answer, plain_errors():
-        from kappatune.prototypes.dataset import compute_dataset
+        from kappatune.data.prototypes.dataset import compute_dataset
 
         made = compute_dataset(out, calculator, parts, workers, tell)
         answer.write(f"{out}\n")

@@ -10,7 +10,7 @@ import typer
 from kappatune.cli.output import answer_stream, plain_errors
 
 if TYPE_CHECKING:
-    from kappatune.bundle import ModelCard
+    from kappatune.model.bundle import ModelCard
 
 
 def info(
@@ -19,8 +19,8 @@ def info(
 ) -> None:
     """Show a model's card: rungs, data, recipe, results, versions, licence."""
     with answer_stream() as answer, plain_errors():
-        from kappatune.bundle import read_card
-        from kappatune.model import model_folder
+        from kappatune.model.bundle import read_card
+        from kappatune.model.kappa_model import model_folder
 
         card = read_card(model_folder(model))
         answer.write(card.model_dump_json(indent=1) + "\n" if as_json else _page(card))

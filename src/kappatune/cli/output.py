@@ -16,7 +16,7 @@ import typer
 from kappatune.errors import UserError
 
 if TYPE_CHECKING:
-    from kappatune.model import Prediction
+    from kappatune.model.kappa_model import Prediction
 
 EXIT_ALL_ANSWERED = 0
 EXIT_COULD_NOT_RUN = 1
@@ -106,7 +106,7 @@ def _write_json(rows: Iterable[Prediction], answer: TextIO) -> None:
 
 
 def _write_csv(rows: Iterable[Prediction], answer: TextIO) -> None:
-    from kappatune.model import Prediction
+    from kappatune.model.kappa_model import Prediction
 
     writer = csv.writer(answer, lineterminator="\n")
     writer.writerow(Prediction.model_fields)

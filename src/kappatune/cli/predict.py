@@ -59,7 +59,7 @@ def predict(
     if not 0 < temperature < math.inf:
         raise typer.BadParameter(f"a temperature lies above 0 K, not at {temperature:g}")
     with answer_stream() as answer, plain_errors():
-        from kappatune.model import KappaModel
+        from kappatune.model.kappa_model import KappaModel
 
         rows = KappaModel.load(model).predict_stream(files, fidelity, temperature)
         n_rows, n_unanswered = write_rows(rows, form, answer)

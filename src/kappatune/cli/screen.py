@@ -68,9 +68,9 @@ def screen(
         kappatune screen https://optimade.materialsproject.org --filter 'elements HAS "Te"' --out tellurides
     """
     with answer_stream() as answer, plain_errors():
-        from kappatune.screen.parts import Counts
-        from kappatune.screen.request import ScanSettings
-        from kappatune.screen.scan import scan
+        from kappatune.screening.parts import Counts
+        from kappatune.screening.scan import scan
+        from kappatune.screening.settings import ScanSettings
 
         def progress(counts: Counts) -> None:
             if sys.stderr.isatty():

@@ -36,7 +36,7 @@ def serve(
     """
     with plain_errors():
         try:
-            from kappatune.web.listen import listen
+            from kappatune.web.server import listen
         except ModuleNotFoundError as error:
             fail(f"the page needs packages that are not installed ({error.name}): pip install 'kappatune[web]'")
         listen(host, port, model=model, scan=scan, labels=labels, token=token, say=tell)

@@ -41,8 +41,8 @@ def train(
         kappatune train step-3 --data tables/ --out step-3 --resume
     """
     with answer_stream() as answer, plain_errors():
-        from kappatune.ladder.climb import climb, tables_in
-        from kappatune.ladder.recipe import Recipe, read_recipe
+        from kappatune.training.recipe import Recipe, read_recipe
+        from kappatune.training.train import climb, tables_in
 
         plan = read_recipe(recipe)
         if start:

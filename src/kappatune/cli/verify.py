@@ -16,8 +16,8 @@ from kappatune.cli.output import EXIT_SOME_WITHOUT_ANSWER, Form, answer_stream, 
 
 if TYPE_CHECKING:
     from kappatune.structures import Crystal, Rejection
-    from kappatune.verify import Request, Verification
-    from kappatune.verify.batch import Progress
+    from kappatune.verification import Request, Verification
+    from kappatune.verification.batch import Progress
 
 
 class QualityName(StrEnum):
@@ -93,8 +93,8 @@ def verify(
     grid = _temperatures(temperatures)
     with answer_stream() as answer, plain_errors():
         from kappatune.structures import Crystal, read_crystals
-        from kappatune.verify import Request, VerifySettings, verify_all
-        from kappatune.verify.table import add_labels, check_labels
+        from kappatune.verification import Request, VerifySettings, verify_all
+        from kappatune.verification.table import add_labels, check_labels
 
         settings = VerifySettings.of(
             quality.value,
@@ -158,7 +158,7 @@ def _shown_progress() -> Iterator[Progress]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-    from kappatune.verify.answer import AHEAD, FINISHED
+    from kappatune.verification.verifier import AHEAD, FINISHED
 
     console = Console(stderr=True)
     said: dict[str, str] = {}
@@ -192,8 +192,8 @@ def _shown_progress() -> Iterator[Progress]:
 def _write_estimates(entries: Iterable[Crystal | Rejection], request: Request, form: Form, answer: TextIO) -> None:
     from dataclasses import asdict
 
-    from kappatune.potentials import load_potential
-    from kappatune.verify.estimate import estimates, spoken
+    from kappatune.potentials.base import load_potential
+    from kappatune.verification.estimate import estimates, spoken
 
     rows = []
     for entry, said in estimates(entries, load_potential(request.calculator), request.settings):
@@ -219,7 +219,7 @@ def _write_json(rows: Iterable[Verification], answer: TextIO) -> None:
 
 
 def _write_csv(rows: Iterable[Verification], answer: TextIO) -> None:
-    from kappatune.verify.row import LISTS, Verification
+    from kappatune.verification.row import LISTS, Verification
 
     writer = csv.writer(answer, lineterminator="\n")
     writer.writerow(name for name in Verification.model_fields if name not in LISTS)

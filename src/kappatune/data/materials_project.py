@@ -16,9 +16,10 @@ import pyarrow as pa
 from kappatune.data.fetching import Passing, kept, patiently, plain
 from kappatune.data.table_writer import CRYSTAL_COLUMNS, Counts, Entry, check_target, crystal_row, pages_of, write_table
 from kappatune.errors import BadSource
+from kappatune.storage import file_sha256
 from kappatune.structures import BadCrystal, Crystal, Rejection, check
 from kappatune.structures.pymatgen_json import crystal_of_dict
-from kappatune.structures.table import file_sha256, table_rows
+from kappatune.structures.table import table_rows
 
 BATCH_SIZE = 256
 """Ids asked for at once."""

@@ -1,7 +1,7 @@
 """Reading, checking and naming crystals, and the table of labelled ones."""
 
 from kappatune.structures.crystal import BadCrystal, Crystal, Rejection, check
-from kappatune.structures.files import read_crystals
+from kappatune.structures.read import read_crystals
 from kappatune.structures.table import LabelledCrystal, LabelledTable, read_table
 
 __all__ = [

@@ -21,6 +21,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from kappatune.errors import UserError
+from kappatune.storage import file_sha256
 from kappatune.structures.crystal import BadCrystal, Crystal, Rejection, atomic_number, check
 
 Fidelity = Literal["agl", "semiempirical", "dft", "experiment", "mlip"]
@@ -154,12 +155,6 @@ def read_table_crystals(path: str | Path) -> Iterator[Crystal | Rejection]:
         raise BadTable(f"{path}: the table has no rows")
 
 
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def table_rows(path: Path) -> Iterator[dict[str, Any]]:
     """The rows of a table by column; one that could not be read carries its fault for `crystal_of_row`.
 
@@ -251,7 +246,7 @@ def crystal_of_row(row: dict[str, Any], number: int, path: Path) -> Crystal | Re
 def _crystal_of_file(row: dict[str, Any], name: str, number: int, path: Path) -> Crystal | Rejection:
     from dataclasses import replace
 
-    from kappatune.structures.files import read_crystals
+    from kappatune.structures.read import read_crystals
 
     _require(row, {"file"}, path)
     if not row["file"]:

@@ -6,7 +6,6 @@ import hashlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -18,6 +17,7 @@ from starlette.requests import ClientDisconnect
 
 from kappatune import __version__
 from kappatune.errors import UserError
+from kappatune.storage import ASSETS
 from kappatune.web import model_api, predict_api, scan_api
 from kappatune.web.body import sentence
 from kappatune.web.guard import Guard
@@ -25,7 +25,6 @@ from kappatune.web.limits import Refusal
 from kappatune.web.schemas import Line, PredictBody, Structure
 from kappatune.web.service import Service
 
-ASSETS = Path(__file__).parent.parent / "assets"
 EXAMPLES = ("Si", "MgO", "Bi2Te3")
 """Textbook crystals that the page offers to begin with."""
 

@@ -17,8 +17,8 @@ from typing import Any, Literal
 import duckdb
 from pydantic import BaseModel, ConfigDict, Field
 
-from kappatune.screen.layout import MANIFEST
-from kappatune.screen.rank import CONFIG, NEEDED, BadScan, Filters, check_columns, conditions, patterns, scan_parts
+from kappatune.screening.layout import MANIFEST
+from kappatune.screening.rank import CONFIG, NEEDED, BadScan, Filters, check_columns, conditions, patterns, scan_parts
 from kappatune.web.limits import Refusal
 
 MEMORY = "4GB"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from kappatune.contributions import Typical
-from kappatune.ladder.climb import SHIPPED_TABLES
-from kappatune.model import KappaModel
-from kappatune.screen.rows import Labels
+from kappatune.model.explanation import Typical
+from kappatune.model.kappa_model import KappaModel
+from kappatune.screening.rows import Labels
+from kappatune.storage import SHIPPED_TABLES
 from kappatune.structures import read_table
 from kappatune.web.schemas import LabelledValue, LabelsAnswer, LabelTable
 

@@ -9,8 +9,8 @@ from typing import Any
 from fastapi import APIRouter
 
 from kappatune import __version__
-from kappatune.bundle import ModelCard
-from kappatune.evidence import Evidence, interval_note
+from kappatune.model.bundle import ModelCard
+from kappatune.model.evidence import Evidence, interval_note
 from kappatune.web.predict_api import PROBLEMS
 from kappatune.web.schemas import Health, LabelsAnswer, Wire
 from kappatune.web.service import Serving

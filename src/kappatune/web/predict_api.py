@@ -12,9 +12,9 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response, StreamingResponse
 from starlette.requests import ClientDisconnect
 
-from kappatune.contributions import contributions
-from kappatune.evidence import interval_note
-from kappatune.model import LEARNT_AT_K, Judgement, at_temperature
+from kappatune.model.evidence import interval_note
+from kappatune.model.explanation import contributions
+from kappatune.model.kappa_model import LEARNT_AT_K, Judgement, at_temperature
 from kappatune.physics.slack import CLASSICAL_FROM
 from kappatune.structures import Rejection
 from kappatune.web.body import read_body, read_json

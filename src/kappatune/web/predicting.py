@@ -7,9 +7,9 @@ from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 from typing import NamedTuple
 
-from kappatune.model import Judgement
+from kappatune.model.kappa_model import Judgement
 from kappatune.structures import Crystal, Rejection
-from kappatune.web.coalesce import PIECE
+from kappatune.web.batching import PIECE
 from kappatune.web.limits import Limits
 from kappatune.web.reading import Reader, Upload, bounded, too_many_crystals
 from kappatune.web.schemas import Structure

@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from kappatune.contributions import Contributions
-from kappatune.model import Prediction
+from kappatune.model.explanation import Contributions
+from kappatune.model.kappa_model import Prediction
 from kappatune.structures import BadCrystal, Crystal, Rejection, check
 from kappatune.structures.crystal import atomic_number, element_symbol
 

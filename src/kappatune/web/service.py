@@ -11,9 +11,9 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from kappatune.evidence import Evidence, read_evidence
-from kappatune.model import KappaModel, UnknownFidelity, model_folder
-from kappatune.web.coalesce import Coalescer
+from kappatune.model.evidence import Evidence, read_evidence
+from kappatune.model.kappa_model import KappaModel, UnknownFidelity, model_folder
+from kappatune.web.batching import Coalescer
 from kappatune.web.explore import Scan
 from kappatune.web.library import Library, read_library
 from kappatune.web.limits import Gate, Limits

@@ -1,6 +1,0 @@
-"""AGL for any crystal: the Debye-Grüneisen workflow with an interatomic potential."""
-
-from kappatune.agl.batch import answer_all
-from kappatune.agl.workflow import AglAnswer, AglSettings, agl
-
-__all__ = ["AglAnswer", "AglSettings", "agl", "answer_all"]

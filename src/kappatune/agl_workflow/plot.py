@@ -1,0 +1,65 @@
+"""A figure of one crystal's AGL: E(V) with its fit, and kappa(T)."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+
+import numpy as np
+
+from kappatune.agl_workflow.workflow import AglAnswer
+from kappatune.errors import UserError
+from kappatune.physics.equation_of_state import Fit, fit_equation_of_state
+
+
+class CannotPlot(UserError):
+    """There is nothing to draw with."""
+
+
+def plot_answer(answer: AglAnswer, folder: Path, index: int, fit: Fit = "averaged") -> Path:
+    """Draw E(V) of an answered crystal, and kappa(T) from its `lowest_reliable_k` on.
+
+    Args:
+        answer: With a kappa.
+        folder: Made if it is not there.
+        index: Number of the crystal, which keeps the names of the files apart.
+        fit: The equation of state the answer was made with.
+
+    Returns:
+        The PNG.
+
+    Raises:
+        CannotPlot: matplotlib is not installed.
+    """
+    if importlib.util.find_spec("matplotlib") is None:
+        raise CannotPlot("figures need matplotlib: pip install 'kappatune[mlip]'")
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    n = answer.n_atoms or 1
+    volumes, energies = np.array(answer.curve_volumes_a3), np.array(answer.curve_energies_ev)
+    curve = fit_equation_of_state(volumes, energies, fit)
+    fine = np.linspace(volumes[0], volumes[-1], 300)
+    figure = Figure(figsize=(9, 3.8), layout="constrained")
+    FigureCanvasAgg(figure)
+    left, right = figure.subplots(1, 2)
+    left.plot(volumes / n, energies / n, "o", label=answer.potential)
+    left.plot(fine / n, curve.derivatives(fine)[0] / n, "-", label="fit")
+    if answer.volume_a3:
+        left.axvline(answer.volume_a3 / n, color="grey", linestyle=":", label="300 K")
+    left.set(xlabel="volume per atom, Å³", ylabel="energy per atom, eV")
+    left.legend()
+    lowest = answer.lowest_reliable_k or 0.0
+    temperatures, kappa = np.array(answer.temperatures_k), np.array(answer.kappa_by_temperature_w_mk)
+    right.plot(temperatures[temperatures >= lowest], kappa[temperatures >= lowest], "o-")
+    right.set(xlabel="temperature, K", ylabel="κ, W/(m K)", yscale="log")
+    right.set_title(f"from a third of the acoustic Debye temperature on: {lowest:.0f} K", fontsize="small")
+    figure.suptitle(
+        f"{answer.id} ({answer.formula}): κ {answer.kappa_w_mk:.3g} W/(m K) at 300 K, "
+        f"θ {answer.debye_temperature_k:.0f} K, γ {answer.gruneisen:.2f}, B {answer.bulk_modulus_gpa:.0f} GPa"
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{index:04d}-{re.sub(r'[^A-Za-z0-9._-]+', '_', answer.id)[:80]}.png"
+    figure.savefig(path, dpi=120)
+    return path

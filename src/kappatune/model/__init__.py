@@ -1,0 +1,1 @@
+"""Everything that answers: graphs, hosts, heads, domain, intervals, bundles, and `KappaModel`."""

@@ -1,0 +1,310 @@
+"""Heads: from a host's embedding to kappa, one head per rung of the ladder.
+
+Two compositions are known:
+
+- `direct`: each rung's head gives scaled kappa itself (the paper's way).
+- `debye`: the `agl` head gives the Debye temperature, the Grüneisen parameter and the moduli, and
+  kappa follows by the Slack formula (`kappatune.physics.slack`), as AFLOW's AGL values do; the head of
+  any other rung gives the correction to that kappa. Corrections never move what lies below them.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from typing import Literal, NamedTuple, cast
+
+import numpy as np
+import torch
+from ase.data import atomic_masses
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+from kappatune.model.graphs import GraphBatch
+from kappatune.model.hosts import Host
+from kappatune.physics.slack import GRUNEISEN_RANGE, ln_slack_kappa
+
+Target = Literal["ln", "log10_1p"]
+Composition = Literal["direct", "debye"]
+Property = Literal["debye_temperature_k", "gruneisen", "bulk_modulus_gpa", "shear_modulus_gpa"]
+
+PROPERTIES: tuple[Property, ...] = ("debye_temperature_k", "gruneisen", "bulk_modulus_gpa", "shear_modulus_gpa")
+"""What the `agl` head of a `debye` network gives, in this order."""
+
+BASE = "agl"
+"""The rung whose kappa is the Slack formula itself."""
+
+_N_DESCRIPTORS = 3
+_FARTHEST = 5.0
+_MASSES = torch.tensor(atomic_masses, dtype=torch.float32)
+_SMALLEST_KAPPA = 1e-4
+_LARGEST_KAPPA = 1e5
+
+
+class Standard(BaseModel):
+    """Mean and standard deviation of one quantity over the training data."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    mean: float = Field(allow_inf_nan=False)
+    std: float = Field(gt=0, allow_inf_nan=False)
+
+
+class TargetScaler(BaseModel):
+    """The one scale of the whole ladder: y = (t(kappa) - mean) / std.
+
+    Every stage and every prediction uses the same scaler, which travels inside the model: decoding
+    with another stage's scaler shifts kappa by a constant factor without any other sign.
+
+    Attributes:
+        transform: t; `ln` is ln(kappa), `log10_1p` is log10(kappa + 1) as in the paper.
+        mean: Mean of t over the training data of the first stage.
+        std: Standard deviation of t over the same.
+        properties: Mean and standard deviation of each transformed property (see `transform_properties`).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    transform: Target
+    mean: float = Field(allow_inf_nan=False)
+    std: float = Field(gt=0, allow_inf_nan=False)
+    properties: dict[Property, Standard] = {}
+
+    @classmethod
+    def fit(
+        cls, kappa: NDArray[np.float64], transform: Target, properties: NDArray[np.float64] | None = None
+    ) -> TargetScaler:
+        """Fit to training data.
+
+        Args:
+            kappa: (n,) W/(m K), all > 0.
+            transform: t.
+            properties: (n, 4) transformed `PROPERTIES`, NaN where unknown.
+        """
+        y = np.log(kappa) if transform == "ln" else np.log10(kappa + 1.0)
+        standards = {}
+        for name, values in zip(PROPERTIES, [] if properties is None else properties.T, strict=False):
+            known = values[np.isfinite(values)]
+            standards[name] = (
+                Standard(mean=float(known.mean()), std=float(known.std()) or 1.0)
+                if len(known)
+                else Standard(mean=0.0, std=1.0)
+            )
+        return cls(transform=transform, mean=float(y.mean()), std=float(y.std()) or 1.0, properties=standards)
+
+    def encode(self, kappa: Tensor) -> Tensor:
+        """Kappa in W/(m K) to the scale the network is trained on."""
+        return ((kappa.log() if self.transform == "ln" else (kappa + 1.0).log10()) - self.mean) / self.std
+
+    def decode(self, scaled: Tensor) -> Tensor:
+        """The inverse of `encode`: W/(m K), at most 10^5, fifty times diamond; `log10_1p` can fall below zero."""
+        y = scaled * self.std + self.mean
+        if self.transform == "ln":
+            return y.clamp(max=math.log(_LARGEST_KAPPA)).exp()
+        return 10.0 ** y.clamp(max=math.log10(_LARGEST_KAPPA)) - 1.0
+
+    def ln_kappa(self, scaled: Tensor) -> Tensor:
+        """Ln of the decoded kappa, which is taken as 10^-4 W/(m K) at least."""
+        return self.decode(scaled).clamp(min=_SMALLEST_KAPPA).log()
+
+    def encode_properties(self, transformed: Tensor) -> Tensor:
+        """Transformed properties (n, 4) to zero mean and unit spread."""
+        mean, std = self._standards(transformed)
+        return (transformed - mean) / std
+
+    def decode_properties(self, scaled: Tensor) -> Tensor:
+        """The inverse of `encode_properties`."""
+        mean, std = self._standards(scaled)
+        return scaled * std + mean
+
+    def _standards(self, like: Tensor) -> tuple[Tensor, Tensor]:
+        standards = [self.properties[name] for name in PROPERTIES]
+        return like.new_tensor([s.mean for s in standards]), like.new_tensor([s.std for s in standards])
+
+
+class Head(nn.Module):
+    """A multilayer perceptron with ReLU on the standardised input.
+
+    Attributes:
+        centre: (d,) mean of the input over the training crystals the head first saw.
+        spread: (d,) its standard deviation there; never zero.
+    """
+
+    centre: Tensor
+    spread: Tensor
+
+    def __init__(self, size_in: int, widths: Sequence[int], size_out: int) -> None:
+        super().__init__()
+        self.register_buffer("centre", torch.zeros(size_in))
+        self.register_buffer("spread", torch.ones(size_in))
+        sizes = [size_in, *widths, size_out]
+        self.layers = nn.ModuleList([nn.Linear(a, b) for a, b in itertools.pairwise(sizes)])
+
+    def standardise(self, inputs: Tensor) -> None:
+        """Take centre and spread from the (n, d) inputs of training crystals."""
+        self.centre.copy_(inputs.mean(dim=0))
+        self.spread.copy_(inputs.std(dim=0).clamp(min=1e-3))
+
+    def standardised(self, inputs: Tensor) -> Tensor:
+        """(n, d) inputs in standard deviations from the centre."""
+        return (inputs - self.centre) / self.spread
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """(n, d) to (n, size_out)."""
+        x = self.standardised(inputs)
+        for layer in self.layers[:-1]:
+            x = torch.relu(layer(x))
+        return self.layers[-1](x)
+
+
+class Correction(Head):
+    """A head of a small rung, which begins at zero: what is to be added, and the ln of its standard deviation.
+
+    An input farther than five standard deviations from the centre counts as five: beyond what was seen, the
+    correction does not run away.
+    """
+
+    def __init__(self, size_in: int, widths: Sequence[int]) -> None:
+        super().__init__(size_in, widths, 2)
+        last = cast(nn.Linear, self.layers[-1])
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+
+    def standardised(self, inputs: Tensor) -> Tensor:
+        """(n, d) inputs in standard deviations from the centre, at most five."""
+        return super().standardised(inputs).clamp(-_FARTHEST, _FARTHEST)
+
+
+class Outputs(NamedTuple):
+    """What a network says of n crystals.
+
+    Attributes:
+        scaled: (n,) kappa on the ladder's scale.
+        properties: (n, 4) transformed `PROPERTIES`, if the composition knows them.
+        spread: (n,) standard deviation of `scaled` as the correction itself judges it, on the same scale; None
+            where no correction was made.
+    """
+
+    scaled: Tensor
+    properties: Tensor | None = None
+    spread: Tensor | None = None
+
+
+class KappaNetwork(nn.Module):
+    """A host and its heads: one member of an ensemble.
+
+    Attributes:
+        host: Gives the embedding.
+        heads: One `Head` per fidelity, by name.
+        level: Which of the host's embeddings the heads take.
+        widths: Hidden layers of the heads.
+        composition: How kappa comes from the heads.
+        scaler: The scale of the targets.
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        *,
+        level: str,
+        widths: Sequence[int],
+        composition: Composition,
+        scaler: TargetScaler,
+        fidelities: Sequence[str] = (),
+    ) -> None:
+        super().__init__()
+        if level not in host.embedding_sizes:
+            raise ValueError(f"the host offers the embeddings {', '.join(host.embedding_sizes)}, not '{level}'")
+        self.host = host
+        self.level = level
+        self.widths = tuple(widths)
+        self.composition = composition
+        self.scaler = scaler
+        self.heads = nn.ModuleDict({fidelity: self.new_head(fidelity) for fidelity in fidelities})
+
+    @property
+    def embedding_size(self) -> int:
+        """Length of the host's embedding, without the descriptors."""
+        return self.host.embedding_sizes[self.level]
+
+    def new_head(self, fidelity: str) -> Head:
+        """A head with random weights for one rung."""
+        size = self.embedding_size
+        if self.composition == "direct":
+            return Head(size, self.widths, 1)
+        if fidelity == BASE:
+            return Head(size + _N_DESCRIPTORS, self.widths, len(PROPERTIES))
+        given = len(self.host.given_columns(self.level))
+        return Correction(given + _N_DESCRIPTORS + len(PROPERTIES) + 1, self.widths)
+
+    def features(self, batch: GraphBatch) -> Tensor:
+        """What the heads take of each crystal: (n, d) embedding, in `debye` followed by `descriptors`."""
+        embedding = self.host.embed(batch, self.level)
+        return embedding if self.composition == "direct" else torch.cat([embedding, descriptors(batch)], dim=1)
+
+    def head_inputs(self, features: Tensor, fidelity: str) -> Tensor:
+        """What the head of one rung takes of the features.
+
+        The `agl` head takes all. A correction takes what no training moves (`Host.given_columns`), the descriptors,
+        and what the `agl` rung says.
+        """
+        if self.composition == "direct" or fidelity == BASE:
+            return features
+        base = self._debye(features)
+        said = self.scaler.encode_properties(cast(Tensor, base.properties))
+        given = self.host.given_columns(self.level)
+        parts = [features[:, given.start : given.stop], features[:, -_N_DESCRIPTORS:], said, base.scaled[:, None]]
+        return torch.cat(parts, dim=1)
+
+    def forward(self, crystals: GraphBatch | Tensor, fidelity: str) -> Outputs:
+        """One rung's answer, from graphs or from features made earlier."""
+        features = crystals if isinstance(crystals, Tensor) else self.features(crystals)
+        if self.composition == "direct":
+            return Outputs(self.heads[fidelity](features)[:, 0])
+        base = self._debye(features)
+        if fidelity == BASE:
+            return base
+        correction, ln_spread = self.heads[fidelity](self.head_inputs(features, fidelity)).unbind(dim=1)
+        return Outputs(base.scaled + correction, base.properties, ln_spread.exp())
+
+    def _debye(self, features: Tensor) -> Outputs:
+        ln_mass, ln_volume, ln_n = features[:, -_N_DESCRIPTORS:].unbind(dim=1)
+        properties = self.scaler.decode_properties(self.heads[BASE](features))
+        ln_theta = properties[:, 0] - 0.5 * ln_mass + ln_volume / 6.0
+        ln_kappa = ln_slack_kappa(ln_theta, properties[:, 1].clamp(*GRUNEISEN_RANGE), ln_mass, ln_volume, ln_n)
+        return Outputs((ln_kappa - self.scaler.mean) / self.scaler.std, properties)
+
+
+def descriptors(batch: GraphBatch) -> Tensor:
+    """(n, 3): ln of mean mass (u), volume per atom (Å^3) and atoms in the primitive cell."""
+    zeros = batch.multiplicity.new_zeros(batch.n_crystals)
+    masses = _MASSES.to(batch.multiplicity.device)[batch.numbers]
+    mass = zeros.index_add(0, batch.crystal, batch.multiplicity * masses)
+    n_atoms = zeros.index_add(0, batch.crystal, batch.multiplicity)
+    return torch.stack([mass / n_atoms, batch.volume_per_atom, batch.n_primitive], dim=1).log()
+
+
+def transform_properties(properties: Tensor, descriptors: Tensor) -> Tensor:
+    """Properties to what the `agl` head predicts.
+
+    A Debye temperature goes as sqrt(B v^(1/3) / m), so mass and volume are divided out and the head is
+    left with the stiffness: ln theta + ln(m)/2 - ln(v)/6; the Grüneisen parameter stays; moduli by ln.
+
+    Args:
+        properties: (n, 4) `PROPERTIES` in their units, NaN where unknown.
+        descriptors: (n, 3) of `descriptors`.
+
+    Returns:
+        (n, 4); NaN where unknown or not positive.
+    """
+    positive = torch.where(properties > 0, properties, torch.nan)
+    ln_mass, ln_volume = descriptors[:, 0], descriptors[:, 1]
+    stiffness = positive[:, 0].log() + 0.5 * ln_mass - ln_volume / 6.0
+    return torch.stack([stiffness, positive[:, 1], positive[:, 2].log(), positive[:, 3].log()], dim=1)
+
+
+def debye_temperature(properties: Tensor, descriptors: Tensor) -> Tensor:
+    """(n,) Debye temperature of the primitive cell, K, from `Outputs.properties`."""
+    return (properties[:, 0] - 0.5 * descriptors[:, 0] + descriptors[:, 1] / 6.0).exp()

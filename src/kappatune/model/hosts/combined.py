@@ -1,0 +1,82 @@
+"""Several hosts as one: their embeddings side by side, each from the bonds within its own cutoff."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from kappatune.model.graphs import GraphBatch
+from kappatune.model.hosts.base import Host
+
+
+class CombinedHost(Host):
+    """Hosts that look at the same crystals.
+
+    The graphs are built once, with the largest cutoff; a host that sees less far gets fewer of the bonds.
+    Embeddings: the levels that all parts offer.
+
+    Attributes:
+        parts: The hosts; a recipe freezes the first by `host.parts.0`.
+    """
+
+    architecture = "combined"
+
+    def __init__(self, parts: Sequence[Host]) -> None:
+        super().__init__()
+        self.parts = nn.ModuleList(parts)
+        self.cutoff_angstrom = max(part.cutoff_angstrom for part in parts)
+        shared = [level for level in parts[0].embedding_sizes if all(level in p.embedding_sizes for p in parts)]
+        self.embedding_sizes = {level: sum(p.embedding_sizes[level] for p in parts) for level in shared}
+
+    @property
+    def hosts(self) -> list[Host]:
+        """The parts, in order."""
+        return [part for part in self.parts if isinstance(part, Host)]
+
+    @property
+    def supported_elements(self) -> frozenset[int]:
+        """Atomic numbers that every part can embed."""
+        return frozenset.intersection(*(part.supported_elements for part in self.hosts))
+
+    def describe(self) -> dict[str, Any]:
+        """Architecture and settings of each part."""
+        return {"parts": [{"architecture": p.architecture, "settings": p.describe()} for p in self.hosts]}
+
+    @classmethod
+    def from_description(cls, description: dict[str, Any]) -> CombinedHost:
+        """The inverse of `describe`; weights are random."""
+        from kappatune.model.hosts.weights import ARCHITECTURES
+
+        return cls([ARCHITECTURES[p["architecture"]].from_description(p["settings"]) for p in description["parts"]])
+
+    def given_columns(self, level: str) -> range:
+        """Columns of the first part without weights to train; without such a part, all of them."""
+        start = 0
+        for part in self.hosts:
+            size = part.embedding_sizes[level]
+            if not list(part.parameters()):
+                return range(start, start + size)
+            start += size
+        return range(start)
+
+    def embed(self, batch: GraphBatch, level: str = "pooled") -> Tensor:
+        """Embed crystals as (n_crystals, embedding_sizes[level])."""
+        within = {self.cutoff_angstrom: batch}
+        embeddings = []
+        for part in self.hosts:
+            cutoff = part.cutoff_angstrom
+            if cutoff not in within:
+                within[cutoff] = bonds_within(batch, cutoff)
+            embeddings.append(part.embed(within[cutoff], level))
+        return torch.cat(embeddings, dim=1)
+
+
+def bonds_within(batch: GraphBatch, cutoff_angstrom: float) -> GraphBatch:
+    """The same crystals with the bonds of at most `cutoff_angstrom`, Å."""
+    near = batch.distance <= cutoff_angstrom
+    edges = {name: getattr(batch, name)[near] for name in ("source", "target", "distance", "weight")}
+    return replace(batch, **edges)

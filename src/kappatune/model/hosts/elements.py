@@ -1,0 +1,79 @@
+"""Statistics of elemental properties over a crystal's atoms: what a composition alone says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor
+
+from kappatune.model.graphs import GraphBatch
+from kappatune.model.hosts.base import Host
+
+
+class ElementSettings(BaseModel):
+    """What the table holds.
+
+    Attributes:
+        elements: Atomic number of each row.
+        properties: Name of each column.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    elements: tuple[int, ...]
+    properties: tuple[str, ...]
+
+
+class ElementStatistics(Host):
+    """Mean, standard deviation, least and greatest of each elemental property over the atoms of a crystal.
+
+    Nothing is learnt: the table of properties takes the place of weights. Bonds play no part.
+    Embedding: `pooled`, the four statistics one after the other.
+
+    Attributes:
+        table: (n_elements, n_properties) properties, each scaled to zero mean and unit spread over the elements.
+    """
+
+    architecture = "element-statistics"
+    cutoff_angstrom = 0.0
+    table: Tensor
+    element_row: Tensor
+
+    def __init__(self, settings: ElementSettings) -> None:
+        super().__init__()
+        self.settings = settings
+        row = torch.full((120,), -1, dtype=torch.int64)
+        row[list(settings.elements)] = torch.arange(len(settings.elements))
+        self.register_buffer("element_row", row, persistent=False)
+        self.register_buffer("table", torch.zeros(len(settings.elements), len(settings.properties)))
+        self.embedding_sizes = {"pooled": 4 * len(settings.properties)}
+
+    @property
+    def supported_elements(self) -> frozenset[int]:
+        """Atomic numbers with a row in the table."""
+        return frozenset(self.settings.elements)
+
+    def describe(self) -> dict[str, Any]:
+        """Settings from which `from_description` rebuilds the network, without the table's values."""
+        return self.settings.model_dump(mode="json")
+
+    @classmethod
+    def from_description(cls, description: dict[str, Any]) -> ElementStatistics:
+        """Rebuild from `describe`; the table is zero."""
+        return cls(ElementSettings.model_validate(description))
+
+    def embed(self, batch: GraphBatch, level: str = "pooled") -> Tensor:
+        """Embed crystals as (n_crystals, 4 n_properties) float32."""
+        values = self.table[self.element_row[batch.numbers]]
+        amount = batch.multiplicity[:, None]
+        zeros = values.new_zeros(batch.n_crystals, values.shape[1])
+        n_atoms = zeros[:, :1].index_add(0, batch.crystal, amount)
+        mean = zeros.index_add(0, batch.crystal, amount * values) / n_atoms
+        square = (values - mean[batch.crystal]).square()
+        spread = (zeros.index_add(0, batch.crystal, amount * square) / n_atoms).sqrt()
+        where = batch.crystal[:, None].expand_as(values)
+        least = zeros.scatter_reduce(0, where, values, "amin", include_self=False)
+        greatest = zeros.scatter_reduce(0, where, values, "amax", include_self=False)
+        return torch.cat([mean, spread, least, greatest], dim=1)

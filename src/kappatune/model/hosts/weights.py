@@ -1,0 +1,163 @@
+"""Host files: one safetensors file with the tensors and, in its header, a card that rebuilds the network.
+
+Weights load strictly. A tensor that is missing, unexpected or of another shape is an error that
+names it: a silent mismatch would leave a network random and look like a bad result.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from kappatune.errors import UserError
+from kappatune.model.hosts import matgl
+from kappatune.model.hosts.base import Host
+from kappatune.model.hosts.combined import CombinedHost
+from kappatune.model.hosts.elements import ElementStatistics
+from kappatune.model.hosts.megnet import MEGNet
+from kappatune.storage import ASSETS
+
+ARCHITECTURES: dict[str, type[Host]] = {host.architecture: host for host in (MEGNet, ElementStatistics, CombinedHost)}
+"""Every host architecture by name. To add one: its file, a line here, and the inherited tests."""
+
+HostName = str | Path | Sequence[str | Path]
+"""A shipped host's name or the path of a file; or several, to be combined."""
+
+SHIPPED = ASSETS / "hosts"
+_CARD = "kappatune_host"
+
+
+class BadWeights(UserError):
+    """A weights file that does not fit; the message says which tensors."""
+
+
+class HostCard(BaseModel):
+    """What a host file says about itself.
+
+    Attributes:
+        schema_version: Version of this card.
+        name: Name of the host.
+        architecture: Key of `ARCHITECTURES`.
+        settings: What `Host.from_description` takes.
+        source: Where the weights come from.
+        licence: Their licence.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    schema_version: Literal[1] = 1
+    name: str
+    architecture: str
+    settings: dict[str, Any]
+    source: str
+    licence: str
+
+
+def shipped_hosts() -> list[str]:
+    """Names of the hosts that come with the package."""
+    return sorted(path.stem for path in SHIPPED.glob("*.safetensors"))
+
+
+def load_host(name: HostName) -> Host:
+    """Load a host with its weights.
+
+    Args:
+        name: A shipped host's name, or a path: a host file of ours or a MEGNet formation-energy
+            file as matgl published it; several of them are combined.
+
+    Raises:
+        BadWeights: No such host, or tensors that do not fit.
+    """
+    if not isinstance(name, str | Path):
+        return CombinedHost([load_host(part) for part in name]).eval()
+    card, tensors = _read(name)
+    host = new_host(card)
+    load_strictly(host, tensors, str(name))
+    return host.eval()
+
+
+def read_host_card(name: HostName) -> HostCard:
+    """The card of a host file, or of several that are combined, without building the network."""
+    if isinstance(name, str | Path):
+        return _read(name)[0]
+    cards = [_read(part)[0] for part in name]
+    return HostCard(
+        name=" + ".join(card.name for card in cards),
+        architecture=CombinedHost.architecture,
+        settings={"parts": [{"architecture": card.architecture, "settings": card.settings} for card in cards]},
+        source="; ".join(card.source for card in cards),
+        licence="; ".join(sorted({card.licence for card in cards})),
+    )
+
+
+def new_host(card: HostCard) -> Host:
+    """The network a card describes, with random weights."""
+    if card.architecture not in ARCHITECTURES:
+        raise BadWeights(f"unknown host architecture '{card.architecture}': known are {', '.join(ARCHITECTURES)}")
+    return ARCHITECTURES[card.architecture].from_description(card.settings)
+
+
+def save_host(host: Host, path: Path, *, name: str, source: str, licence: str) -> None:
+    """Write a host file."""
+    card = HostCard(name=name, architecture=host.architecture, settings=host.describe(), source=source, licence=licence)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tensors = {key: value.contiguous() for key, value in host.state_dict().items()}
+    save_file(tensors, path, metadata={_CARD: card.model_dump_json()})
+
+
+def load_strictly(module: nn.Module, tensors: Mapping[str, Tensor], origin: str) -> None:
+    """Load tensors into a module, all of them and no other.
+
+    Raises:
+        BadWeights: A tensor is missing, unexpected, of another shape, or not finite.
+    """
+    expected = module.state_dict()
+    faults = [f"missing {name}" for name in expected if name not in tensors]
+    faults += [f"unexpected {name}" for name in tensors if name not in expected]
+    for name in expected.keys() & tensors.keys():
+        if expected[name].shape != tensors[name].shape:
+            faults.append(f"{name} has shape {tuple(tensors[name].shape)}, not {tuple(expected[name].shape)}")
+        elif not torch.isfinite(tensors[name]).all():
+            faults.append(f"{name} holds values that are not finite")
+    if faults:
+        shown = "; ".join(sorted(faults)[:5]) + (f"; and {len(faults) - 5} more" if len(faults) > 5 else "")
+        raise BadWeights(f"{origin}: the weights do not fit the network: {shown}")
+    module.load_state_dict(dict(tensors), strict=True)
+
+
+def _read(name: str | Path) -> tuple[HostCard, dict[str, Tensor]]:
+    shipped = SHIPPED / f"{name}.safetensors"
+    path = shipped if shipped.is_file() else Path(name).expanduser()
+    if not path.is_file():
+        raise BadWeights(f"no host '{name}': neither a file nor one of the shipped {', '.join(shipped_hosts())}")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {key: file.get_tensor(key) for key in file.keys()}
+    except SafetensorError as error:
+        raise BadWeights(f"{path}: not a readable safetensors file ({error})") from error
+    if _CARD in metadata:
+        try:
+            return HostCard.model_validate(json.loads(metadata[_CARD])), tensors
+        except ValueError as error:
+            raise BadWeights(f"{path}: its card does not fit this version: {error}") from error
+    if matgl.recognises(tensors):
+        settings, renamed = matgl.convert(tensors)
+        source = f"matgl file {path.name}"
+        card = HostCard(
+            name=path.stem,
+            architecture=MEGNet.architecture,
+            settings=settings.model_dump(mode="json"),
+            source=source,
+            licence="BSD-3-Clause (matgl)",
+        )
+        return card, renamed
+    raise BadWeights(f"{path}: neither a kappatune host file nor a MEGNet of matgl: its header has no card")

@@ -1,0 +1,158 @@
+"""What Lightning trains in a stage: loss, errors and optimiser of a network, or of a host that is pretrained."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, cast
+
+import lightning.pytorch as pl
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from kappatune.model.graphs import GraphBatch
+from kappatune.model.heads import BASE, PROPERTIES, Head, KappaNetwork, Outputs
+from kappatune.model.hosts import Host
+from kappatune.training.recipe import BadRun, Stage
+
+_PRETRAINING_WIDTHS = (64,)
+Item = tuple[GraphBatch | Tensor, Tensor, Tensor]
+"""Graphs or features; kappa (n,), or the column a stage pretrains on; transformed properties (n, 4)."""
+
+
+class StageModule(pl.LightningModule):
+    """Loss, optimiser and validation of one stage."""
+
+    def __init__(self, network: nn.Module, stage: Stage, fidelity: str) -> None:
+        super().__init__()
+        self.network = network
+        self.stage = stage
+        self.fidelity = fidelity
+        self.averaged = (
+            AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(stage.average)) if stage.average else None
+        )
+        self.best_error = math.inf
+        self.best_epoch = 0
+        self.best_weights: dict[str, Tensor] = {}
+        self._errors: list[Tensor] = []
+
+    @property
+    def judged(self) -> nn.Module:
+        """The network that is validated and kept: the running average, where there is one."""
+        return self.averaged.module if self.averaged is not None else self.network
+
+    def training_step(self, batch: Item, batch_index: int) -> Tensor:
+        """Loss of one batch."""
+        crystals, kappa, properties = batch
+        loss = self._loss(crystals, kappa, properties)
+        if not torch.isfinite(loss):
+            raise BadRun(
+                f"stage '{self.stage.name}', epoch {self.current_epoch + 1}: the loss is no longer finite: "
+                "lower learning_rate or set gradient_clip"
+            )
+        self.log("loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(kappa))
+        return loss
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        """Let the running average follow."""
+        if self.averaged is not None:
+            self.averaged.update_parameters(self.network)
+
+    def validation_step(self, batch: Item, batch_index: int) -> None:
+        """Collect errors."""
+        crystals, kappa, _ = batch
+        self._errors.append(self._error(crystals, kappa))
+
+    def on_validation_epoch_end(self) -> None:
+        """Remember the weights of the best epoch so far."""
+        error = cast(Tensor, self.all_gather(torch.cat(self._errors))).mean()
+        self._errors.clear()
+        self.log("validation_error", error, prog_bar=True)
+        if float(error) < self.best_error:
+            self.best_error = float(error)
+            self.best_epoch = self.current_epoch + 1
+            self.best_weights = {k: v.detach().cpu().clone() for k, v in self.judged.state_dict().items()}
+
+    def keep_best(self) -> None:
+        """Put the weights that are kept into the network."""
+        weights = self.best_weights or self.judged.state_dict()
+        self.network.load_state_dict({k: v.cpu() for k, v in weights.items()}, strict=True)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Store the best epoch beside the state of the loop."""
+        checkpoint["best"] = {"error": self.best_error, "epoch": self.best_epoch, "weights": self.best_weights}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take the best epoch back."""
+        best = checkpoint["best"]
+        self.best_error, self.best_epoch, self.best_weights = best["error"], best["epoch"], best["weights"]
+
+    def configure_optimizers(self) -> Any:
+        """AdamW on what is not frozen."""
+        stage = self.stage
+        trained = [p for p in self.network.parameters() if p.requires_grad]
+        optimiser = torch.optim.AdamW(trained, lr=stage.learning_rate, weight_decay=stage.weight_decay, fused=True)
+        if stage.schedule == "constant":
+            return optimiser
+        if stage.schedule == "cosine":
+            schedule: Any = torch.optim.lr_scheduler.CosineAnnealingLR(
+                optimiser, T_max=stage.epochs, eta_min=0.01 * stage.learning_rate
+            )
+            return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "epoch"}}
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimiser,
+            max_lr=stage.learning_rate,
+            total_steps=int(self.trainer.estimated_stepping_batches),
+            pct_start=0.2,
+        )
+        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _error(self, crystals: GraphBatch | Tensor, kappa: Tensor) -> Tensor:
+        """|ln kappa| errors of the judged network."""
+        scaler = cast(KappaNetwork, self.network).scaler
+        return (scaler.ln_kappa(self.judged(crystals, self.fidelity).scaled) - kappa.log()).abs()
+
+    def _loss(self, crystals: GraphBatch | Tensor, kappa: Tensor, properties: Tensor) -> Tensor:
+        outputs: Outputs = self.network(crystals, self.fidelity)
+        scaler, weights = cast(KappaNetwork, self.network).scaler, self.stage.loss_weights
+        if self.stage.loss == "mape":
+            return ((scaler.decode(outputs.scaled) - kappa).abs() / kappa).mean()
+        loss = weights.get("kappa", 0.0) * self._distance(outputs.scaled, scaler.encode(kappa)).mean()
+        if outputs.properties is not None and self.fidelity == BASE:
+            known = torch.isfinite(properties)
+            weight = kappa.new_tensor([weights.get(name, 0.0) for name in PROPERTIES]) * known
+            target = scaler.encode_properties(torch.where(known, properties, outputs.properties.detach()))
+            distance = self._distance(scaler.encode_properties(outputs.properties), target)
+            loss = loss + (weight * distance).sum() / len(kappa)
+        return loss
+
+    def _distance(self, predicted: Tensor, target: Tensor) -> Tensor:
+        losses = {"l1": nn.functional.l1_loss, "smooth_l1": nn.functional.smooth_l1_loss}
+        return losses[self.stage.loss](predicted, target, reduction="none")
+
+
+class Pupil(nn.Module):
+    """A host with a head for the column it is pretrained on."""
+
+    def __init__(self, host: Host, level: str, mean: float, std: float) -> None:
+        super().__init__()
+        self.host = host
+        self.level = level
+        self.mean = mean
+        self.std = std
+        self.head = Head(host.embedding_sizes[level], _PRETRAINING_WIDTHS, 1)
+
+    def forward(self, batch: GraphBatch) -> Tensor:
+        """(n,) the column, in its unit."""
+        return self.mean + self.std * self.head(self.host.embed(batch, self.level))[:, 0]
+
+
+class PretrainingModule(StageModule):
+    """A stage that teaches the host a column; what is learnt in its head is thrown away."""
+
+    def _error(self, crystals: GraphBatch | Tensor, kappa: Tensor) -> Tensor:
+        return (self.judged(crystals) - kappa).abs()
+
+    def _loss(self, crystals: GraphBatch | Tensor, kappa: Tensor, properties: Tensor) -> Tensor:
+        std = cast(Pupil, self.network).std
+        return self._distance(self.network(crystals) / std, kappa / std).mean()

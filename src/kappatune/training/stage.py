@@ -1,0 +1,305 @@
+"""One stage of the ladder for one member: Lightning runs the loop."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import lightning.pytorch as pl
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import Callback, EarlyStopping, RichProgressBar
+from lightning.pytorch.loggers import CSVLogger
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from kappatune.model.graphs import CrystalGraphs
+from kappatune.model.heads import BASE, Correction, KappaNetwork
+from kappatune.training.checkpoint import SafetensorsCheckpointIO
+from kappatune.training.lightning_modules import Item, PretrainingModule, Pupil, StageModule
+from kappatune.training.recipe import Stage
+
+CHECKPOINT_SECONDS = 15.0
+"""A checkpoint is written at the end of an epoch when the last one is older than this."""
+
+_VALIDATION_BATCH = 512
+
+
+@dataclass(frozen=True)
+class StageData:
+    """The labelled crystals of a stage, ready for the network.
+
+    Attributes:
+        graphs: Graphs of the crystals.
+        kappa: (n,) W/(m K).
+        properties: (n, 4) transformed properties (`kappatune.model.heads.transform_properties`), NaN where unknown.
+        formulas: (n,) reduced formulas; rows of one formula are never split.
+        pretraining: (n,) values of the column a stage pretrains on, in its unit; None otherwise.
+    """
+
+    graphs: CrystalGraphs
+    kappa: NDArray[np.float64]
+    properties: NDArray[np.float64]
+    formulas: Sequence[str]
+    pretraining: NDArray[np.float64] | None = None
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """How a stage went for one member.
+
+    Attributes:
+        epochs: Epochs run.
+        best_epoch: Epoch whose weights were kept, counted from 1.
+        validation_error: Mean |ln kappa| error on the inner validation part at that epoch, if there is one; of a stage
+            that pretrains the mean absolute error of its column.
+        n_train: Crystals fitted.
+        n_validation: Crystals of the inner validation part.
+        seconds: Wall time of this run of the stage.
+    """
+
+    epochs: int
+    best_epoch: int
+    validation_error: float | None
+    n_train: int
+    n_validation: int
+    seconds: float
+
+
+def climb_stage(
+    network: KappaNetwork,
+    stage: Stage,
+    fidelity: str,
+    data: StageData,
+    *,
+    seed: int,
+    folder: Path,
+    progress: bool = True,
+) -> StageResult:
+    """Fit one rung in place, going on from a checkpoint in `folder` if there is one.
+
+    Args:
+        network: Member to fit; its head for `fidelity` exists.
+        stage: What the recipe says.
+        fidelity: Rung that is fitted.
+        data: All training data of the stage; the inner validation part is cut from it.
+        seed: Decides the inner validation part and the order of the crystals.
+        folder: Where the log and the checkpoint go.
+        progress: Show a progress bar on stderr.
+
+    Returns:
+        What happened; `network` holds the weights that were kept, all trainable again.
+    """
+    started = time.monotonic()
+    train, validation = split_by_formula(data.formulas, stage.validation.fraction if stage.validation else 0.0, seed)
+    freeze(network, frozen_prefixes(network, stage, fidelity))
+    source: CrystalGraphs | Tensor = data.graphs
+    if not any(p.requires_grad for p in network.host.parameters()):
+        source = all_features(network, data.graphs)
+    module, target = _module(network, stage, fidelity, data, train, seed)
+    properties = torch.from_numpy(data.properties).float()
+    loader: DataLoader[Item] = DataLoader(
+        _Crystals(source, target, properties, train),
+        batch_size=stage.batch_size,
+        sampler=_Shuffle(len(train), seed),
+        collate_fn=_as_it_is,
+    )
+    validation_loader = DataLoader(
+        _Crystals(source, target, properties, validation), batch_size=_VALIDATION_BATCH, collate_fn=_as_it_is
+    )
+    callbacks: list[Callback] = [_Checkpoint(folder)]
+    if stage.validation and stage.validation.patience and len(validation):
+        patience = stage.validation.patience
+        callbacks.append(EarlyStopping("validation_error", patience=patience, check_on_train_epoch_end=False))
+    if progress:
+        callbacks.append(RichProgressBar(leave=False, console_kwargs={"stderr": True}))
+    folder.mkdir(parents=True, exist_ok=True)
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="lightning")
+        trainer = pl.Trainer(
+            max_epochs=stage.epochs,
+            accelerator="auto",
+            strategy="ddp_find_unused_parameters_true" if torch.cuda.device_count() > 1 else "auto",
+            logger=CSVLogger(folder.parent, name=folder.name, version=_next_log(folder), flush_logs_every_n_steps=50),
+            callbacks=callbacks,
+            plugins=[SafetensorsCheckpointIO()],
+            enable_checkpointing=False,
+            enable_progress_bar=progress,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            log_every_n_steps=50,
+            gradient_clip_val=stage.gradient_clip,
+        )
+        checkpoint = folder / _Checkpoint.FILE
+        trainer.fit(
+            module,
+            loader,
+            validation_loader if len(validation) else None,
+            ckpt_path=checkpoint if checkpoint.exists() else None,
+            weights_only=True,
+        )
+    module.keep_best()
+    _judge_spread(network, fidelity, source, data, validation if len(validation) else train)
+    for parameter in network.parameters():
+        parameter.requires_grad_(True)
+    network.to("cpu").eval()
+    return StageResult(
+        epochs=trainer.current_epoch,
+        best_epoch=module.best_epoch or trainer.current_epoch,
+        validation_error=module.best_error if math.isfinite(module.best_error) else None,
+        n_train=len(train),
+        n_validation=len(validation),
+        seconds=time.monotonic() - started,
+    )
+
+
+def _judge_spread(
+    network: KappaNetwork, fidelity: str, source: CrystalGraphs | Tensor, data: StageData, rows: NDArray[np.int64]
+) -> None:
+    """Let a correction say how far it is off: the same everywhere, its root mean square error on some rows."""
+    if fidelity not in network.heads or not isinstance(head := network.heads[fidelity], Correction):
+        return
+    network.to("cpu").eval()
+    with torch.no_grad():
+        crystals = source[rows] if isinstance(source, Tensor) else source.batch(rows)
+        truth = network.scaler.encode(torch.from_numpy(data.kappa[rows]).float())
+        error = (network(crystals, fidelity).scaled - truth).square().mean().sqrt()
+        cast(nn.Linear, head.layers[-1]).bias[1] = error.clamp(min=1e-3).log()
+
+
+def _module(
+    network: KappaNetwork, stage: Stage, fidelity: str, data: StageData, train: NDArray[np.int64], seed: int
+) -> tuple[StageModule, Tensor]:
+    """What is trained, and its targets."""
+    if data.pretraining is None:
+        return StageModule(network, stage, fidelity), torch.from_numpy(data.kappa).float()
+    values = data.pretraining[train]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        pupil = Pupil(network.host, network.level, float(values.mean()), float(values.std()) or 1.0)
+    return PretrainingModule(pupil, stage, fidelity), torch.from_numpy(data.pretraining).float()
+
+
+class _Checkpoint(Callback):
+    """Writes the state of the loop at the end of an epoch, not more often than `CHECKPOINT_SECONDS`.
+
+    An epoch that stops the stage early is not stored: the wish to stop is not part of a checkpoint, so a
+    resumed run repeats that epoch and stops again.
+    """
+
+    FILE = "checkpoint.safetensors"
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / self.FILE
+        self.written = time.monotonic()
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if not trainer.should_stop and time.monotonic() - self.written >= CHECKPOINT_SECONDS:
+            trainer.save_checkpoint(self.path)
+            self.written = time.monotonic()
+
+
+class _Crystals(Dataset[Item]):
+    """Crystals by index; a list of indices gives one batch."""
+
+    def __init__(
+        self, source: CrystalGraphs | Tensor, kappa: Tensor, properties: Tensor, indices: NDArray[np.int64]
+    ) -> None:
+        self.source = source
+        self.kappa = kappa
+        self.properties = properties
+        self.indices = indices
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitems__(self, positions: list[int]) -> Item:
+        chosen = self.indices[positions]
+        crystals = self.source[chosen] if isinstance(self.source, Tensor) else self.source.batch(chosen)
+        return crystals, self.kappa[chosen], self.properties[chosen]
+
+
+class _Shuffle(Sampler[int]):
+    """A new order each epoch that depends on seed and epoch alone, so that a resumed run sees the same."""
+
+    def __init__(self, n: int, seed: int) -> None:
+        self.n = n
+        self.seed = seed
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.n
+
+    def __iter__(self) -> Iterator[int]:
+        order = np.random.default_rng([self.seed, self.epoch]).permutation(self.n)
+        return iter(order.tolist())
+
+
+def split_by_formula(
+    formulas: Sequence[str], fraction: float, seed: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Cut rows in two so that no formula stands on both sides.
+
+    Args:
+        formulas: (n,) reduced formulas.
+        fraction: Part of the distinct formulas that goes to the second side.
+        seed: Of the draw.
+
+    Returns:
+        Row indices of the two sides, ascending. With a positive fraction and two formulas or more, neither
+        side is empty.
+    """
+    names, group = np.unique(np.asarray(formulas), return_inverse=True)
+    n_held = min(max(1, round(fraction * len(names))), len(names) - 1) if fraction > 0 else 0
+    held = np.random.default_rng([seed, 7]).permutation(len(names))[:n_held]
+    is_held = np.isin(group, held)
+    return np.flatnonzero(~is_held), np.flatnonzero(is_held)
+
+
+def frozen_prefixes(network: KappaNetwork, stage: Stage, fidelity: str) -> tuple[str, ...]:
+    """What stays as it is: the recipe's wish, other rungs' heads, and everything below a correction."""
+    others = tuple(f"heads.{name}" for name in network.heads if name != fidelity)
+    correction = network.composition == "debye" and fidelity != BASE and not stage.pretrain
+    return (*stage.frozen, *others, *(("host",) if correction else ()))
+
+
+def freeze(network: KappaNetwork, prefixes: Sequence[str]) -> None:
+    """Keep the parameters whose names begin with one of the prefixes from changing."""
+    for name, parameter in network.named_parameters():
+        parameter.requires_grad_(not any(begins_with(name, prefix) for prefix in prefixes))
+
+
+def begins_with(name: str, prefix: str) -> bool:
+    """Whether a dotted parameter name lies at or below a prefix."""
+    return name == prefix or name.startswith(f"{prefix}.")
+
+
+def all_features(network: KappaNetwork, graphs: CrystalGraphs) -> Tensor:
+    """(n_crystals, d) features the heads take, without gradients."""
+    network.eval()
+    with torch.no_grad():
+        parts = [
+            network.features(graphs.batch(np.arange(i, min(i + _VALIDATION_BATCH, len(graphs)))))
+            for i in range(0, len(graphs), _VALIDATION_BATCH)
+        ]
+    return torch.cat(parts)
+
+
+def _next_log(folder: Path) -> str:
+    """A log folder of its own for every run of a stage, so that resuming keeps the earlier log."""
+    return f"log-{1 + sum(1 for _ in folder.glob('log-*'))}"
+
+
+def _as_it_is(item: Any) -> Any:
+    return item

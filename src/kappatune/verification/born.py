@@ -1,0 +1,105 @@
+"""Born charges from the user's file, turned into the axes and the order of the standard cell."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import spglib
+from numpy.typing import NDArray
+
+from kappatune.errors import UserError
+from kappatune.structures import Crystal
+from kappatune.verification.cells import crystal_atoms, phonopy_cell
+
+if TYPE_CHECKING:
+    from phono3py import Phono3py
+    from phonopy.harmonic.dynamical_matrix import NacParams
+
+SUFFIX = ".born"
+"""`mgo.born` beside `mgo.cif` belongs to it."""
+
+SAME_SITE = 0.3
+"""Å. A site moves less than this in the relaxation, and two sites lie further apart."""
+
+
+class BadBorn(UserError):
+    """A BORN file that cannot be read or does not fit the crystal."""
+
+
+def born_file(crystal: Crystal, given: Path | None) -> Path | None:
+    """The BORN file of a crystal: the one that is given, else the one that lies beside its file."""
+    if given is not None:
+        return given
+    if crystal.file is None:
+        return None
+    beside = Path(crystal.file).with_suffix(SUFFIX)
+    return beside if beside.is_file() else None
+
+
+def read_born(path: Path, crystal: Crystal, phonons: Phono3py, symprec: float) -> NacParams:
+    """Born charges and dielectric tensor of the primitive cell of a phonon calculation.
+
+    The file is in phonopy's format: it names the independent atoms of the primitive cell that phonopy finds in the
+    crystal as given, in the Cartesian axes of that cell. The standard cell may lie in other axes, and has another
+    origin and order.
+
+    Args:
+        path: The file.
+        crystal: The crystal as given.
+        phonons: Of the same crystal, standardised and relaxed.
+        symprec: Distance within which the symmetry of the crystal as given holds, Å.
+
+    Raises:
+        BadBorn: It cannot be read or does not fit.
+    """
+    from phonopy import Phonopy
+    from phonopy.file_IO import parse_BORN
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            cell = Phonopy(
+                phonopy_cell(crystal_atoms(crystal)), primitive_matrix="auto", symprec=symprec, log_level=0
+            ).primitive
+            born = parse_BORN(cell, symprec=symprec, filename=path)
+            dataset = spglib.get_symmetry_dataset(
+                (crystal.lattice, crystal.frac_coords, crystal.numbers), symprec=symprec
+            )
+    except Exception as error:
+        raise BadBorn(f"{path}: no BORN file of {crystal.formula} ({type(error).__name__}: {error})") from error
+    in_given = cell.positions @ np.linalg.inv(crystal.lattice)
+    in_standard = in_given @ np.asarray(dataset.transformation_matrix).T + np.asarray(dataset.origin_shift)
+    to_relaxed = np.asarray(dataset.std_lattice) @ _to_unit_cell(dataset.std_lattice, phonons)
+    order = _matching(in_standard @ to_relaxed, cell.numbers, phonons)
+    if order is None:
+        raise BadBorn(f"{path}: the sites of the relaxed {crystal.formula} cannot be told from those of the given cell")
+    turn = np.asarray(dataset.std_rotation_matrix)
+    return {
+        **born,
+        "born": np.array([turn @ born["born"][k] @ turn.T for k in order], dtype="double", order="C"),
+        "dielectric": np.array(turn @ born["dielectric"] @ turn.T, dtype="double", order="C"),
+    }
+
+
+def _to_unit_cell(std_lattice: NDArray[np.float64], phonons: Phono3py) -> NDArray[np.float64]:
+    """The linear map from the standard axes before the relaxation to those after it, Cartesian both."""
+    whole = np.rint(np.asarray(std_lattice) @ np.linalg.inv(phonons.primitive.cell))
+    return np.asarray(np.linalg.inv(std_lattice) @ whole @ phonons.primitive.cell)
+
+
+def _matching(positions: NDArray[np.float64], numbers: NDArray[np.int64], phonons: Phono3py) -> list[int] | None:
+    """For each atom of the primitive cell, which of the positions is its own, up to a shift of the origin."""
+    primitive = phonons.primitive
+    inverse = np.linalg.inv(primitive.cell)
+    for start in np.flatnonzero(numbers == primitive.numbers[0]):
+        apart = (positions - positions[start])[None] - (primitive.positions - primitive.positions[0])[:, None]
+        apart = apart @ inverse
+        distance = np.linalg.norm((apart - np.rint(apart)) @ primitive.cell, axis=2)
+        distance[numbers[None] != primitive.numbers[:, None]] = np.inf
+        order = distance.argmin(axis=1)
+        if distance.min(axis=1).max() < SAME_SITE and len(set(order.tolist())) == len(order):
+            return [int(k) for k in order]
+    return None

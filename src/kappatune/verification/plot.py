@@ -1,0 +1,136 @@
+"""The figure of a verification: dispersion, density of states and cumulative kappa on one axis, and kappa(T)."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kappatune.agl_workflow.plot import CannotPlot
+from kappatune.verification.row import Verification
+
+if TYPE_CHECKING:
+    from kappatune.verification.workflow import Phonons
+
+
+@dataclass(frozen=True)
+class Curves:
+    """What a figure is drawn from; units as in `lattice.Dispersion` and `transport.Transport`."""
+
+    distance: NDArray[np.float64]
+    frequencies: NDArray[np.float64]
+    labels: NDArray[np.str_]
+    label_distances: NDArray[np.float64]
+    dos_frequencies: NDArray[np.float64]
+    dos: NDArray[np.float64]
+    mode_frequencies: NDArray[np.float64]
+    cumulative: NDArray[np.float64]
+
+    @classmethod
+    def from_phonons(cls, phonons: Phonons) -> Self:
+        """Gather them."""
+        bands, transport = phonons.dispersion, phonons.transport
+        return cls(
+            bands.distance,
+            bands.frequencies,
+            np.array(bands.labels),
+            bands.label_distances,
+            bands.dos_frequencies,
+            bands.dos,
+            transport.mode_frequencies,
+            transport.cumulative,
+        )
+
+    @classmethod
+    def of(cls, arrays: dict[str, Any]) -> Self:
+        """From what was kept."""
+        return cls(**arrays)
+
+
+def figure_path(row: Verification, folder: Path) -> Path:
+    """Where the figure of a row lies."""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "_", row.id)[:80]
+    potential = re.sub(r"[^A-Za-z0-9._-]+", "_", (row.potential or "").split(" ")[0])
+    return folder / f"{name}-{potential}.png"
+
+
+def plot_verification(row: Verification, curves: Curves, folder: Path) -> Path:
+    """Draw an answered crystal.
+
+    Args:
+        row: With a kappa.
+        curves: Of the same crystal.
+        folder: Made if it is not there.
+
+    Returns:
+        The PNG.
+
+    Raises:
+        CannotPlot: matplotlib is not installed.
+    """
+    if importlib.util.find_spec("matplotlib") is None:
+        raise CannotPlot("figures need matplotlib: pip install 'kappatune[mlip]'")
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(12, 4.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    bands, dos, share, temperature = figure.subplots(1, 4, width_ratios=(3, 1, 1.3, 2.4))
+    top = 1.05 * float(curves.frequencies.max())
+    bottom = min(0.0, 1.05 * float(curves.frequencies.min()))
+    for place in curves.label_distances:
+        bands.axvline(place, color="0.85", linewidth=0.8)
+    breaks = np.flatnonzero(np.diff(curves.distance) == 0) + 1
+    for part in np.split(np.arange(len(curves.distance)), breaks):
+        bands.plot(curves.distance[part], curves.frequencies[part], color="C0", linewidth=1)
+    names = ["Γ" if label == "G" else label.replace("G|", "Γ|").replace("|G", "|Γ") for label in curves.labels]
+    bands.set_xticks(curves.label_distances, names)
+    bands.set(xlim=(0, curves.distance[-1]), ylim=(bottom, top), ylabel="frequency, THz", title="dispersion")
+    dos.fill_betweenx(curves.dos_frequencies, curves.dos, color="C0", alpha=0.4, linewidth=0)
+    dos.set(ylim=(bottom, top), xlim=(0, None), xlabel="states per THz", title="DOS")
+    share.plot(curves.cumulative, curves.mode_frequencies, color="C1")
+    share.set(ylim=(bottom, top), xlim=(0, None), xlabel="W/(m K)", title="cumulative κ, 300 K")
+    for axis in (dos, share):
+        axis.tick_params(labelleft=False)
+    _kappa_of_t(temperature, row)
+    potential = (row.potential or "").split(" ")[0]
+    born = "with" if row.born else "without"
+    figure.suptitle(
+        f"{row.id} ({row.formula}): κ {row.kappa_bte_w_mk:.3g} W/(m K) at 300 K by {potential}, {row.solution}, "
+        f"{born} Born charges; {row.verdict}"
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    path = figure_path(row, folder)
+    figure.savefig(path, dpi=120)
+    return path
+
+
+def _kappa_of_t(axis: Any, row: Verification) -> None:
+    kappa, temperatures = np.array(row.kappa_by_temperature_w_mk), np.array(row.temperatures_k)
+    from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
+
+    axis.plot(temperatures, kappa, "o-", color="C1", label="phonons")
+    beside = 0.02 * (temperatures[-1] - temperatures[0] or 200.0)
+    if row.likely_lower_w_mk and row.likely_upper_w_mk:
+        middle = np.sqrt(row.likely_lower_w_mk * row.likely_upper_w_mk)
+        spread = [[middle - row.likely_lower_w_mk], [row.likely_upper_w_mk - middle]]
+        axis.errorbar(
+            [300.0 + beside], [middle], spread, fmt="none", color="C1", capsize=6, alpha=0.6, label="bias taken off"
+        )
+    if row.predicted_w_mk and row.lower_w_mk and row.upper_w_mk:
+        spread = [[row.predicted_w_mk - row.lower_w_mk], [row.upper_w_mk - row.predicted_w_mk]]
+        axis.errorbar([300.0 - beside], [row.predicted_w_mk], spread, fmt="s", color="C2", capsize=4, label="predicted")
+    if row.agl_w_mk:
+        axis.plot([300.0 - 2 * beside], [row.agl_w_mk], "D", color="C3", label="AGL")
+    axis.set(xlabel="temperature, K", ylabel="κ, W/(m K)", yscale="log", title="κ(T)")
+    axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.yaxis.set_major_formatter(ScalarFormatter())
+    axis.yaxis.set_minor_formatter(NullFormatter())
+    if len(temperatures) == 1:
+        axis.set_xlim(200, 400)
+    axis.legend(frameon=False, fontsize="small")

@@ -1,0 +1,119 @@
+"""The row that a verification ends in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from kappatune.verification.outcomes import Outcome
+from kappatune.verification.verdict import Verdict
+
+LISTS = (
+    "temperatures_k",
+    "kappa_by_temperature_w_mk",
+    "kappa_tensor_w_mk",
+    "coherences_by_temperature_w_mk",
+    "settings",
+    "versions",
+    "seconds",
+    "relaxed",
+)
+"""Fields that are lists or objects: JSON has them, CSV has not."""
+
+
+class Verification(BaseModel):
+    """One crystal: prediction, AGL and phonons side by side, or why there is no phonon value.
+
+    Attributes:
+        id: Name of the crystal.
+        file: File it came from.
+        formula: Reduced formula.
+        outcome: `answered`, or the name of what stood in the way.
+        reason: The same in a sentence.
+        verdict: What the phonon value says of the prediction.
+        because: The same in a sentence.
+        kappa_bte_w_mk: Lattice thermal conductivity from phonons at 300 K, mean of xx, yy, zz, W/(m K), as the
+            potential gives it.
+        likely_lower_w_mk: Lower end of the range in which the potential places kappa once its known bias is taken
+            off, W/(m K).
+        likely_upper_w_mk: Upper end, W/(m K).
+        predicted_w_mk: Prediction of the model, W/(m K).
+        lower_w_mk: Lower end of its interval, W/(m K).
+        upper_w_mk: Upper end, W/(m K).
+        in_domain: Whether the crystal resembles what the model was trained on.
+        model: The model.
+        agl_w_mk: kappa of AGL with the same potential, W/(m K).
+        agl_reason: Why there is none.
+        agl_agrees: Whether it lies between `likely_lower_w_mk` and `likely_upper_w_mk`.
+        potential: Name and version of the potential.
+        potential_srd: Its kappa_SRD on phononDB-103; null if not known.
+        solution: `rta` or `direct`.
+        coherences_w_mk: What coherences between bands add at 300 K (part of `kappa_bte_w_mk`), W/(m K).
+        lowest_frequency_thz: Lowest frequency, about 0 in a stable crystal, THz.
+        space_group: International number, after relaxation.
+        n_atoms: Atoms of the primitive cell.
+        supercell: Repetitions of the repeated cell for third order, as `2x2x2`, and atoms.
+        harmonic_supercell: For second order.
+        pair_cutoff: Largest distance of a displaced pair, Å.
+        n_forces: Force calculations behind the answer.
+        mesh: Points along each reciprocal vector, as `11x11x11`.
+        mesh_change: Relative change of kappa from the mesh before.
+        born: The file of Born charges; null without them.
+        peak_memory_gb: Of the process, 10^9 bytes.
+        warnings: What is unusual, though the numbers stand.
+        temperatures_k: Temperatures, K.
+        kappa_by_temperature_w_mk: kappa at each, W/(m K).
+        kappa_tensor_w_mk: (n_temperatures, 6) xx, yy, zz, yz, xz, xy in the axes of the standard cell, W/(m K).
+        coherences_by_temperature_w_mk: What coherences add at each temperature, W/(m K).
+        settings: Everything that was set.
+        versions: Of the packages.
+        seconds: Wall time of this run by part: `estimate`, `relaxation`, `forces` and `agl`, where the potential is
+            asked; `phono3py`; `own`, the rest; and `total`.
+        relaxed: The relaxed primitive cell: `lattice` (Å), `species`, `frac_coords`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str
+    file: str | None = None
+    formula: str | None = None
+    outcome: Outcome = "answered"
+    reason: str | None = None
+    verdict: Verdict = "not judged"
+    because: str | None = None
+    kappa_bte_w_mk: float | None = None
+    likely_lower_w_mk: float | None = None
+    likely_upper_w_mk: float | None = None
+    predicted_w_mk: float | None = None
+    lower_w_mk: float | None = None
+    upper_w_mk: float | None = None
+    in_domain: bool | None = None
+    model: str | None = None
+    agl_w_mk: float | None = None
+    agl_reason: str | None = None
+    agl_agrees: bool | None = None
+    potential: str | None = None
+    potential_srd: float | None = None
+    solution: str | None = None
+    coherences_w_mk: float | None = None
+    lowest_frequency_thz: float | None = None
+    space_group: int | None = None
+    n_atoms: int | None = None
+    supercell: str | None = None
+    harmonic_supercell: str | None = None
+    pair_cutoff: float | None = None
+    n_forces: int | None = None
+    mesh: str | None = None
+    mesh_change: float | None = None
+    born: str | None = None
+    peak_memory_gb: float | None = None
+    warnings: tuple[str, ...] = ()
+    temperatures_k: tuple[float, ...] = ()
+    kappa_by_temperature_w_mk: tuple[float, ...] = ()
+    kappa_tensor_w_mk: tuple[tuple[float, ...], ...] = ()
+    coherences_by_temperature_w_mk: tuple[float, ...] = ()
+    settings: dict[str, Any] = {}
+    versions: dict[str, str] = {}
+    seconds: dict[str, float] = {}
+    relaxed: dict[str, Any] = {}

@@ -1,0 +1,98 @@
+"""Verified values as a table that `train` takes: the loop closes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from kappatune.data.table_writer import CRYSTAL_COLUMNS, crystal_row
+from kappatune.errors import UserError
+from kappatune.structures import Crystal
+from kappatune.verification.row import Verification
+from kappatune.verification.verdict import WORST_JUDGE
+
+FIDELITY = "mlip"
+SCHEMA = pa.schema(
+    [
+        *CRYSTAL_COLUMNS,
+        ("kappa_w_mk_300k", pa.float64()),
+        ("fidelity", pa.string()),
+        ("agl_w_mk", pa.float64()),
+    ]
+)
+"""Columns: those of every table, and AGL's value with the same potential as a property."""
+
+
+class BadLabels(UserError):
+    """A table to which verified values cannot be added; the message says why."""
+
+
+def add_labels(path: Path, verified: Iterable[tuple[Crystal, Verification]]) -> int:
+    """Add verified crystals to a table, as they were given and not as they were relaxed.
+
+    A crystal that stands there by the same id and source gets the new value. What has no kappa is left out, and so is
+    what comes from a potential with kappa_SRD below -1. The table is replaced when it is complete.
+
+    Args:
+        path: A `.parquet` file; made if it is not there.
+        verified: Crystals and their rows.
+
+    Returns:
+        How many were added or replaced.
+
+    Raises:
+        BadLabels: There is something else.
+    """
+    new = [
+        label(crystal, row)
+        for crystal, row in verified
+        if row.kappa_bte_w_mk is not None and not (row.potential_srd is not None and row.potential_srd < WORST_JUDGE)
+    ]
+    if not new:
+        return 0
+    rows = {(row["id"], row["source"]): row for row in (*_rows(path), *new)}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    pq.write_table(pa.Table.from_pylist(list(rows.values()), schema=SCHEMA), partial, compression="zstd")
+    os.replace(partial, path)
+    return len(new)
+
+
+def label(crystal: Crystal, row: Verification) -> dict[str, Any]:
+    """One row of the table."""
+    how = f"kappatune verify, {row.solution}{', Wigner' if row.coherences_w_mk is not None else ''}, {row.potential}"
+    return {
+        **crystal_row(crystal, row.space_group, how),
+        "kappa_w_mk_300k": row.kappa_bte_w_mk,
+        "fidelity": FIDELITY,
+        "agl_w_mk": row.agl_w_mk,
+    }
+
+
+def check_labels(path: Path) -> None:
+    """Refuse a table that is none, before anything is computed.
+
+    Raises:
+        BadLabels: There is something else.
+    """
+    if path.suffix.lower() != ".parquet":
+        raise BadLabels(f"{path}: verified values go to a .parquet file: give such a name")
+    _rows(path)
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    if not path.exists():
+        return []
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowException) as error:
+        raise BadLabels(f"{path}: not a readable Parquet file ({error})") from error
+    if not table.schema.equals(SCHEMA):
+        raise BadLabels(f"{path} is not a table of verified values: give another file, or a new one")
+    rows: list[dict[str, Any]] = table.to_pylist()
+    return rows

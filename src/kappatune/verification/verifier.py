@@ -1,0 +1,198 @@
+"""A verification: phonons, AGL and prediction of one crystal, and the verdict."""
+
+from __future__ import annotations
+
+import resource
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from kappatune.agl_workflow.plot import CannotPlot
+from kappatune.agl_workflow.workflow import AglSettings, Relaxed, agl_of_relaxed
+from kappatune.errors import UserError
+from kappatune.model.kappa_model import KappaModel
+from kappatune.potentials.base import Potential
+from kappatune.structures import Crystal, Rejection, check
+from kappatune.structures.crystal import element_symbol
+from kappatune.verification.born import born_file
+from kappatune.verification.cells import Standard, standardise
+from kappatune.verification.estimate import check_memory, estimate
+from kappatune.verification.outcomes import outcome_of
+from kappatune.verification.plot import Curves, plot_verification
+from kappatune.verification.row import Verification
+from kappatune.verification.settings import VerifySettings
+from kappatune.verification.store import Store, digest
+from kappatune.verification.verdict import STANDINGS, judge
+from kappatune.verification.workflow import Clock, Phonons, Watch, phonons_of
+
+AHEAD, FINISHED = "ahead: ", "finished"
+"""How a watch is told what a crystal will cost, before anything is computed, and that it is done."""
+
+VERSIONED = ("kappatune", "phono3py", "phonopy", "spglib", "ase", "numpy", "torch")
+"""Packages whose versions an answer names."""
+
+
+@dataclass(frozen=True)
+class Verifier:
+    """What crystals are verified with.
+
+    Attributes:
+        potential: The potential.
+        settings: How.
+        out: Folder where steps are kept, one folder below per crystal.
+        model: Whose predictions are judged; None judges none.
+        born: BORN file, if there is one crystal only; else `born.born_file` finds each crystal's.
+        figures: Folder for figures; None draws none.
+    """
+
+    potential: Potential
+    settings: VerifySettings
+    out: Path
+    model: KappaModel | None = None
+    born: Path | None = None
+    figures: Path | None = None
+
+    def verify(self, entry: Crystal | Rejection, watch: Watch = lambda *_: None) -> Verification:
+        """The row of one crystal, whatever happens.
+
+        Args:
+            entry: What `read_crystals` gives.
+            watch: Told of the progress.
+        """
+        if isinstance(entry, Rejection):
+            return Verification(
+                id=entry.id, file=entry.file, formula=entry.formula, outcome="unreadable", reason=entry.reason
+            )
+        known = self._known(entry)
+        try:
+            return self._verified(check(entry), known, watch)
+        except CannotPlot:
+            raise
+        except UserError as error:
+            return Verification(**known, outcome=outcome_of(error), reason=str(error))
+        except Exception as error:
+            reason = f"the verification failed unexpectedly ({type(error).__name__}: {error})"
+            return Verification(**known, outcome="failed", reason=reason)
+        finally:
+            watch(FINISHED, 0, 0)
+
+    def _known(self, crystal: Crystal) -> dict[str, Any]:
+        """The fields that are known before any phonon."""
+        standing = STANDINGS.get(self.potential.name)
+        known = {
+            "id": crystal.id,
+            "file": crystal.file,
+            "formula": crystal.formula,
+            "potential": str(self.potential),
+            "potential_srd": standing.srd if standing else None,
+            "solution": self.settings.solution,
+            "settings": self.settings.model_dump(mode="json"),
+            "versions": {name: version(name) for name in VERSIONED},
+        }
+        if self.model is None:
+            return known
+        (said,) = self.model.predict([crystal])
+        return known | {
+            "model": self.model.card.name,
+            "predicted_w_mk": said.kappa_w_mk,
+            "lower_w_mk": said.lower_w_mk,
+            "upper_w_mk": said.upper_w_mk,
+            "in_domain": said.in_domain,
+        }
+
+    def _verified(self, crystal: Crystal, known: dict[str, Any], watch: Watch) -> Verification:
+        clock = Clock()
+        store = Store(self.out, crystal, self.potential, self.settings)
+        born = born_file(crystal, self.born)
+        key = digest(known["settings"], known["versions"], born.read_bytes().hex() if born else None)
+        kept = store.arrays(f"curves-{key}")
+        if kept is not None:
+            found = Verification.model_validate(store.kept(f"answer-{key}", dict))
+            return self._drawn(self._judged(found.model_copy(update=known)), Curves.of(kept))
+        with clock("estimate"):
+            self.potential.check_elements(crystal.numbers)
+            ahead = estimate(standardise(crystal, self.settings.symprec), self.potential, self.settings)
+            check_memory(ahead)
+        watch(f"{AHEAD}{ahead}{store.said()}", 0, 0)
+        phonons = phonons_of(crystal, self.potential, self.settings, store, born=born, watch=watch, clock=clock)
+        watch("AGL", 0, 0)
+        with clock("agl"):
+            agl = store.kept("agl", lambda: self._agl(crystal, phonons.standard))
+        curves = Curves.from_phonons(phonons)
+        row = _row(known, phonons, agl, born, self.settings).model_copy(
+            update={
+                "seconds": clock.read(),
+                "peak_memory_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9,
+            }
+        )
+        store.keep(f"answer-{key}", row.model_dump(mode="json"))
+        store.keep_arrays(f"curves-{key}", vars(curves))
+        return self._drawn(self._judged(row), curves)
+
+    def _judged(self, row: Verification) -> Verification:
+        """The row with its verdict, which depends on the model and is therefore not kept."""
+        assert row.kappa_bte_w_mk is not None
+        interval = (row.lower_w_mk, row.upper_w_mk) if row.lower_w_mk and row.upper_w_mk else None
+        said = judge(row.kappa_bte_w_mk, self.potential, interval, row.agl_w_mk)
+        return row.model_copy(
+            update={
+                "verdict": said.verdict,
+                "because": said.because,
+                "likely_lower_w_mk": said.lower,
+                "likely_upper_w_mk": said.upper,
+                "agl_agrees": said.agl_agrees,
+            }
+        )
+
+    def _agl(self, crystal: Crystal, standard: Standard) -> dict[str, Any]:
+        """Kappa of AGL of the same relaxed crystal, or why there is none."""
+        try:
+            relaxed = Relaxed(standard.primitive, standard.space_group)
+            return {"kappa": agl_of_relaxed(crystal, relaxed, self.potential, AglSettings()).kappa_w_mk, "reason": None}
+        except UserError as error:
+            return {"kappa": None, "reason": str(error)}
+
+    def _drawn(self, row: Verification, curves: Curves) -> Verification:
+        if self.figures is not None:
+            plot_verification(row, curves, self.figures)
+        return row
+
+
+def _row(
+    known: dict[str, Any],
+    phonons: Phonons,
+    agl: dict[str, Any],
+    born: Path | None,
+    settings: VerifySettings,
+) -> Verification:
+    transport, at_300 = phonons.transport, settings.at_300_k()
+    coherences = () if transport.coherences is None else tuple(transport.coherences[:, :3].mean(axis=1).tolist())
+    primitive = phonons.standard.primitive
+    return Verification(
+        **known,
+        kappa_bte_w_mk=float(transport.mean[at_300]),
+        agl_w_mk=agl["kappa"],
+        agl_reason=agl["reason"],
+        coherences_w_mk=coherences[at_300] if coherences else None,
+        lowest_frequency_thz=phonons.lowest_frequency,
+        space_group=phonons.standard.space_group,
+        n_atoms=len(primitive),
+        supercell=phonons.supercell,
+        harmonic_supercell=phonons.harmonic_supercell,
+        pair_cutoff=phonons.pair_cutoff,
+        n_forces=phonons.n_forces,
+        mesh="x".join(map(str, transport.mesh)),
+        mesh_change=transport.mesh_change,
+        born=str(born) if born else None,
+        warnings=tuple(phonons.warnings),
+        temperatures_k=settings.temperatures_k,
+        kappa_by_temperature_w_mk=tuple(transport.mean.tolist()),
+        kappa_tensor_w_mk=tuple(tuple(row) for row in transport.kappa.tolist()),
+        coherences_by_temperature_w_mk=coherences,
+        relaxed={
+            "lattice": primitive.cell.array.tolist(),
+            "species": [element_symbol(int(number)) for number in primitive.numbers],
+            "frac_coords": primitive.get_scaled_positions().tolist(),
+        },
+    )

@@ -1,0 +1,1 @@
+"""The AGL workflow beside AFLOW."""

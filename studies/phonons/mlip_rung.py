@@ -1,0 +1,99 @@
+"""Does a rung of phonon values by a potential help to predict DFT values? And how good is the model on those crystals?
+
+    python -m studies.phonons.mlip_rung runs/mlip-values/values.parquet --data FOLDER --work FOLDER
+
+The protocol is that of `studies.transfer`: the AGL rung below knows no formula of the small sets (it may know AGL
+values of the crystals with phonon values), and test rows whose formula is trained on are left out. The correction is
+learnt twice, without and with the rows of fidelity `mlip` (see `mlip_values`) beside the small sets and the
+textbook values; both answer for the same test rows. `--bias 0.57` takes SevenNet-0's known bias off first. `--work` is
+that of `python -m studies.transfer`, whose rungs are found again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+from scipy.stats import spearmanr
+
+from kappatune.structures import read_table
+from kappatune.training.recipe import read_recipe
+from studies.results import data_folder, store
+from studies.transfer.metrics import compare
+from studies.transfer.research import read_research
+from studies.transfer.small_sets import N_FOLDS, SMALLEST_GROUP, SmallSets, TreesOnLadder
+from studies.transfer.splits import Split, group_folds, kind_of_bonding, one_group_out
+
+MEMBERS = (1, 2)
+"""Members of the recipe, by seed: two tell as much about the rung as five."""
+
+
+def main(
+    values: Path,
+    data: Annotated[Path | None, typer.Option(envvar="KAPPATUNE_DATA")] = None,
+    work: Path = Path("runs/benchmark"),
+    model: str = "accurate",
+    bias: Annotated[
+        float, typer.Option(help="Known kappa / kappa_DFT of the potential: values are divided by it.")
+    ] = 1,
+) -> None:
+    research = read_research(data_folder(data))
+    more = [replace(row, kappa=row.kappa / bias) for row in read_table(values, default_fidelity="mlip").rows]
+    with_rung = SmallSets.of(research, more)
+    n_textbook = len(research.textbook)
+    beside = with_rung.rows_of["beside"]
+    without = replace(with_rung, rows_of=with_rung.rows_of | {"beside": beside[:n_textbook]})
+    ladder = TreesOnLadder(read_recipe(model).model_copy(update={"seeds": MEMBERS}), with_rung, work)
+    mix, mlip = with_rung.rows_of["MIX"], beside[n_textbook:]
+    mlip = mlip[~np.isin(with_rung.formulas[mlip], list(research.small_formulas))]
+    result: dict[str, Any] = {}
+    for name, folds in _cells(with_rung, mix, mlip).items():
+        answers = []
+        for sets in (without, with_rung):
+            ladder.sets = sets
+            answers.append(np.concatenate([ladder(train, sets.unseen(train, test)).ln_kappa for train, test in folds]))
+        rows = np.concatenate([with_rung.unseen(train, test) for train, test in folds])
+        truth = np.log(with_rung.kappa[rows])
+        before, after = (np.abs(answer - truth) / np.log(10) for answer in answers)
+        result[name] = {
+            "n": len(rows),
+            "without": _figures(answers[0], truth),
+            "with": _figures(answers[1], truth),
+            "agl_rung": _figures(ladder.zero_shot(rows), truth),
+            "gain": compare(before, after, with_rung.formulas[rows]).model_dump(),
+        }
+        typer.echo(f"{name}: {result[name]}")
+    sources = sorted({row.source for row in more})
+    about = {"model": model, "members": MEMBERS, "n_mlip": len(more), "sources": sources, "bias": bias}
+    store("mlip_rung" if bias == 1 else "mlip_rung_unbiased", about | {"cells": result})
+
+
+def _cells(sets: SmallSets, mix: NDArray[np.int64], mlip: NDArray[np.int64]) -> dict[str, list[Split]]:
+    """Training and test rows of every cell; those of fidelity `mlip` are tested in folds by formula."""
+    cells = {f"{a} to {b}": [(sets.rows_of[a], sets.rows_of[b])] for a, b in (("L96", "HH143"), ("HH143", "L96"))}
+    for name in ("L96", "HH143"):
+        rows = sets.rows_of[name]
+        folds = group_folds(sets.formulas[rows].tolist(), N_FOLDS, seed=0)
+        cells[f"{name} by formula"] = [(rows[a], rows[b]) for a, b in folds]
+    bonding = [kind_of_bonding(sets.research.family[row.crystal.id]) for row in sets.research.mix]
+    for kind, (train, test) in one_group_out(bonding, SMALLEST_GROUP).items():
+        cells[f"MIX without {kind}"] = [(mix[train], mix[test])]
+    folds = group_folds(sets.formulas[mlip].tolist(), N_FOLDS, seed=0)
+    return cells | {"MIX to mlip": [(mix, mlip[test]) for _, test in folds]}
+
+
+def _figures(ln_kappa: NDArray[np.float64], truth: NDArray[np.float64]) -> dict[str, float]:
+    error = (ln_kappa - truth) / np.log(10)
+    return {
+        "mean_abs_log10": float(np.abs(error).mean()),
+        "mean_signed_log10": float(error.mean()),
+        "spearman": float(spearmanr(ln_kappa, truth).statistic),
+    }
+
+
+if __name__ == "__main__":
+    typer.run(main)

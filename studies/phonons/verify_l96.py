@@ -1,0 +1,137 @@
+"""Verify on crystals of L96 whose kappa a second, independent DFT calculation knows: how far off is the potential?
+
+    python -m studies.phonons.verify_l96 --data FOLDER [--calculator sevennet-l3i5] [--work FOLDER]
+
+As many rocksalts, zincblendes and wurtzites, drawn with a seed; those with few force calculations first. Isotopes and
+coherences are on, as in the reference (PBE, RTA and Wigner, with Born charges, which a potential has not). Every
+crystal is kept in `--work` as it comes; the same command goes on after a kill and writes the result anew after each.
+The reference values carry no licence to ship: the result holds our own values and aggregates, the plot both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import typer
+
+from kappatune.structures import Crystal, Rejection
+from kappatune.structures.table import crystal_of_row
+from kappatune.verification import Request, Verification, VerifySettings, verify_all
+from studies.results import FOLDER, data_folder, store
+
+PROTOTYPES = ("rocksalt", "zincblende", "wurtzite")
+REFERENCE = "kappa_ksrme_pbe_nac"
+SEED = 0
+PUBLISHED = {
+    "sevennet": {"srd": -0.55, "srme": 0.76},
+    "sevennet-l3i5": {"srd": -0.37, "srme": 0.55},
+}
+"""kappa_SRD and kappa_SRME of Matbench Discovery on phononDB-103, of which these crystals are a part."""
+
+
+def main(
+    data: Annotated[Path | None, typer.Option(envvar="KAPPATUNE_DATA")] = None,
+    calculator: str = "sevennet-l3i5",
+    work: Path = Path("runs/verify-l96"),
+    each: Annotated[int, typer.Option(min=1, help="Crystals of each prototype.")] = 9,
+    workers: int = 1,
+) -> None:
+    table = data_folder(data) / "l96.parquet"
+    chosen = list(_chosen(table, each))
+    request = Request(calculator, VerifySettings.of("standard", wigner=True), work / calculator, model=None)
+    answers: list[tuple[str, float, Verification]] = []
+    told = verify_all((crystal for crystal, *_ in chosen), request, workers, lambda *event: _tell(*event))
+    for (_, prototype, reference), row in zip(chosen, told, strict=True):
+        answers.append((prototype, reference, row))
+        typer.echo(f"{row.id} {row.formula}: {row.outcome} {row.kappa_bte_w_mk} {row.seconds.get('total', 0):.0f} s")
+        _store(calculator, answers, len(chosen))
+
+
+def _tell(crystal: str, what: str, done: int, total: int) -> None:
+    if not total or done % 50 == 0:
+        typer.echo(f"{crystal}: {what} {done}/{total}")
+
+
+def _chosen(table: Path, each: int) -> Iterator[tuple[Crystal, str, float]]:
+    rows = pq.read_table(table).to_pylist()
+    draw = np.random.default_rng(SEED)
+    for prototype in PROTOTYPES:
+        able = [
+            row
+            for row in rows
+            if row["nominal_prototype"] == prototype
+            and row["spacegroup"] == row["nominal_spacegroup"]
+            and row[REFERENCE]
+        ]
+        for k in draw.permutation(len(able))[:each]:
+            crystal = crystal_of_row(able[k], 2, table)
+            if isinstance(crystal, Rejection):
+                raise typer.BadParameter(f"{crystal.id}: {crystal.reason}")
+            yield crystal, prototype, float(able[k][REFERENCE])
+
+
+def _store(calculator: str, answers: list[tuple[str, float, Verification]], n_asked: int) -> None:
+    first = answers[0][2]
+    store(
+        f"verify_l96_{calculator}",
+        {
+            "potential": first.potential,
+            "phono3py": version("phono3py"),
+            "settings": first.settings,
+            "seed": SEED,
+            "n_asked": n_asked,
+            "n_done": len(answers),
+            "published": PUBLISHED.get(calculator),
+            "all": _figures(answers),
+            **{name: _figures([a for a in answers if a[0] == name]) for name in PROTOTYPES},
+            "ours": [_ours(prototype, row) for prototype, _, row in answers],
+        },
+    )
+    _plot(answers, calculator, FOLDER.parent.parent / "docs" / "figures" / f"verify_l96_{calculator}.png")
+
+
+def _figures(answers: list[tuple[str, float, Verification]]) -> dict[str, Any]:
+    pairs = np.array([(row.kappa_bte_w_mk, reference) for _, reference, row in answers if row.kappa_bte_w_mk])
+    figures: dict[str, Any] = {"n": len(answers), "n_answered": len(pairs)}
+    if len(pairs) < 3:
+        return figures
+    ours, theirs = pairs.T
+    error, relative = np.log(ours / theirs), 2 * (ours - theirs) / (ours + theirs)
+    return figures | {
+        "median_factor_error": float(np.exp(np.median(np.abs(error)))),
+        "mean_signed_ln_error": float(error.mean()),
+        "srd": float(relative.mean()),
+        "sre": float(np.abs(relative).mean()),
+    }
+
+
+def _ours(prototype: str, row: Verification) -> dict[str, Any]:
+    names = ("id", "formula", "outcome", "kappa_bte_w_mk", "coherences_w_mk", "n_forces", "mesh", "mesh_change")
+    return {"prototype": prototype, **row.model_dump(include=set(names)), "seconds": row.seconds.get("total")}
+
+
+def _plot(answers: list[tuple[str, float, Verification]], calculator: str, path: Path) -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(4.4, 4.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    axis = figure.subplots()
+    axis.loglog([0.3, 2000], [0.3, 2000], color="0.7", linewidth=1)
+    for name in PROTOTYPES:
+        pairs = [(a, b.kappa_bte_w_mk) for kind, a, b in answers if kind == name and b.kappa_bte_w_mk]
+        theirs, ours = np.array(pairs).reshape(-1, 2).T
+        axis.scatter(theirs, ours, s=14, label=name)
+    axis.set(xlabel="DFT (PBE, with Born charges), κ in W/(m K)", ylabel=f"{calculator}, κ in W/(m K)")
+    axis.legend(frameon=False)
+    path.parent.mkdir(exist_ok=True)
+    figure.savefig(path, dpi=130)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,67 @@
+"""Our path from forces to kappa on phono3py's own stored forces of silicon, beside the value its tests demand.
+
+    python -m studies.phonons.verify_silicon --phono3py FOLDER
+
+FOLDER is an unpacked source distribution of phono3py (`pip download --no-binary phono3py --no-deps phono3py`), whose
+tests carry the PBEsol forces. Nothing of it is kept here but the number.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from phono3py import load
+
+from kappatune.verification.cells import pair_distances
+from kappatune.verification.lattice import set_harmonic_forces, set_pair_forces
+from kappatune.verification.settings import VerifySettings
+from kappatune.verification.transport import run_transport
+from studies.results import store
+
+PUBLISHED_W_MK = 107.794
+"""`test/conductivity/test_kappa_RTA.py`: compact force constants, 9x9x9 points, 300 K, no isotopes; within 0.5."""
+
+MESH = 9
+
+
+def main(phono3py: Annotated[Path, typer.Option(help="Unpacked source distribution.")]) -> None:
+    folder = phono3py / "test"
+    settings = VerifySettings.of("standard", isotopes=False)
+    answers = {}
+    for name, cutoff in {"all pairs": None, "pairs to 4 Å": 4.0}.items():
+        phonons = load(
+            folder / "phono3py_si_pbesol.yaml",
+            forces_fc3_filename=folder / "FORCES_FC3_si_pbesol",
+            produce_fc=False,
+            log_level=0,
+        )
+        forces = phonons.forces
+        n_first = len(phonons.dataset["first_atoms"])
+        if cutoff is None:
+            phonons.dataset["cutoff_distance"] = 1.01 * float(pair_distances(phonons).max())
+        else:
+            phonons.generate_displacements(distance=0.03, cutoff_pair_distance=cutoff)
+        wanted = np.array([cell is not None for cell in phonons.supercells_with_displacements])
+        at_rest = np.zeros((1, *forces.shape[1:]))
+        phonons.generate_fc2_displacements(distance=0.03)
+        set_harmonic_forces(phonons, np.concatenate([at_rest, forces[:n_first]]))
+        set_pair_forces(phonons, np.concatenate([at_rest, forces]), wanted)
+        transport = run_transport(phonons, [MESH] * 3, settings, (300.0,))
+        answers[name] = {"n_forces": int(wanted.sum()), "kappa_w_mk": float(transport.mean[0])}
+    store(
+        "verify_silicon",
+        {
+            "phono3py": version("phono3py"),
+            "published_w_mk": PUBLISHED_W_MK,
+            "ours": answers,
+            "within_half": abs(answers["all pairs"]["kappa_w_mk"] - PUBLISHED_W_MK) < 0.5,
+        },
+    )
+
+
+if __name__ == "__main__":
+    typer.run(main)

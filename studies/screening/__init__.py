@@ -1,0 +1,1 @@
+"""Candidates of low conductivity, and how well suggestions find them."""

@@ -1,0 +1,55 @@
+"""The paper's step III on each of its small sets: host, then AGL values, then L96, HH143 or both.
+
+    python -m studies.screening.step_three --data FOLDER
+
+One AGL stage per seed serves the three sets; five seeds. Resumable: `--work` keeps the runs.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+
+from kappatune.training.recipe import Recipe, read_recipe
+from kappatune.training.train import climb, tables_in
+from studies.results import data_folder
+
+SEEDS = (1, 2, 3, 4, 5)
+SETS = {"L96": ("l96.parquet",), "HH143": ("hh143.parquet",), "MIX": ("l96.parquet", "hh143.parquet")}
+"""Tables of each of the paper's small sets."""
+
+
+def main(data: Annotated[Path | None, typer.Option(envvar="KAPPATUNE_DATA")] = None, work: Path = Path("runs")) -> None:
+    train(data_folder(data), work)
+
+
+def train(data: Path, work: Path) -> dict[str, Path]:
+    """Train what is not there yet.
+
+    Returns:
+        The model folder of each set.
+    """
+    torch.set_num_threads(1)
+    step = read_recipe("step-3")
+    agl, dft = step.stages
+    base = work / "step-3-agl"
+    _follow(step.model_copy(update={"name": "step-3-agl", "seeds": SEEDS, "stages": (agl,)}), data, base)
+    folders = {}
+    for name, tables in SETS.items():
+        folders[name] = work / f"step-3-{name}"
+        stage = dft.model_copy(update={"data": tables})
+        recipe = Recipe(name=f"step-3-{name}", start=str(base), seeds=SEEDS, stages=(stage,))
+        _follow(recipe, data, folders[name])
+    return folders
+
+
+def _follow(recipe: Recipe, data: Path, out: Path) -> None:
+    if not (out / "card.json").is_file():
+        climb(recipe, tables_in(data), out, resume=True, progress=False, say=typer.echo)
+
+
+if __name__ == "__main__":
+    typer.run(main)

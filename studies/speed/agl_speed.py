@@ -1,0 +1,75 @@
+"""What AGL costs: textbook crystals with CHGNet, one worker and two.
+
+    python -m studies.speed.agl_speed [--repeats 3]
+
+Needs a quiet machine and the extra `mlip`, no data. Times are wall times; start-up is the time until a row that needs
+no calculation comes back.
+"""
+
+from __future__ import annotations
+
+from statistics import median
+from time import perf_counter
+
+import typer
+
+from kappatune.agl_workflow import AglAnswer, AglSettings, answer_all
+from kappatune.agl_workflow.batch import answer
+from kappatune.agl_workflow.workflow import energy_curve, relaxed_crystal
+from kappatune.demo import textbook_table
+from kappatune.potentials.base import load_potential
+from kappatune.processes import one_thread
+from kappatune.structures import Crystal, Rejection
+from studies.results import store
+
+SETTINGS = AglSettings()
+
+
+def main(repeats: int = 3) -> None:
+    one_thread()
+    crystals = [row.crystal for part in ("shown", "learned") for row in textbook_table(part).rows]
+    crystals = [crystal for crystal in crystals if crystal.n_atoms <= 12]
+    potential = load_potential("chgnet")
+    answer(crystals[0], potential, SETTINGS)  # the first pass warms the libraries
+    rows = [answer(crystal, potential, SETTINGS) for crystal in crystals]
+    curves = []
+    for crystal in crystals:
+        relaxed = relaxed_crystal(crystal, potential, SETTINGS).atoms
+        start = perf_counter()
+        energy_curve(relaxed, potential, SETTINGS)
+        curves.append(perf_counter() - start)
+    runs = [{n: _seconds(crystals, n) for n in (1, 2)} for _ in range(repeats)]
+    store(
+        "agl_speed",
+        {
+            "potential": str(potential),
+            "n_crystals": len(crystals),
+            "median_seconds_ions_fixed": _median(rows, ions_fixed=True),
+            "median_seconds_ions_free": _median(rows, ions_fixed=False),
+            "median_seconds_curve": median(curves),
+            "seconds_one_worker": median(run[1][1] for run in runs),
+            "seconds_two_workers": median(run[2][1] for run in runs),
+            "start_up_seconds_two_workers": median(run[2][0] for run in runs),
+            "ratio": median(run[1][1] / run[2][1] for run in runs),
+            "ratio_with_start_up": median(sum(run[1]) / sum(run[2]) for run in runs),
+        },
+    )
+
+
+def _seconds(crystals: list[Crystal], workers: int) -> tuple[float, float]:
+    """Start-up, and the rest."""
+    start = perf_counter()
+    rows = answer_all([Rejection("nothing", "to see when work begins"), *crystals], "chgnet", SETTINGS, workers)
+    next(rows)
+    begun = perf_counter()
+    for _ in rows:
+        pass
+    return begun - start, perf_counter() - begun
+
+
+def _median(rows: list[AglAnswer], *, ions_fixed: bool) -> float:
+    return median(row.seconds for row in rows if row.seconds and row.ions_fixed == ions_fixed)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,52 @@
+"""How many crystals a second one command can pass on to its workers, and how much disk their rows take.
+
+    python -m studies.speed.scan_driver --data FOLDER
+
+Process time to read the pool from Parquet and to pack its units for other processes; the size of the
+parts of a scan of its first thousand crystals.
+"""
+
+from __future__ import annotations
+
+import pickle
+import tempfile
+from pathlib import Path
+from statistics import median
+from time import process_time
+from typing import Annotated
+
+import typer
+
+from kappatune.screening.layout import PARTS
+from kappatune.screening.scan import scan
+from kappatune.screening.settings import ScanSettings
+from kappatune.screening.sources import units
+from studies.results import data_folder, store
+from studies.speed.scan import repeated
+
+N_SCANNED = 1_000
+
+
+def main(data: Annotated[Path | None, typer.Option(envvar="KAPPATUNE_DATA")] = None, repeats: int = 3) -> None:
+    pool = data_folder(data) / "phonondb_pool.parquet"
+    with tempfile.TemporaryDirectory() as name:
+        work = Path(name)
+        rates = [_passed_on_per_s(pool, work) for _ in range(repeats)]
+        scan(ScanSettings((str(repeated(pool, N_SCANNED, work)),)), work / "scan")
+        size = sum(part.stat().st_size for part in (work / "scan").glob(PARTS))
+    store(
+        "scan_driver",
+        {"repeats": repeats, "passed_on_per_s": median(rates), "bytes_per_crystal": size / N_SCANNED},
+    )
+
+
+def _passed_on_per_s(pool: Path, work: Path) -> float:
+    start, n = process_time(), 0
+    for unit in units([str(pool)], work):
+        pickle.dumps(unit)
+        n += len(unit.items)
+    return n / (process_time() - start)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,43 @@
+"""What a crystal costs in scans of 10^3 to 10^5 crystals, and the memory they take.
+
+    python -m studies.speed.scan_growth --data FOLDER
+
+Two workers, the `fast` model, crystals of the pool in random order and repeated; the start-up, which is
+the wall time of a scan of one crystal, is taken off. Medians, but for the largest scan, which runs once.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from studies.results import data_folder, store
+from studies.speed.scan import median_run, repeated
+
+SIZES = (1_000, 10_000, 100_000)
+
+
+def main(data: Annotated[Path | None, typer.Option(envvar="KAPPATUNE_DATA")] = None, repeats: int = 3) -> None:
+    pool = data_folder(data) / "phonondb_pool.parquet"
+    with tempfile.TemporaryDirectory() as name:
+        work = Path(name)
+        start_up = median_run([repeated(pool, 1, work)], work, repeats)
+        runs = {n: median_run([repeated(pool, n, work)], work, 1 if n == SIZES[-1] else repeats) for n in SIZES}
+    per_crystal = {n: 1e3 * (run.seconds - start_up.seconds) / n for n, run in runs.items()}
+    store(
+        "scan_growth",
+        {
+            "repeats": repeats,
+            "start_up_s": start_up.seconds,
+            "ms_per_crystal": per_crystal,
+            "largest_over_smallest": max(per_crystal.values()) / min(per_crystal.values()),
+            "peak_mb": {n: run.peak_mb for n, run in runs.items()},
+        },
+    )
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,66 @@
+"""What a verification of silicon and of magnesium oxide costs at standard quality, and where the time goes.
+
+    python -m studies.speed.verify_speed [--calculator sevennet]
+
+Each crystal in a fresh process and an empty folder, one thread for the potential, phono3py on all cores that
+RAYON_NUM_THREADS allows. Next to wall time stands the time on the processor: on a busy machine only that repeats.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import tempfile
+from pathlib import Path
+from time import perf_counter, process_time
+from typing import Any
+
+import typer
+from ase.build import bulk
+
+from studies.results import store
+
+CRYSTALS = {"Si": ("Si", "diamond", 5.43), "MgO": ("MgO", "rocksalt", 4.21)}
+ASKED = {"sevennet": 120.0}
+"""Wall time on two cores that was asked for, s; any other potential: 480."""
+
+
+def main(calculator: str = "sevennet") -> None:
+    spawn = multiprocessing.get_context("spawn")
+    figures = {}
+    for name in CRYSTALS:
+        with spawn.Pool(1) as pool:
+            figures[name] = pool.apply(_measured, (name, calculator))
+    store(
+        f"verify_speed_{calculator}",
+        {"threads_of_phono3py": os.environ.get("RAYON_NUM_THREADS", str(os.cpu_count())), "crystals": figures}
+        | {"asked_wall_s": ASKED.get(calculator, 480.0), "asked_memory_gb": 3.0, "asked_own_share": 0.1},
+    )
+
+
+def _measured(name: str, calculator: str) -> dict[str, Any]:
+    from kappatune.structures import Crystal
+    from kappatune.verification import Request, VerifySettings, verify_all
+
+    with tempfile.TemporaryDirectory() as out:
+        request = Request(calculator, VerifySettings.of("standard"), Path(out))
+        wall, processor = perf_counter(), process_time()
+        (row,) = verify_all([Crystal.from_ase(bulk(*CRYSTALS[name]), id=name)], request)
+        wall, processor = perf_counter() - wall, process_time() - processor
+    total = row.seconds["total"]
+    return {
+        "outcome": row.outcome,
+        "kappa_bte_w_mk": row.kappa_bte_w_mk,
+        "n_forces": row.n_forces,
+        "mesh": row.mesh,
+        "wall_with_loading_s": wall,
+        "processor_with_loading_s": processor,
+        "peak_memory_gb": row.peak_memory_gb,
+        "seconds": row.seconds,
+        "own_share": row.seconds["own"] / total,
+        "phono3py_share": row.seconds["phono3py"] / total,
+    }
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,31 @@
+"""Rungs that many cells of a benchmark share: trained once, kept in the work folder, resumed after a kill."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from dataclasses import replace
+from pathlib import Path
+
+from kappatune.model.kappa_model import KappaModel
+from kappatune.structures.table import LabelledTable
+from kappatune.training.recipe import Recipe, Stage
+from kappatune.training.train import climb
+
+
+def without_formulas(table: LabelledTable, formulas: Set[str]) -> LabelledTable:
+    """The table without the rows of some reduced formulas."""
+    return replace(table, rows=[row for row in table.rows if row.crystal.formula not in formulas])
+
+
+def climbed(recipe: Recipe, stage: Stage, table: LabelledTable, seed: int, folder: Path) -> KappaModel:
+    """One member that has climbed one stage; taken from `folder` where it stands there already.
+
+    Args:
+        recipe: Gives the host, heads and composition, or the model to go on from.
+        stage: The stage.
+        table: All rows the stage may see; its inner validation part is cut from them.
+        seed: Of the member.
+        folder: Of the model.
+    """
+    alone = recipe.model_copy(update={"name": folder.name, "description": "", "seeds": (seed,), "stages": (stage,)})
+    return climb(alone, lambda _: [table], folder, resume=True, progress=False)

@@ -1,0 +1,52 @@
+"""What a model trained from the package alone knows of tables it never saw.
+
+    kappatune train starter --out runs/starter
+    python -m studies.transfer.starter --data FOLDER [--model runs/starter]
+
+Its AGL rung is asked about AFLOW's crystals, its last rung about the DFT sets; formulas it was trained on are left out.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+import typer
+from scipy.stats import spearmanr
+
+from kappatune.model.kappa_model import KappaModel
+from kappatune.structures import read_table
+from studies.results import data_folder, store
+
+ASKED = {"aflow_agl.parquet": "agl", "l96.parquet": "experiment", "hh143.parquet": "experiment"}
+
+
+def main(
+    data: Annotated[Path | None, typer.Option(envvar="KAPPATUNE_DATA")] = None, model: Path = Path("runs/starter")
+) -> None:
+    torch.set_num_threads(1)
+    starter = KappaModel.load(model)
+    trained = {formula for formulas in starter.card.formulas.values() for formula in formulas}
+    found: dict[str, Any] = {}
+    for name, fidelity in ASKED.items():
+        rows = [row for row in read_table(data_folder(data) / name).rows if row.crystal.formula not in trained]
+        said = starter.predict([row.crystal for row in rows], fidelity)
+        pairs = [(p.kappa_w_mk, row.kappa) for p, row in zip(said, rows, strict=True) if p.kappa_w_mk]
+        ours, theirs = np.log(pairs).T
+        found[name.removesuffix(".parquet")] = {
+            "rung": fidelity,
+            "n": len(pairs),
+            "n_unanswered": len(rows) - len(pairs),
+            "spearman": float(spearmanr(ours, theirs)[0]),
+            "mean_abs_ln_error": float(np.abs(ours - theirs).mean()),
+            "median_factor": float(np.exp(np.median(np.abs(ours - theirs)))),
+        }
+    metrics = {stage: [step["validation_error"] for step in steps] for stage, steps in starter.card.metrics.items()}
+    seconds = sum(step["seconds"] for steps in starter.card.metrics.values() for step in steps)
+    store("starter", {"inner_validation": metrics, "training_seconds": seconds, "tables": found})
+
+
+if __name__ == "__main__":
+    typer.run(main)

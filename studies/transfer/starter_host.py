@@ -1,0 +1,91 @@
+"""What a host gains on the AGL rung from physics of our own, beside the public formation-energy host.
+
+    python -m studies.transfer.starter_host --data FOLDER
+
+AFLOW's crystals are split by formula, four fifths to train. Every host climbs the same AGL rung; before it they
+were trained on nothing, on the Materials Project's formation energies (the published weights), on our own data set
+(formation energies, then our AGL), or on both. No formula of the test part enters our data set here. Resumable.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+import typer
+
+from kappatune.model.graphs import build_graphs
+from kappatune.structures import LabelledTable, read_table
+from kappatune.training.recipe import Recipe, Stage, read_recipe
+from kappatune.training.stage import split_by_formula
+from kappatune.training.train import SHIPPED_TABLES, climb
+from studies.results import data_folder, store
+
+SEEDS = (1, 2)
+SPLIT_SEED = 0
+TEST_FRACTION = 0.2
+
+
+def main(data: Annotated[Path | None, typer.Option(envvar="KAPPATUNE_DATA")] = None, work: Path = Path("runs")) -> None:
+    torch.set_num_threads(1)
+    table = read_table(data_folder(data) / "aflow_agl.parquet")
+    train, test = split_by_formula([row.crystal.formula for row in table.rows], TEST_FRACTION, SPLIT_SEED)
+    held = [table.rows[i] for i in test]
+    hidden = {row.crystal.formula for row in held}
+    own = read_table(SHIPPED_TABLES["shipped:prototypes"])
+    own = replace(own, rows=[row for row in own.rows if row.crystal.formula not in hidden])
+    known = replace(table, rows=[table.rows[i] for i in train])
+
+    def tables(stage: Stage) -> list[LabelledTable]:
+        return [own if stage.data == ("shipped:prototypes",) else known]
+
+    found: dict[str, Any] = {}
+    for name, recipe in _recipes().items():
+        model = climb(recipe, tables, work / f"starter-host-{name}", resume=True, progress=False, say=typer.echo)
+        usable = [row for row in held if model.supports(row.crystal)]
+        graphs = build_graphs([row.crystal for row in usable], model.cutoff)
+        bonded = graphs.n_bonds > 0
+        truth = np.log([row.kappa for row in usable])[bonded]
+        errors = np.abs(model.answer(graphs, "agl").ln_kappa[:, bonded] - truth).mean(axis=1)
+        found[name] = {
+            "mean_abs_ln_error": float(errors.mean()),
+            "by_seed": errors.tolist(),
+            "stages": [stage.name for stage in recipe.stages],
+        }
+    store(
+        "starter_host",
+        {
+            "seeds": list(SEEDS),
+            "split_seed": SPLIT_SEED,
+            "n_train": len(train),
+            "n_test": len(held),
+            "n_own": len(own.rows),
+            "hosts": found,
+        },
+    )
+
+
+def _recipes() -> dict[str, Recipe]:
+    rung = read_recipe("accurate").stages[0].model_dump(mode="json", exclude_unset=True)
+    energies, own_agl, _ = (s.model_dump(mode="json", exclude_unset=True) for s in read_recipe("starter").stages)
+    own_agl["name"] = "own-agl"
+    stages = {
+        "random": [rung],
+        "public-formation-energy": [rung],
+        "own-formation-energy-and-agl": [energies, own_agl, rung],
+        "public-formation-energy-and-own-agl": [own_agl, rung],
+    }
+    base = read_recipe("starter").model_dump(mode="json", exclude={"stages", "seeds", "name", "description"})
+    return {
+        name: Recipe.model_validate(
+            {**base, "name": name, "seeds": SEEDS, "pretrained": name.startswith("public"), "stages": chosen}
+        )
+        for name, chosen in stages.items()
+    }
+
+
+if __name__ == "__main__":
+    typer.run(main)

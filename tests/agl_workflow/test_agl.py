@@ -1,0 +1,236 @@
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ase.build import bulk
+from ase.calculators.lj import LennardJones
+
+from kappatune.agl_workflow import AglSettings, agl, answer_all
+from kappatune.agl_workflow.plot import plot_answer
+from kappatune.calculations.poisson import UnknownModuli
+from kappatune.calculations.relax import NotConverged
+from kappatune.errors import UserError
+from kappatune.physics.elastic import BadElasticity
+from kappatune.physics.equation_of_state import BadCurve
+from kappatune.potentials.base import BadAnswer, BadPotential, Potential, load_potential
+from kappatune.structures import BadCrystal, Crystal, Rejection
+from tests import toy_potentials as toy
+from tests.builders import supercell, zincblende
+
+TOY = Path(toy.__file__)
+SETTINGS = AglSettings(window=0.06, strain=0.002, displacement=0.005)
+SILICON = zincblende(14, 14, 5.431, "Si")
+
+
+def potential(name: str) -> Potential:
+    return load_potential(f"{TOY}:{name}")
+
+
+@pytest.fixture(scope="module")
+def silicon():
+    return agl(SILICON, potential("silicon"), SETTINGS)
+
+
+def test_everything_hangs_together(silicon):
+    assert silicon.reason is None and silicon.formula == "Si" and silicon.space_group == 227
+    assert silicon.static_bulk_modulus_gpa == pytest.approx(97.7, rel=0.01)
+    assert silicon.bulk_modulus_gpa < silicon.static_bulk_modulus_gpa
+    assert silicon.elastic_bulk_modulus_gpa == pytest.approx(silicon.static_bulk_modulus_gpa, rel=0.01)
+    assert silicon.acoustic_debye_temperature_k == pytest.approx(silicon.debye_temperature_k / 2 ** (1 / 3))
+    assert silicon.kappa_by_temperature_w_mk[silicon.temperatures_k.index(300.0)] == pytest.approx(silicon.kappa_w_mk)
+    assert 0 < silicon.heat_capacity_v < silicon.heat_capacity_p < 6.2
+    assert silicon.volume_a3 > silicon.static_volume_a3
+    assert silicon.energy_per_atom_ev == pytest.approx(-4.63, abs=0.01)
+    assert "Tersoff" in silicon.potential and "toy_potentials.py" in silicon.potential
+    assert np.array(silicon.stiffness_gpa).shape == (6, 6)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        supercell(SILICON, (2, 1, 1)),
+        Crystal.from_ase(bulk("Si", "diamond", 5.431, cubic=True)[[3, 0, 7, 1, 6, 2, 5, 4]]),
+        zincblende(14, 14, 5.30),
+    ],
+    ids=["supercell", "conventional cell, shuffled", "another start"],
+)
+def test_any_description_of_the_crystal_gives_the_same(silicon, other):
+    answer = agl(other, potential("silicon"), SETTINGS)
+    assert answer.n_atoms == 2
+    assert answer.kappa_w_mk == pytest.approx(silicon.kappa_w_mk, rel=5e-3)
+    assert answer.debye_temperature_k == pytest.approx(silicon.debye_temperature_k, rel=2e-3)
+
+
+def test_a_given_poisson_ratio_spares_the_elastic_constants(silicon):
+    settings = AglSettings(window=0.06, poisson=silicon.poisson_ratio)
+    answer = agl(SILICON, potential("silicon"), settings)
+    assert answer.shear_modulus_gpa is None and answer.stiffness_gpa is None
+    assert answer.kappa_w_mk == pytest.approx(silicon.kappa_w_mk, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "crystal", "error", "reason"),
+    [
+        ("repulsive", SILICON, NotConverged, "runs away"),
+        ("exploding", SILICON, BadAnswer, "the potential explodes: an energy of nan"),
+        ("liquid", SILICON, BadElasticity, "mechanically unstable"),
+        ("stiff_lennard_jones", Crystal.from_ase(bulk("Ar", "sc", 2.7)), BadElasticity, "mechanically unstable"),
+        ("copper", SILICON, BadAnswer, "cannot evaluate this crystal|fails in the relaxation"),
+        ("silicon", zincblende(14, 14, 0.3), BadCrystal, "per atom"),
+    ],
+)
+def test_failures_have_names(name, crystal, error, reason):
+    with pytest.raises(error, match=reason):
+        agl(crystal, potential(name), SETTINGS)
+
+
+def test_a_cap_on_steps():
+    with pytest.raises(NotConverged, match="after 1 steps"):
+        agl(zincblende(14, 14, 5.1), potential("silicon"), AglSettings(max_steps=1))
+
+
+def test_no_equilibrium_when_hot():
+    with pytest.raises(BadCurve, match="no equilibrium: at 300 K"):
+        agl(Crystal.from_ase(bulk("Ar", "fcc", 5.26)), potential("argon"), SETTINGS)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"poisson": 0.5}, {"temperatures_k": ()}, {"temperatures_k": (0.0,)}, {"n_volumes": 5}, {"window": 0.0}],
+)
+def test_settings_out_of_range(wrong):
+    with pytest.raises(UserError):
+        AglSettings(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("dream", "known are chgnet"),
+        ("no_such_module:make", "cannot be made"),
+        ("no/such/file.py:make", "no such file"),
+        (f"{TOY}:nothing", "cannot be made"),
+        (f"{TOY}:not_a_calculator", "returns no ASE calculator"),
+    ],
+)
+def test_potentials_that_cannot_be_loaded(name, reason):
+    with pytest.raises(BadPotential, match=reason):
+        load_potential(name)
+
+
+def test_a_missing_package_is_named(monkeypatch):
+    monkeypatch.setattr("kappatune.potentials.base.importlib.util.find_spec", lambda name: None)
+    with pytest.raises(BadPotential, match=r"pip install 'kappatune\[mlip\]'"):
+        load_potential("chgnet")
+    with pytest.raises(BadPotential, match="pip install mace-torch"):
+        load_potential("mace")
+
+
+ENTRIES = [
+    Crystal.from_ase(bulk("Cu", "fcc", 3.6), id="Cu"),
+    Rejection("bad", "it was broken", "bad.cif"),
+    Crystal.from_ase(bulk("Ag", "fcc", 4.1), id="Ag"),
+    Crystal.from_ase(bulk("Si", "diamond", 5.43), id="Si"),
+    Crystal.from_ase(bulk("Ni", "fcc", 3.5), id="Ni"),
+]
+
+
+@pytest.mark.slow
+def test_workers_change_nothing():
+    one, two = (
+        [row.model_copy(update={"seconds": 0.0}) for row in answer_all(ENTRIES, f"{TOY}:copper", SETTINGS, workers)]
+        for workers in (1, 2)
+    )
+    assert one == two
+    assert [row.id for row in one] == ["Cu", "bad", "Ag", "Si", "Ni"]
+    assert [row.kappa_w_mk is None for row in one] == [False, True, False, True, False]
+    assert one[1].reason == "it was broken" and one[1].file == "bad.cif"
+
+
+@pytest.mark.slow
+def test_a_crystal_that_kills_its_worker_costs_one_row():
+    entries = [ENTRIES[0], Crystal.from_ase(bulk("Au", "fcc", 4.1), id="Au"), ENTRIES[2]]
+    rows = list(answer_all(entries, f"{TOY}:killer", SETTINGS, workers=2))
+    assert [row.kappa_w_mk is None for row in rows] == [False, True, False]
+    assert "the process died" in rows[1].reason
+
+
+def test_figure(silicon, tmp_path):
+    pytest.importorskip("matplotlib")
+    path = plot_answer(silicon, tmp_path / "figures", 1)
+    assert path.name == "0001-Si.png" and path.stat().st_size > 10_000
+
+
+def test_the_figure_leaves_out_where_1_over_t_fails(silicon, tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
+    from matplotlib.axes import Axes
+
+    drawn: list[list[float]] = []
+    plot = Axes.plot
+    monkeypatch.setattr(Axes, "plot", lambda self, x, *a, **k: (drawn.append(list(x)), plot(self, x, *a, **k))[1])
+    assert silicon.lowest_reliable_k == pytest.approx(silicon.acoustic_debye_temperature_k / 3)
+    plot_answer(silicon, tmp_path, 1)
+    assert min(silicon.temperatures_k) < silicon.lowest_reliable_k
+    assert drawn[-1] == [t for t in silicon.temperatures_k if t >= silicon.lowest_reliable_k]
+    plot_answer(silicon.model_copy(update={"lowest_reliable_k": 2000.0}), tmp_path, 2)
+    assert drawn[-1] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["chgnet", "sevennet"])
+def test_real_potentials(name):
+    package = {"chgnet": "chgnet", "sevennet": "sevenn"}[name]
+    pytest.importorskip(package, reason=f"needs {package}: pip install 'kappatune[mlip]'")
+    loaded = load_potential(name)
+    answer = agl(SILICON, loaded)
+    assert answer.bulk_modulus_gpa == pytest.approx(88.0, rel=0.15)
+    assert 1.0 < answer.gruneisen < 2.5
+    assert loaded.name in answer.potential
+    cells = [bulk("Si", "diamond", 5.3), bulk("MgO", "rocksalt", 4.3), bulk("ZnS", "wurtzite", 3.8, c=6.2)] * 12
+    for seed, cell in enumerate(cells):
+        cell.rattle(0.02, seed=seed)
+    together, alone = loaded.responses(cells), Potential("alone", "", loaded.calculator).responses(cells)
+    for one, other in zip(together, alone, strict=True):
+        assert one.energy == pytest.approx(other.energy, abs=1e-5)
+        assert np.allclose(one.forces, other.forces, atol=1e-4) and np.allclose(one.stress, other.stress, atol=1e-6)
+    assert np.allclose(loaded.energies(cells), [r.energy for r in together], atol=1e-5)
+
+
+def soft(factory: str) -> Potential:
+    made = potential(factory)
+    made.soft_in_shear = True
+    return made
+
+
+def test_a_potential_that_is_soft_in_shear_gets_its_poisson_ratio_from_the_networks(silicon):
+    answer = agl(SILICON, soft("silicon"), SETTINGS)
+    assert "MEGNet" in answer.poisson_source and "Tersoff" in silicon.poisson_source
+    assert answer.poisson_ratio == pytest.approx(0.22, abs=0.04)  # measured: 0.218
+    assert answer.elastic_poisson_ratio == pytest.approx(silicon.poisson_ratio)
+    assert answer.shear_modulus_gpa == pytest.approx(silicon.shear_modulus_gpa)
+    own = agl(SILICON, soft("silicon"), dataclasses.replace(SETTINGS, poisson="elastic"))
+    assert own.kappa_w_mk == pytest.approx(silicon.kappa_w_mk)
+    asked = agl(SILICON, potential("silicon"), dataclasses.replace(SETTINGS, poisson="network"))
+    assert asked.kappa_w_mk == pytest.approx(answer.kappa_w_mk) and asked.stiffness_gpa is None
+
+
+def test_only_where_the_ratio_needs_it_does_instability_cost_the_answer():
+    crystal = Crystal.from_ase(bulk("Ar", "sc", 2.7))
+    answer = agl(crystal, soft("stiff_lennard_jones"), SETTINGS)
+    assert answer.kappa_w_mk > 0 and any("mechanically unstable" in w for w in answer.warnings)
+    for careful in (potential("stiff_lennard_jones"), soft("stiff_lennard_jones")):
+        with pytest.raises(BadElasticity, match="mechanically unstable"):
+            agl(crystal, careful, dataclasses.replace(SETTINGS, poisson="elastic"))
+
+
+def test_a_crystal_the_networks_cannot_judge_keeps_the_potentials_own_ratio():
+    wide = Potential("wide", "", LennardJones(sigma=3.9, epsilon=0.2, rc=12.0), soft_in_shear=True)
+    crystal = Crystal.from_ase(bulk("Kr", "fcc", 6.0))
+    answer = agl(crystal, wide, SETTINGS)
+    assert answer.poisson_ratio == answer.elastic_poisson_ratio
+    assert any("no neighbour" in warning for warning in answer.warnings)
+    with pytest.raises(UnknownModuli, match="no neighbour"):
+        agl(crystal, wide, dataclasses.replace(SETTINGS, poisson="network"))

@@ -1,0 +1,138 @@
+"""Models, scans and the command line of version 0.1.0, as that version left them.
+
+The files were written by the code of 0.1.0 (commit 2a8fab9) and are never made again.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import math
+import shutil
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import typer
+
+from kappatune import KappaModel
+from kappatune.cli import app
+from kappatune.structures import Crystal
+from tests.screening.scans import rows_of, screen
+
+V0_1_0 = Path(__file__).parent / "v0_1_0"
+INTERFACE = json.loads((V0_1_0 / "interface.json").read_text(encoding="utf-8"))
+
+
+def assert_same_rows(rows: list[dict], expected: list[dict]) -> None:
+    assert len(rows) == len(expected)
+    for row, before in zip(rows, expected, strict=True):
+        for name, value in before.items():
+            if isinstance(value, float):
+                assert row[name] == pytest.approx(value, rel=1e-6), (before["id"], name)
+            elif name != "reason":
+                assert row[name] == value, (before["id"], name)
+            else:
+                assert (row[name] is None) == (value is None), before["id"]
+
+
+@pytest.mark.parametrize("name", ["accurate", "fast"])
+def test_shipped_models_give_the_same_for_the_same_crystals(name):
+    with gzip.open(V0_1_0 / "predictions.json.gz", "rt", encoding="utf-8") as file:
+        reference = json.load(file)
+    crystals = [
+        Crystal(np.array(c["lattice"]), np.array(c["numbers"]), np.array(c["frac_coords"]), id=c["id"])
+        for c in reference["crystals"]
+    ]
+    model = KappaModel.load(name)
+    asked = {key: rows for key, rows in reference["rows"].items() if key.startswith(f"{name} ")}
+    assert len(asked) == 4
+    for key, rows in asked.items():
+        _, fidelity, temperature = key.split()
+        answers = model.predict(crystals, fidelity, float(temperature))
+        assert_same_rows([answer.model_dump() for answer in answers], rows)
+
+
+@pytest.mark.parametrize("name", ["direct", "debye-trees"])
+def test_bundles_give_the_same(name, crystals):
+    model = KappaModel.load(V0_1_0 / "bundles" / name)
+    expected = json.loads((V0_1_0 / "bundles" / name / "expected.json").read_text(encoding="utf-8"))
+    assert expected.keys() == set(model.card.fidelities)
+    for fidelity, rows in expected.items():
+        assert_same_rows([row.model_dump() for row in model.predict(crystals, fidelity)], rows)
+
+
+def commands() -> dict[str, set[str]]:
+    """Options and arguments of every command, by its full name."""
+    found: dict[str, set[str]] = {}
+
+    def collect(command, name: str) -> None:
+        if hasattr(command, "commands"):
+            for key, inner in command.commands.items():
+                collect(inner, f"{name} {key}".strip())
+            return
+        found[name] = {
+            option
+            for parameter in command.params
+            for option in (
+                [*parameter.opts, *parameter.secondary_opts]
+                if parameter.param_type_name == "option"
+                else [parameter.name.upper()]
+            )
+        }
+
+    collect(typer.main.get_command(app), "")
+    return found
+
+
+@pytest.mark.parametrize("name", INTERFACE["commands"])
+def test_commands_keep_their_options(name):
+    if name == "benchmark":
+        pytest.skip("moved out of the package; the command says where")
+    assert commands()[name] >= set(INTERFACE["commands"][name])
+
+
+def columns(kind: str) -> list[str]:
+    from kappatune.agl_workflow import AglAnswer
+    from kappatune.model.kappa_model import Prediction
+    from kappatune.screening.rank import RankedCrystal
+    from kappatune.screening.suggest import Suggestion
+    from kappatune.verification import Verification
+
+    row = {
+        "predict": Prediction,
+        "agl": AglAnswer,
+        "verify": Verification,
+        "rank": RankedCrystal,
+        "suggest": Suggestion,
+    }[kind]
+    return [field.name for field in fields(row)] if is_dataclass(row) else list(row.model_fields)
+
+
+@pytest.mark.parametrize("kind", INTERFACE["columns"])
+def test_rows_keep_their_columns(kind):
+    before = INTERFACE["columns"][kind]
+    assert [name for name in columns(kind) if name in before] == before
+
+
+def test_scans_keep_their_columns():
+    from kappatune.screening.rows import SCHEMA
+
+    now = {field.name: str(field.type) for field in SCHEMA}
+    assert {name: now.get(name) for name in INTERFACE["scan_schema"]} == INTERFACE["scan_schema"]
+
+
+def test_an_interrupted_scan_goes_on(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(V0_1_0 / "scan", "scan")
+    shutil.copy(V0_1_0 / "pool.extxyz", "pool.extxyz")
+    before = rows_of(Path("scan"))
+    Path("scan/part-000001.parquet").unlink()
+    Path("scan/_manifest.json").unlink()
+    model = V0_1_0 / "bundles" / "debye-trees"
+    code, stderr = screen(tmp_path, "pool.extxyz", "--out", "scan", "--model", model, "--workers", 1, "--resume")
+    assert code == 0, stderr
+    after = rows_of(Path("scan"))
+    assert [row["id"] for row in after] == [row["id"] for row in before]
+    assert all(math.isclose(a["kappa_w_mk"], b["kappa_w_mk"], rel_tol=1e-6) for a, b in zip(after, before, strict=True))

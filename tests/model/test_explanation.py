@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kappatune.model.explanation import Typical, contributions, slack_terms
+from kappatune.model.kappa_model import KappaModel
+from kappatune.physics.slack import LN_SLACK_CONSTANT, ln_slack_kappa, ln_slack_terms
+from tests.builders import rocksalt, supercell, zincblende
+
+lns = st.floats(0.1, 7.0)
+
+
+@given(lns, st.floats(0.6, 5.0), lns, lns, lns)
+def test_the_terms_sum_to_the_slack_formula(theta, gruneisen, mass, volume, n):
+    terms = ln_slack_terms(theta, gruneisen, mass, volume, n)
+    assert sum(terms) + LN_SLACK_CONSTANT == pytest.approx(ln_slack_kappa(theta, gruneisen, mass, volume, n))
+
+
+def test_each_term_moves_with_its_quantity_alone():
+    base = ln_slack_terms(6.0, 2.0, 3.0, 3.0, 1.0)
+    heavier = ln_slack_terms(6.0 - 0.1, 2.0, 3.2, 3.0, 1.0)  # theta falls as m^(-1/2) at fixed stiffness
+    assert heavier.mean_mass == pytest.approx(base.mean_mass - 0.1)
+    assert heavier.stiffness == pytest.approx(base.stiffness)
+    assert ln_slack_terms(6.0, 2.5, 3.0, 3.0, 1.0).gruneisen < base.gruneisen
+    assert ln_slack_terms(6.0, 2.0, 3.0, 3.0, 2.0).cell < base.cell
+
+
+@pytest.fixture(scope="module")
+def model() -> KappaModel:
+    return KappaModel.load("fast")
+
+
+@pytest.mark.parametrize("rung", ["agl", "dft"])
+def test_factors_multiply_up_exactly(model, rung):
+    crystals = [rocksalt(12, 8, 4.212), zincblende(14, 14, 5.431), rocksalt(11, 17, 5.64), zincblende(48, 52, 6.48)]
+    judged = model.judge(crystals, rung)
+    typical = Typical(zip(crystals, judged, strict=True))
+    assert typical.n == 4
+    for crystal, one in zip(crystals, judged, strict=True):
+        why = contributions(crystal, one, typical, rung)
+        product = why.typical_w_mk * math.prod(term.factor for term in why.terms)
+        assert product == pytest.approx(one.prediction.kappa_w_mk, rel=1e-12)
+        assert [abs(math.log(t.factor)) for t in why.terms] == sorted(
+            (abs(math.log(t.factor)) for t in why.terms), reverse=True
+        )
+        by = {term.quantity: term for term in why.terms}
+        assert by["mean_mass"].value == pytest.approx(np.mean([24.305, 15.999]), rel=1e-3) or crystal is not crystals[0]
+        assert by["gruneisen"].value == pytest.approx(one.prediction.gruneisen, rel=0.05)
+        assert by["cell"].value == pytest.approx(2.0)
+        assert (by["correction"].factor == pytest.approx(1.0, rel=1e-4)) == (rung == "agl")
+
+
+def test_the_cell_does_not_matter(model):
+    crystal = rocksalt(12, 8, 4.212)
+    large = supercell(crystal, (2, 1, 1))
+    first, second = (slack_terms(c, model.judge([c], "dft")[0]) for c in (crystal, large))
+    assert tuple(second) == pytest.approx(tuple(first), rel=1e-5)
+
+
+def test_without_an_answer_there_is_nothing_to_take_apart(model):
+    crystals = [rocksalt(2, 18, 30.0)]
+    judged = model.judge(crystals, "dft")
+    typical = Typical(zip(crystals, judged, strict=True))
+    assert typical.n == 0 and contributions(crystals[0], judged[0], typical, "dft") is None

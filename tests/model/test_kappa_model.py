@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import csv
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ase.build import bulk
+from pymatgen.core import Lattice, Structure
+
+import kappatune
+from kappatune import KappaModel
+from kappatune.demo import VALUES
+from kappatune.model.kappa_model import SHIPPED, UnknownFidelity
+from kappatune.structures import Crystal, Rejection
+from tests.builders import low_symmetry, rocksalt, supercell, zincblende
+
+
+@pytest.fixture(scope="module")
+def model():
+    return KappaModel.load()
+
+
+def numbers(rows):
+    return np.array([[r.kappa_w_mk, r.lower_w_mk, r.upper_w_mk, r.debye_temperature_k, r.gruneisen] for r in rows])
+
+
+def test_textbook_crystals_come_out_right(model):
+    """Computed values of these formulas were learnt from; a factor of 1.6 is the accuracy of such data."""
+    with VALUES.open(newline="") as lines:
+        shown = [row for row in csv.DictReader(lines) if row["set"] == "shown"]
+    rows = model.predict([VALUES.parent / row["file"] for row in shown])
+    assert [row.formula for row in rows][:3] == ["C", "Si", "Ge"]
+    factor = np.abs(np.log([r.kappa_w_mk / float(s["kappa"]) for r, s in zip(rows, shown, strict=True)]))
+    assert np.exp(np.median(factor)) < 1.6
+    by_id = {row.id: row.kappa_w_mk for row in rows}
+    assert by_id["C"] > by_id["Si"] > by_id["GaAs"] > by_id["NaCl"] > by_id["CsI"]
+
+
+def test_every_textbook_value_names_its_crystal_and_document(model):
+    with VALUES.open(newline="") as lines:
+        table = list(csv.DictReader(lines))
+    assert len({row["id"] for row in table}) == len(table) >= 40
+    for row, predicted in zip(table, model.predict([VALUES.parent / row["file"] for row in table]), strict=True):
+        assert predicted.reason is None and predicted.id == row["id"] == Path(row["file"]).stem
+        assert set(re.findall("[A-Z][a-z]?", predicted.formula)) == set(row["species"].split())
+        assert row["set"] in ("shown", "learned") and row["quoted"] and row["url"].startswith("http")
+
+
+def test_debye_temperatures_and_gruneisen_parameters(model):
+    rows = model.predict([zincblende(14, 14, 5.431), rocksalt(12, 8, 4.212), rocksalt(11, 17, 5.64)])
+    # Measured: 645, 950 and 321 K.
+    assert [row.debye_temperature_k for row in rows] == pytest.approx([645, 950, 321], rel=0.25)
+    assert all(1.5 < row.gruneisen < 3 for row in rows)
+
+
+def test_agl_is_another_rung(model):
+    crystal = zincblende(14, 14, 5.431)
+    (agl,), (dft,) = model.predict(crystal, fidelity="agl"), model.predict(crystal, fidelity="dft")
+    assert agl.kappa_w_mk < dft.kappa_w_mk / 2, "AGL is known to give silicon far too little"
+    assert agl.debye_temperature_k == dft.debye_temperature_k
+    assert model.predict(crystal) == [dft]
+    with pytest.raises(UnknownFidelity, match="'experiment': it knows agl, dft"):
+        model.predict(crystal, fidelity="experiment")
+
+
+def test_answers_do_not_depend_on_how_a_crystal_is_written(model):
+    base = [rocksalt(12, 8, 4.212), zincblende(31, 33, 5.653), low_symmetry()]
+    rng = np.random.default_rng(2)
+    expected = numbers(model.predict(base))
+    for change in (
+        lambda c: supercell(c, (2, 1, 2)),
+        lambda c: Crystal(c.lattice, c.numbers, c.frac_coords + rng.normal(size=3)),
+        lambda c: Crystal(c.lattice, c.numbers[::-1].copy(), c.frac_coords[::-1].copy()),
+    ):
+        assert numbers(model.predict([change(c) for c in base])) == pytest.approx(expected, rel=1e-4)
+    alone = numbers([model.predict(c)[0] for c in base])
+    assert alone == pytest.approx(expected, rel=1e-4)
+
+
+def test_pymatgen_ase_and_files_agree(model, tmp_path):
+    structure = Structure.from_spacegroup("Fd-3m", Lattice.cubic(5.431), ["Si"], [[0, 0, 0]])
+    structure.to(filename=str(tmp_path / "si.cif"))
+    rows = model.predict([structure, bulk("Si", a=5.431), zincblende(14, 14, 5.431, "mine"), tmp_path / "si.cif"])
+    assert [row.id for row in rows] == ["1", "2", "mine", "si"]
+    assert len({round(row.kappa_w_mk, 3) for row in rows}) == 1
+    assert rows[3].file == str(tmp_path / "si.cif")
+
+
+def test_every_input_has_its_row_in_order(model):
+    disordered = Structure(Lattice.cubic(5.0), [{"Na": 0.5, "K": 0.5}, "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    inputs = [
+        rocksalt(12, 8, 4.212, "good"),
+        disordered,
+        Crystal(np.eye(3) * 20.0, np.array([14]), np.zeros((1, 3)), id="lonely"),
+        rocksalt(84, 8, 5.6, "polonium"),
+        Rejection("refused", "because", "f.cif"),
+        Crystal(np.zeros((3, 3)), np.array([14]), np.zeros((1, 3)), id="flat"),
+        None,
+        42,
+        Crystal(np.eye(3) * 4.0, np.array([200]), np.zeros((1, 3)), id="heavy"),
+        rocksalt(12, 8, 4.212, "good too"),
+    ]
+    rows = model.predict(inputs)
+    names = ["good", "2", "lonely", "polonium", "refused", "flat", "7", "8", "heavy", "good too"]
+    assert [row.id for row in rows] == names
+    assert rows[0].kappa_w_mk == pytest.approx(rows[-1].kappa_w_mk)
+    for row in rows[1:-1]:
+        assert (row.kappa_w_mk, row.lower_w_mk, row.upper_w_mk, row.in_domain) == (None,) * 4
+        assert row.reason
+    reasons = [row.reason for row in rows]
+    assert "site 1 is disordered" in reasons[1]
+    assert "no atom has a neighbour within 5 Å" in reasons[2]
+    assert "knows no Po" in reasons[3]
+    assert reasons[4] == "because"
+    assert "per atom" in reasons[5]
+    assert "a NoneType cannot be read as a crystal" in reasons[6] and "a int" in reasons[7]
+    assert "atomic number" in reasons[8]
+
+
+def test_intervals_hold_the_value(model):
+    for row in model.predict([rocksalt(12, 8, 4.212), low_symmetry()]):
+        assert 0 < row.lower_w_mk < row.kappa_w_mk < row.upper_w_mk < math.inf
+
+
+def test_domain_is_said(model):
+    known, stretched = model.predict([rocksalt(12, 8, 4.212), Crystal(np.diag([4.0, 4, 15]), np.array([18, 12]),
+                                      np.array([[0, 0, 0.0], [0, 0, 0.5]]))])  # fmt: skip
+    assert (known.in_domain, known.reason) == (True, None)
+    assert stretched.in_domain is False and stretched.reason
+
+
+def test_many_crystals_stream(model):
+    asked = []
+
+    def endless():
+        while True:
+            asked.append(1)
+            yield rocksalt(12, 8, 4.212)
+
+    stream = model.predict_stream(endless())
+    assert [next(stream).formula for _ in range(3)] == ["MgO"] * 3
+    assert len(asked) < 1000
+
+
+@pytest.mark.parametrize(("name", "largest"), [("accurate", 18e6), ("fast", 8e6)])
+def test_the_shipped_models_are_small_and_say_what_they_saw(name, largest):
+    model = KappaModel.load(name)
+    size = sum(path.stat().st_size for path in (Path(SHIPPED) / name).iterdir())
+    assert size < largest
+    assert len(model.members) >= 5
+    assert model.card.fidelities == ["agl", "dft"]
+    assert "NaCl" in model.card.formulas["dft"] and len(model.card.formulas["agl"]) > 3000
+    assert model.card.recipe.name == model.card.name == name
+
+
+def test_the_fast_model_has_shorter_bonds_to_look_at():
+    assert KappaModel.load("fast").cutoff < KappaModel.load("accurate").cutoff
+
+
+def test_lazy_names():
+    assert kappatune.KappaModel is KappaModel
+    with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
+        _ = kappatune.Nothing

@@ -1,0 +1,518 @@
+from __future__ import annotations
+
+import gzip
+import json
+import math
+import os
+import re
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pyarrow.dataset as ds
+import pytest
+import requests
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kappatune.cli import main
+from kappatune.data import fetching
+from kappatune.errors import BadSource
+from kappatune.screening import remote
+from kappatune.screening.layout import FETCHED
+from kappatune.screening.scan import scan
+from kappatune.screening.settings import BadRequest, ScanSettings
+from kappatune.screening.sources import UNIT_SIZE, Unit, parse, units
+from kappatune.screening.worker import poisoned_entry
+from kappatune.structures import Crystal, Rejection
+from kappatune.structures.crystal import element_symbol
+from kappatune.structures.optimade import FIELDS, crystal_of_optimade
+from tests.builders import rocksalt, zincblende
+from tests.providers import answer, cut_short, hang_up, id_table
+
+CATIONS, ANIONS = (3, 11, 12, 19, 20, 37, 38, 56), (8, 16, 34, 52)
+KINDS = [(a, b) for a in CATIONS for b in ANIONS]
+
+
+def crystals(n: int = 32) -> list[Crystal]:
+    build = (rocksalt, zincblende)
+    return [build[k % 2](*KINDS[k], 5.0 + 0.05 * k, f"db/{k}") for k in range(n)]
+
+
+def entry_of(crystal: Crystal, **changes) -> dict:
+    symbols = [element_symbol(z) for z in crystal.numbers.tolist()]
+    attributes = {
+        "lattice_vectors": crystal.lattice.tolist(),
+        "cartesian_site_positions": crystal.cartesian.tolist(),
+        "species": [{"name": s, "chemical_symbols": [s], "concentration": [1.0]} for s in dict.fromkeys(symbols)],
+        "species_at_sites": symbols,
+        "nperiodic_dimensions": 3,
+        "dimension_types": [1, 1, 1],
+        "structure_features": [],
+        "chemical_formula_reduced": "".join(sorted(set(symbols))),
+        "elements": sorted(set(symbols)),
+        "nsites": crystal.n_atoms,
+    }
+    return {"id": crystal.id, "type": "structures", "attributes": attributes | changes}
+
+
+def rows_of(folder: Path) -> list[dict]:
+    return ds.dataset(folder, format="parquet").to_table().to_pylist()
+
+
+def fetched_crystals(source: str, folder: Path, filter: str | None = None) -> list[Crystal | Rejection]:
+    return [entry for unit in units([source], folder, filter) for entry in parse(unit)]
+
+
+# A provider that runs the reference implementation
+
+
+@pytest.fixture(scope="module")
+def provider(tmp_path_factory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("optimade")
+    lines = [{"x-optimade": {"meta": {"api_version": "1.2.0"}}}, *map(entry_of, crystals())]
+    (folder / "data.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    config = {"insert_from_jsonl": str(folder / "data.jsonl"), "insert_test_data": False, "log_dir": str(folder)}
+    (folder / "config.json").write_text(json.dumps(config))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with (folder / "log").open("w") as log:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "uvicorn", "optimade.server.main:app", "--port", str(port)],
+            env={**os.environ, "OPTIMADE_CONFIG_FILE": str(folder / "config.json"), "PYTHONPATH": ""},
+            stdout=log,
+            stderr=log,
+        )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(300):
+            try:
+                requests.get(f"{url}/v1/info", timeout=5).raise_for_status()
+                break
+            except requests.RequestException:
+                assert server.poll() is None, (folder / "log").read_text()
+                time.sleep(0.1)
+        yield url
+    finally:
+        server.terminate()
+        server.wait()
+
+
+@pytest.mark.slow
+def test_a_provider_is_scanned_like_a_local_file(provider, tmp_path):
+    table = tmp_path / "t.jsonl"
+    with table.open("w") as out:
+        for c in crystals():
+            symbols = [element_symbol(z) for z in c.numbers.tolist()]
+            row = {"id": c.id, "lattice": c.lattice.tolist(), "species": symbols, "frac_coords": c.frac_coords.tolist()}
+            out.write(json.dumps(row) + "\n")
+    url = f"{provider}/v1/structures?page_limit=7"
+    scan(ScanSettings((url, str(table))), tmp_path / "out")
+    assert len(list((tmp_path / "out").glob("part-*.parquet"))) == 5 + 1
+    assert len(list((tmp_path / "out" / FETCHED).iterdir())) == 5
+    rows = rows_of(tmp_path / "out")
+    far = {row["id"]: row for row in rows if row["file"] != str(table)}
+    near = {row["id"]: row for row in rows if row["file"] == str(table)}
+    assert far.keys() == near.keys() and len(far) == 32 and len(rows) == 64
+    for id, row in far.items():
+        assert row["kappa_w_mk"] == pytest.approx(near[id]["kappa_w_mk"], rel=1e-6)
+        assert row["formula"] == near[id]["formula"] and row["in_domain"] == near[id]["in_domain"]
+    assert requests.get(far["db/3"]["file"], timeout=5).json()["data"]["id"] == "db/3", "`file` opens the entry"
+
+
+def test_filters_choose_and_bad_ones_are_refused_in_the_provider_s_words(provider, tmp_path, pauses):
+    kept = fetched_crystals(provider, tmp_path, 'elements HAS "Te" AND elements HAS ANY "Mg","Ca"')
+    assert sorted(entry.formula for entry in kept) == ["CaTe", "MgTe"]
+    both = fetched_crystals(f'{provider}/v1?filter=elements HAS "Te"', tmp_path, 'elements HAS "Mg" OR nsites=2')
+    assert len(both) == len(CATIONS), "a filter in the URL and one beside it both hold"
+    with pytest.raises(BadSource, match=r"page 1: the provider answers 400 \(.*parse"):
+        fetched_crystals(provider, tmp_path, "elements HAS")
+    with pytest.raises(BadSource, match="no such structure"):
+        fetched_crystals(provider, tmp_path, 'elements HAS "U"')
+    with pytest.raises(BadSource, match="answers 404"):
+        fetched_crystals(f"{provider}/nowhere", tmp_path)
+    assert not pauses, "what cannot change is not asked again"
+
+
+# A provider that fails as told
+
+
+class Flawed:
+    """Pages of ten entries; `fault` may spoil an answer, told the number of the page."""
+
+    def __init__(self, n_pages: int) -> None:
+        self.entries = [entry_of(rocksalt(12, 8, 4.0 + 0.01 * k, f"e{k}")) for k in range(10 * n_pages)]
+        self.n_pages = n_pages
+        self.seen: Counter[int] = Counter()
+        self.fault: Callable[[int, BaseHTTPRequestHandler], bytes | None] = lambda page, handler: None
+        self.next: Callable[[int], object] = lambda page: f"?page_number={page + 1}"
+        self.agents: set[str] = set()
+        self.queries: list[dict] = []
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                outer.agents.add(self.headers["User-Agent"])
+                outer.queries.append(parse_qs(urlsplit(self.path).query))
+                page = int(outer.queries[-1].get("page_number", ["0"])[0])
+                outer.seen[page] += 1
+                if (body := outer.fault(page, self)) is None:
+                    answer(self, 200, body=json.dumps(outer.page(page)).encode())
+                elif body:
+                    answer(self, 200, body=body)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/optimade"
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def page(self, page: int) -> dict:
+        links = {"next": self.next(page)} if page + 1 < self.n_pages else {}
+        return {"data": self.entries[10 * page : 10 * page + 10], "links": links, "meta": {}}
+
+
+@pytest.fixture
+def flawed() -> Iterator[Flawed]:
+    made = Flawed(5)
+    yield made
+    made.server.shutdown()
+    made.server.server_close()
+
+
+def dawdle(handler: BaseHTTPRequestHandler) -> bytes:
+    threading.Event().wait(0.5)
+    return b"{}"
+
+
+ERRORS = json.dumps({"errors": [{"detail": "the database\nsleeps"}]}).encode()
+PASSING = {
+    "hang up": (hang_up, "the connection failed"),
+    "cut short": (cut_short, "the connection failed"),
+    "timeout": (dawdle, "no answer in time"),
+    "503": (lambda h: answer(h, 503, ERRORS), r"answers 503 \(the database sleeps\)"),
+    "502 in HTML": (lambda h: answer(h, 502, b"<html>"), r"answers 502 \(Bad Gateway\)"),
+    "429": (lambda h: answer(h, 429, Retry_After="7"), "answers 429"),
+    "no JSON": (lambda h: b"<html>", "not OPTIMADE's JSON"),
+    "half a JSON": (lambda h: b'{"data": [', "not OPTIMADE's JSON"),
+    "deep JSON": (lambda h: b"[" * 200_000, "not OPTIMADE's JSON"),
+    "no list": (lambda h: b'{"data": {}}', "not OPTIMADE's JSON"),
+    "error document": (lambda h: ERRORS, r"reports an error \(the database sleeps\)"),
+}
+
+
+@pytest.mark.parametrize("fails, says", PASSING.values(), ids=PASSING)
+def test_a_provider_that_fails_stops_the_walk_and_loses_nothing(flawed, fails, says, tmp_path, pauses, monkeypatch):
+    monkeypatch.setattr(fetching, "READ_TIMEOUT_S", 0.2)
+    flawed.fault = lambda page, handler: fails(handler) if page == 3 else None
+    walked = []
+    with pytest.raises(BadSource, match=f"optimade, page 4: .*{says}.*; pages kept: 3, and --resume"):
+        for unit in units([flawed.url], tmp_path):
+            walked.append(unit.digest())
+    assert len(walked) == 3 and flawed.seen[3] == 1 + len(fetching.PAUSES_S)
+    assert pauses == [max(p, 7.0) if "429" in says else p for p in fetching.PAUSES_S]
+    flawed.fault = lambda page, handler: None
+    flawed.seen.clear()
+    resumed = list(units([flawed.url], tmp_path))
+    assert [unit.digest() for unit in resumed[:3]] == walked
+    assert [item["id"] for unit in resumed for item in unit.items] == [f"e{k}" for k in range(50)]
+    assert flawed.seen == {3: 1, 4: 1}
+    assert [u.digest() for u in units([flawed.url], tmp_path)] == [u.digest() for u in resumed]
+    assert flawed.seen == {3: 1, 4: 1}, "all pages are on disk now"
+
+
+def test_a_passing_failure_costs_a_pause(flawed, tmp_path, pauses):
+    in_a_minute = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
+    faults = iter([{"Retry_After": in_a_minute}, {"Retry_After": "99999"}, {"Retry_After": "soon"}])
+    flawed.fault = lambda page, handler: answer(handler, 429, **f) if (f := next(faults, None)) else None
+    assert len(fetched_crystals(flawed.url, tmp_path)) == 50
+    assert pauses == [pytest.approx(60, abs=3), fetching.LONGEST_PAUSE_S, fetching.PAUSES_S[2]]
+
+
+def test_a_provider_that_is_not_there_is_named(tmp_path, pauses):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+    with pytest.raises(BadSource, match=f"{url}, page 1: the connection failed .Connection refused"):
+        list(units([url], tmp_path))
+    for wrong in ("http://", "https://[::1", "http://exa mple/"):
+        with pytest.raises(BadSource, match=re.escape(wrong)):
+            list(units([wrong], tmp_path))
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        lambda page: f"?page_number={page + 1}",
+        lambda page: {"href": f"/optimade/v1/structures?page_number={page + 1}"},
+        lambda page: {"href": f"../v1/structures?page_number={page + 1}", "meta": {}},
+    ],
+)
+def test_every_form_of_next_link_is_followed(flawed, link, tmp_path):
+    flawed.next = link
+    assert len(fetched_crystals(flawed.url, tmp_path)) == 50
+    assert flawed.queries[0] == {"response_fields": [",".join(FIELDS)], "page_limit": [str(remote.PAGE_LIMIT)]}
+    assert all(agent.startswith("kappatune/") for agent in flawed.agents)
+
+
+@pytest.mark.parametrize("end", [None, {}, {"href": None}, ""])
+def test_every_form_of_end_ends(flawed, end, tmp_path):
+    flawed.next = lambda page: end
+    assert len(fetched_crystals(flawed.url, tmp_path)) == 10
+
+
+@pytest.mark.parametrize("link", [7, ["x"], "http://[", "ftp://elsewhere/", "file:///etc/passwd"])
+def test_a_next_link_that_is_none_is_an_error(flawed, link, tmp_path, pauses):
+    flawed.next = lambda page: link
+    with pytest.raises(BadSource, match=r"page [12]: "):
+        list(units([flawed.url], tmp_path))
+    assert not pauses
+
+
+def test_walking_in_circles_is_noticed(flawed, tmp_path):
+    flawed.next = lambda page: f"?page_number={page - 1 if page == 2 else page + 1}"
+    with pytest.raises(BadSource, match=r"page 3: .*circles"):
+        list(units([flawed.url], tmp_path))
+    flawed.next = lambda page: f"?page_number={page + 1}"
+    flawed.page = lambda page: {"data": flawed.entries[:10], "links": {"next": flawed.next(page)}}
+    with pytest.raises(BadSource, match=r"page 2: .*circles"):
+        list(units([flawed.url], tmp_path / "same page under ever new links"))
+    flawed.page = lambda page: {"data": [], "links": {"next": flawed.next(page)}}
+    with pytest.raises(BadSource, match="circles"):
+        list(units([flawed.url], tmp_path / "empty pages without end"))
+
+
+def test_an_empty_page_between_others_is_passed_over(flawed, tmp_path):
+    whole = flawed.page
+    flawed.page = lambda page: whole(page) | ({"data": []} if page == 2 else {})
+    found = fetched_crystals(flawed.url, tmp_path)
+    assert [entry.id for entry in found] == [f"e{k}" for k in range(50) if not 20 <= k < 30]
+
+
+def test_a_damaged_page_on_disk_is_named_and_can_be_fetched_again(flawed, tmp_path):
+    whole = [unit.digest() for unit in units([flawed.url], tmp_path)]
+    pages = sorted(tmp_path.iterdir())
+    assert len(pages) == 5 and all(b'"data"' in gzip.decompress(page.read_bytes()) for page in pages)
+    for damage in (b"", b"no gzip", pages[0].read_bytes()[:-20], gzip.compress(b"{")):
+        pages[0].write_bytes(damage)
+        with pytest.raises(BadSource, match=f"{pages[0].name} is damaged"):
+            list(units([flawed.url], tmp_path))
+    pages[0].unlink()
+    flawed.seen.clear()
+    assert [unit.digest() for unit in units([flawed.url], tmp_path)] == whole and flawed.seen.total() == 1
+
+
+@pytest.mark.slow
+def test_a_scan_broken_off_by_its_provider_resumes_to_the_same_rows(flawed, tmp_path, pauses):
+    flawed.entries[4]["attributes"]["species"][0]["chemical_symbols"] = ["Mg", "Zn"]
+    flawed.entries[7] = None
+    for _ in range(300):
+        flawed.entries[17] = [flawed.entries[17]]
+    flawed.entries[8]["id"] = "\ud800"
+    asked = ScanSettings((flawed.url,), filter='elements HAS "Mg"')
+    scan(asked, tmp_path / "whole")
+    flawed.fault = lambda page, handler: answer(handler, 500) if page == 3 else None
+    with pytest.raises(BadSource, match="page 4"):
+        scan(asked, tmp_path / "broken")
+    assert not (tmp_path / "broken" / "_manifest.json").exists()
+    flawed.fault = lambda page, handler: None
+    flawed.seen.clear()
+    flawed.entries[0]["attributes"]["lattice_vectors"] = None
+    for filter in (None, "nsites=2"):
+        with pytest.raises(BadRequest, match="filter"):
+            scan(ScanSettings((flawed.url,), filter=filter), tmp_path / "broken", resume=True)
+    counts = scan(asked, tmp_path / "broken", resume=True)
+    assert flawed.seen == {3: 1, 4: 1} and (counts.rows, counts.answered) == (50, 47)
+    assert rows_of(tmp_path / "broken") == rows_of(tmp_path / "whole")
+    rows = rows_of(tmp_path / "broken")
+    assert (
+        "Mg" in rows[4]["reason"]
+        and rows[7]["id"] == "127.0.0.1#8"
+        and rows[17]["reason"]
+        and rows[8]["id"] == "\\ud800"
+    )
+    assert rows[0]["file"] == f"{flawed.url}/v1/structures/e0"
+
+
+def test_an_entry_that_kills_its_worker_keeps_its_id():
+    for unit in (Unit("optimade", "https://host/v1/structures", 5, [entry_of(MGO)]), Unit("optimade", "u", 5, [None])):
+        killed = poisoned_entry(unit)
+        assert killed.file == unit.file and killed.id == ("MgO" if unit.items[0] else "u#5")
+
+
+def test_a_filter_needs_a_url(tmp_path):
+    with pytest.raises(BadRequest, match="no source is a URL"):
+        scan(ScanSettings((str(tmp_path),), filter="nsites=2"), tmp_path / "out")
+
+
+def test_the_command_says_what_the_provider_says(flawed, tmp_path, capfd, monkeypatch):
+    flawed.fault = lambda page, handler: answer(handler, 400, ERRORS)
+    arguments = ["screen", flawed.url, "--filter", 'elements HAS "Te"', "--out", str(tmp_path / "out")]
+    monkeypatch.setattr(sys, "argv", ["kappatune", *arguments])
+    with pytest.raises(SystemExit) as left:
+        main()
+    out, err = capfd.readouterr()
+    assert left.value.code == 1 and not out and "Traceback" not in err
+    assert err.strip() == f"kappatune: {flawed.url}, page 1: the provider answers 400 (the database sleeps)"
+    assert flawed.queries[0]["filter"] == ['elements HAS "Te"']
+
+
+# Entries of every kind
+
+MGO = rocksalt(12, 8, 4.212, "MgO")
+TWO = [{"name": "Mg", "chemical_symbols": ["Mg"], "concentration": [1.0]}]
+
+
+def species(**changes: object) -> dict:
+    oxygen = {"name": "O", "chemical_symbols": ["O"], "concentration": [1.0]} | changes
+    return {"species": [*TWO, oxygen]}
+
+
+@pytest.mark.parametrize(
+    "changes, says",
+    [
+        (species(chemical_symbols=["O", "S"], concentration=[0.5, 0.5]), r"site 2 is disordered \(O 0.5, S 0.5\)"),
+        (species(concentration=[0.9]), r"site 2 is disordered \(O 0.9\)"),
+        (species(chemical_symbols=["O", "vacancy"], concentration=[0.9, 0.1]), "vacancy 0.1"),
+        (species(chemical_symbols=[], concentration=[]), "disordered"),
+        (species(chemical_symbols=["X"]), "site 2 is of an unknown element"),
+        (species(chemical_symbols=["vacancy"]), "site 2 is a vacancy"),
+        (species(chemical_symbols=["Qq"]), "no chemical element"),
+        (species(attached=["H"], nattached=[1]), "H attached"),
+        (species(concentration=None), "species.1.concentration"),
+        (species(name="other"), "'O', which the database does not explain"),
+        ({"species": TWO}, "does not explain"),
+        ({"nperiodic_dimensions": 2, "dimension_types": [1, 1, 0]}, r"not periodic in all three .*dimensions 2"),
+        ({"nperiodic_dimensions": None, "dimension_types": [1, 1, 0]}, r"dimension_types \[1, 1, 0\]"),
+        ({"structure_features": ["disorder"]}, "disorder: replace it by an ordered"),
+        ({"structure_features": ["unknown_positions", "assemblies"]}, "unknown_positions, assemblies, which is not"),
+        ({"lattice_vectors": None, "species": None}, "gives no lattice_vectors, species for it"),
+        ({"lattice_vectors": [[None] * 3] * 3}, "unusable lattice_vectors.0.0"),
+        ({"lattice_vectors": [[math.nan] * 3] * 3}, "not a number"),
+        ({"lattice_vectors": [[1, 0, 0], [2, 0, 0], [0, 0, 1]]}, "Å.3 per atom"),
+        ({"cartesian_site_positions": [[0, 0, 0]]}, "1 positions for 2 sites"),
+        ({"cartesian_site_positions": [[0, 0, 0], [0, 0, math.inf]]}, "site 2 .* not a number"),
+        ({"cartesian_site_positions": [[0, 0, 0], [0, 0, 0.1]]}, "0.10 Å apart"),
+        ({"cartesian_site_positions": [], "species_at_sites": []}, "cartesian_site_positions"),
+    ],
+)
+def test_an_entry_that_cannot_be_judged_says_why(changes, says):
+    read = crystal_of_optimade(entry_of(MGO, **changes))
+    assert isinstance(read, Rejection) and re.search(says, read.reason), read
+    assert read.id == "MgO" and read.formula == "MgO"
+
+
+def test_an_entry_without_optional_fields_is_read():
+    read = crystal_of_optimade(entry_of(MGO, nperiodic_dimensions=None, dimension_types=None, structure_features=None))
+    assert isinstance(read, Crystal) and read.frac_coords == pytest.approx(MGO.frac_coords)
+    assert read.lattice == pytest.approx(MGO.lattice) and read.numbers.tolist() == [12, 8]
+
+
+SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(st.characters(codec=None), max_size=8),
+    st.sampled_from(["Mg", "O", "X", "vacancy", "disorder", 1e308, 10**400]),
+)
+JSON = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=12,
+)
+
+
+def paths_of(value: object, path: tuple = ()) -> list[tuple]:
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path, *(below for key, item in inner for below in paths_of(item, (*path, key)))]
+
+
+def changed(value: object, path: tuple, replacement: object) -> object:
+    if not path:
+        return replacement
+    copy = value.copy()
+    copy[path[0]] = changed(value[path[0]], path[1:], replacement)
+    return copy
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.data())
+def test_whatever_an_entry_holds_it_gives_one_crystal_or_one_reason(data):
+    entry: object = entry_of(MGO)
+    for _ in range(data.draw(st.integers(1, 3))):
+        entry = changed(entry, data.draw(st.sampled_from(paths_of(entry))), data.draw(JSON))
+    read = remote.crystal_of_entry(entry, 5, "https://host/v1/structures")
+    assert isinstance(read, Crystal | Rejection) and read.id and read.file.startswith("https://host/v1/structures")
+    for text in (read.id, read.file, getattr(read, "reason", "a reason"), read.formula or ""):
+        text.encode()
+    assert isinstance(read, Crystal) or read.reason
+
+
+# Ids of the Materials Project
+
+
+@pytest.mark.slow
+def test_listed_ids_become_rows_in_their_order(materials_project, tmp_path):
+    table = id_table(tmp_path / "ids.csv", ["mp-5", "mp-9999", "mp-2", "", "silicon", "mvc-1", "mp-5"])
+    counts = scan(ScanSettings((table,)), tmp_path / "out")
+    rows = rows_of(tmp_path / "out")
+    assert (counts.rows, counts.answered) == (7, 4)
+    assert [row["id"] for row in rows] == ["mp-5", "mp-9999", "mp-2", "ids#4", "silicon", "mvc-1", "mp-5"]
+    assert rows[0]["volume_per_atom_a3"] == pytest.approx(4.005**3 / 8)
+    assert rows[0]["file"] == "https://materialsproject.org/materials/mp-5" and rows[1]["file"] == table
+    assert "row 2: Materials Project does not know this id" in rows[1]["reason"]
+    assert "row 5: this is no id like mp-149" in rows[4]["reason"]
+    assert materials_project.asked == [["mp-5", "mp-9999", "mp-2", "mvc-1"]]
+    assert scan(ScanSettings((table,)), tmp_path / "out", resume=True) == counts
+    assert len(materials_project.asked) == 1
+
+
+def test_batches_are_asked_once_and_failures_are_tried_again(materials_project, tmp_path, pauses):
+    ids = [f"mp-{k}" for k in range(1, 2 * UNIT_SIZE)]
+    table = id_table(tmp_path / "ids.csv", ids, column="id")
+    down = "REST query returned with error status code 503"
+    materials_project.fails = iter([None, *[down] * (1 + len(fetching.PAUSES_S))])
+    with pytest.raises(BadSource, match=f"from row {UNIT_SIZE + 1}: .*503; rows kept: {UNIT_SIZE}, and --resume"):
+        list(units([table], tmp_path / FETCHED))
+    assert pauses == list(fetching.PAUSES_S) and materials_project.opened == 1
+    materials_project.asked.clear()
+    assert [entry.id for entry in fetched_crystals(table, tmp_path / FETCHED)] == ids
+    assert materials_project.asked == [ids[UNIT_SIZE:]]
+    pauses.clear()
+    materials_project.fails = iter(["Valid API keys are 32 characters"])
+    with pytest.raises(BadSource, match="32 characters"):
+        list(units([table], tmp_path / "elsewhere"))
+    assert not pauses
+
+
+def test_what_the_client_needs_is_said(materials_project, tmp_path, monkeypatch):
+    table = id_table(tmp_path / "ids.csv", ["mp-5"])
+    monkeypatch.delenv("MP_API_KEY")
+    monkeypatch.setattr("pymatgen.core.SETTINGS", {})
+    with pytest.raises(BadSource, match="set MP_API_KEY"):
+        list(units([table], tmp_path / FETCHED))
+    monkeypatch.setitem(sys.modules, "mp_api.client", None)
+    with pytest.raises(BadSource, match=r"pip install 'kappatune\[mp\]'"):
+        list(units([table], tmp_path / FETCHED))
+
+
+def test_tables_of_structures_are_not_taken_for_ids(tmp_path):
+    MGO.to_pymatgen().to(filename=str(tmp_path / "a.cif"))
+    table = tmp_path / "t.csv"
+    table.write_text("material_id,id,file\nmp-1,mine,a.cif\n")
+    assert [(e.id, e.formula) for e in fetched_crystals(str(table), tmp_path / FETCHED)] == [("mine", "MgO")]
+    table.write_text("id,kappa\nmp-1,3\nmine,4\n")
+    with pytest.raises(ValueError, match="column 'file' is missing"):
+        fetched_crystals(str(table), tmp_path / FETCHED)

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from ase.build import bulk
+from scipy.spatial.transform import Rotation
+
+from kappatune.structures import Crystal
+from kappatune.verification.born import BadBorn, born_file, read_born
+from kappatune.verification.cells import displaced, standardise
+from kappatune.verification.settings import VerifySettings
+
+SETTINGS = VerifySettings.of("quick", reach=0.9)
+
+
+def written(tensors: list[np.ndarray]) -> str:
+    lines = ["14.400", *(" ".join(f"{x:.10f}" for x in tensor.ravel()) for tensor in tensors)]
+    return "\n".join(lines) + "\n"
+
+
+def test_tensors_turn_with_the_crystal(tmp_path):
+    wurtzite = bulk("ZnO", "wurtzite", 3.25, 5.2)[[2, 0, 1, 3]]  # O, Zn, O, Zn or the like: another order
+    turn = Rotation.from_euler("xyz", [0.3, -0.7, 1.1]).as_matrix()
+    turned = Crystal(wurtzite.cell.array @ turn.T, wurtzite.numbers, wurtzite.get_scaled_positions(), id="zno")
+    sign = {30: 1.0, 8: -1.0}
+    independent = [next(z for z in wurtzite.numbers), next(z for z in wurtzite.numbers if z != wurtzite.numbers[0])]
+    tensors = [np.diag([3.0, 3.0, 4.0]), *(sign[z] * np.diag([2.0, 2.0, 2.5]) for z in independent)]
+    path = tmp_path / "zno.born"
+    path.write_text(written([turn @ tensor @ turn.T for tensor in tensors]))
+    phonons = displaced(standardise(turned, 1e-3), SETTINGS)
+    born = read_born(path, turned, phonons, 1e-3)
+    np.testing.assert_allclose(born["dielectric"], tensors[0], atol=1e-6)
+    for tensor, number in zip(born["born"], phonons.primitive.numbers, strict=True):
+        np.testing.assert_allclose(tensor, sign[number] * np.diag([2.0, 2.0, 2.5]), atol=1e-6)
+
+
+def test_a_file_that_does_not_fit_is_refused(tmp_path):
+    crystal = Crystal.from_ase(bulk("MgO", "rocksalt", 4.21))
+    path = tmp_path / "mgo.born"
+    path.write_text("14.4\n1 0 0\n")
+    with pytest.raises(BadBorn, match=r"mgo\.born: no BORN file of MgO"):
+        read_born(path, crystal, displaced(standardise(crystal, 1e-3), SETTINGS), 1e-3)
+
+
+def test_the_file_lies_beside_the_structure(tmp_path):
+    crystal = Crystal.from_ase(bulk("MgO", "rocksalt", 4.21), file=str(tmp_path / "mgo.cif"))
+    assert born_file(crystal, None) is None
+    (tmp_path / "mgo.born").write_text("14.4\n")
+    assert born_file(crystal, None) == tmp_path / "mgo.born"
+    assert born_file(crystal, tmp_path / "other") == tmp_path / "other"

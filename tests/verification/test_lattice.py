@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from ase.build import bulk
+
+from kappatune.structures import Crystal
+from kappatune.verification.cells import displaced, harmonic_cells, pair_cells, standardise
+from kappatune.verification.forces import ForceStore
+from kappatune.verification.lattice import (
+    dispersion,
+    harmonic_crystal,
+    lowest_frequency,
+    set_harmonic_forces,
+    set_pair_forces,
+)
+from kappatune.verification.outcomes import ImaginaryModes
+from tests.verification.small import ALLOY, COPPER, SETTINGS, potential
+
+
+def phonons_of(crystal: Crystal, tmp_path, *, third: bool = True):
+    phonons = displaced(standardise(crystal, 1e-3), SETTINGS)
+    store = ForceStore(tmp_path)
+    set_harmonic_forces(phonons, store.forces(harmonic_cells(phonons), potential(), lambda: None))
+    cells = pair_cells(phonons)
+    if third:
+        forces = store.forces(cells, potential(), lambda: None)
+        set_pair_forces(phonons, forces, np.array([cell is not None for cell in cells[1:]]))
+        return phonons, forces
+    return phonons, None
+
+
+@pytest.mark.parametrize("crystal", [COPPER, ALLOY], ids=["Cu", "Cu3Au"])
+def test_third_order_is_that_of_phono3py_and_sums_to_zero(crystal, tmp_path):
+    phonons, forces = phonons_of(crystal, tmp_path)
+    ours, harmonic = phonons.fc3.copy(), phonons.fc2.copy()
+    assert None in phonons.supercells_with_displacements
+    wanted = np.array([cell is not None for cell in phonons.supercells_with_displacements])
+    phonons.forces = np.where(wanted[:, None, None], forces[1:] - forces[0], 0.0)
+    phonons.produce_fc3()
+    phonons.symmetrize_fc3()
+    np.testing.assert_allclose(ours, phonons.fc3, atol=1e-8 * np.abs(ours).max())
+    assert np.abs(ours).max() > 1.0
+    assert np.abs(ours.sum(axis=1)).max() < 1e-3 * np.abs(ours).max()
+    assert np.abs(harmonic.sum(axis=1)).max() < 1e-10 * np.abs(harmonic).max()
+
+
+def test_acoustic_modes_are_no_imaginary_ones_and_the_density_counts_all(tmp_path):
+    phonons, _ = phonons_of(ALLOY, tmp_path, third=False)
+    crystal = harmonic_crystal(phonons)
+    assert lowest_frequency(crystal, 15.0, 0.05) == pytest.approx(0.0, abs=1e-4)
+    curves = dispersion(crystal, 20.0)
+    assert np.trapezoid(curves.dos, curves.dos_frequencies) == pytest.approx(12.0, rel=0.03)
+    assert len(curves.labels) == len(curves.label_distances) and curves.labels[0] == "G"
+    assert np.all(np.diff(curves.distance) >= 0) and curves.frequencies.shape == (len(curves.distance), 12)
+
+
+def test_an_unstable_crystal_is_stopped_at_the_gate(tmp_path):
+    phonons, _ = phonons_of(Crystal.from_ase(bulk("Cu", "bcc", 2.87)), tmp_path, third=False)
+    with pytest.raises(ImaginaryModes, match=r"imaginary modes: \d+ of \d+, the lowest at -\d"):
+        lowest_frequency(harmonic_crystal(phonons), 15.0, 0.05)
