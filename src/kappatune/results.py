@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict, fields, is_dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any, Generic, SupportsIndex, TypeVar, overload
 
@@ -65,7 +65,7 @@ def column_names(row_type: type) -> list[str]:
     """Names of the fields of a kind of row, in order."""
     if issubclass(row_type, BaseModel):
         return list(row_type.model_fields)
-    return list(row_type.__dataclass_fields__)
+    return [field.name for field in fields(row_type)]  # type: ignore[arg-type]
 
 
 def _cell(value: Any) -> str:
