@@ -1,4 +1,4 @@
-"""Worker processes: what each does first, and a stream of rows from several of them."""
+"""Worker processes: how each is set up, and a map over many items that survives a crash of one of them."""
 
 from __future__ import annotations
 
@@ -11,78 +11,78 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context, parent_process
 from typing import Any, TypeVar
 
-AHEAD = 4
-"""Tasks handed out per process: what bounds the memory of a stream."""
+TASKS_PER_PROCESS = 4
+"""Tasks submitted ahead per process: what bounds the memory of a stream."""
 
-Entry = TypeVar("Entry")
-Row = TypeVar("Row")
-
-
-def end_with_parent() -> None:
-    """Let this process end as soon as the one that started it has; it would wait for its next task for ever."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
-def one_thread() -> None:
-    """Networks this small run fastest on one thread, and two of them starve each other on a shared machine."""
+def exit_with_parent() -> None:
+    """Make this process exit as soon as the one that started it has; it would otherwise wait for tasks for ever."""
+    threading.Thread(target=_exit_after_parent, daemon=True).start()
+
+
+def use_one_thread() -> None:
+    """Networks this small run fastest on one thread, and two processes slow each other down on a shared machine."""
     import torch
 
     torch.set_num_threads(1)
 
 
-def _end_with_parent() -> None:
+def _exit_after_parent() -> None:
     parent = parent_process()
     assert parent is not None
     parent.join()
     os._exit(1)
 
 
-def in_processes(
-    entries: Iterable[Entry],
+def map_in_processes(
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
     workers: int,
     *,
-    start: Callable[..., None],
-    arguments: tuple[Any, ...],
-    answer: Callable[[Entry], Row],
-    died: Callable[[Entry], Row],
-) -> Iterator[Row]:
-    """One row per entry, in order, whatever becomes of a process.
+    initializer: Callable[..., None],
+    initargs: tuple[Any, ...],
+    on_crash: Callable[[Item], Result],
+) -> Iterator[Result]:
+    """One result per item, in order, even if an item kills the process that works on it.
 
     Args:
-        entries: What is to be answered; read a bounded number ahead.
-        workers: Processes.
-        start: What each does first, a function of a module.
-        arguments: Of `start`.
-        answer: Makes the row, in a process; a function of a module.
-        died: Makes the row of an entry that ends a process of its own too.
+        function: Makes the result in a worker process; a module-level function.
+        items: Read a bounded number ahead.
+        workers: Number of processes.
+        initializer: Called once in each process; a module-level function.
+        initargs: Arguments of `initializer`.
+        on_crash: Makes the result of an item that also kills a process of its own.
     """
-    waiting: deque[tuple[Entry, Future[Row]]] = deque()
-    source = iter(entries)
+    waiting: deque[tuple[Item, Future[Result]]] = deque()
+    source = iter(items)
 
     def pool(n: int) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(n, get_context("spawn"), initializer=start, initargs=arguments)
+        return ProcessPoolExecutor(n, get_context("spawn"), initializer=initializer, initargs=initargs)
 
-    def alone(entry: Entry) -> Row:
+    def alone(item: Item) -> Result:
         with pool(1) as single:
             try:
-                return single.submit(answer, entry).result()
+                return single.submit(function, item).result()
             except BrokenProcessPool:
-                return died(entry)
+                return on_crash(item)
 
-    crew = pool(workers)
+    executor = pool(workers)
     try:
         while True:
-            while len(waiting) < AHEAD * workers and (entry := next(source, None)) is not None:
-                waiting.append((entry, crew.submit(answer, entry)))
+            while len(waiting) < TASKS_PER_PROCESS * workers and (item := next(source, None)) is not None:
+                waiting.append((item, executor.submit(function, item)))
             if not waiting:
                 return
-            entry, future = waiting.popleft()
+            item, future = waiting.popleft()
             try:
                 yield future.result()
             except BrokenProcessPool:
-                crew.shutdown(cancel_futures=True)
-                yield alone(entry)
-                crew = pool(workers)
-                waiting = deque((other, crew.submit(answer, other)) for other, _ in waiting)
+                executor.shutdown(cancel_futures=True)
+                yield alone(item)
+                executor = pool(workers)
+                waiting = deque((other, executor.submit(function, other)) for other, _ in waiting)
     finally:
-        crew.shutdown(cancel_futures=True)
+        executor.shutdown(cancel_futures=True)

@@ -22,8 +22,8 @@ from ase.data import atomic_masses
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from kappatune.agl_workflow.batch import answer
-from kappatune.agl_workflow.workflow import AglAnswer, AglSettings, energy_curve
+from kappatune.agl_workflow.batch import agl_or_reason
+from kappatune.agl_workflow.workflow import AglResult, AglSettings, energy_curve
 from kappatune.errors import UserError
 from kappatune.physics.debye_gruneisen import DebyeGruneisen, debye_temperature, slack_kappa
 from kappatune.physics.elastic import poisson_ratio
@@ -143,7 +143,7 @@ def _run(
 
 def _line(row: LabelledCrystal, potential: Potential, settings: AglSettings) -> dict[str, Any]:
     start = perf_counter()
-    got = answer(row.crystal, potential, settings)
+    got = agl_or_reason(row.crystal, potential, settings)
     return {
         "id": row.crystal.id,
         "n_atoms": row.crystal.n_atoms,
@@ -171,7 +171,7 @@ def _line(row: LabelledCrystal, potential: Potential, settings: AglSettings) -> 
     }
 
 
-def _kappa_with(got: AglAnswer, ratio: float | None) -> float | None:
+def _kappa_with(got: AglResult, ratio: float | None) -> float | None:
     """Kappa at 300 K from the same energy curve and another Poisson ratio."""
     if got.kappa_w_mk is None or got.mass_u is None or ratio is None or not -1 < ratio < 0.5:
         return None
@@ -184,7 +184,7 @@ def _kappa_with(got: AglAnswer, ratio: float | None) -> float | None:
         return None
 
 
-def _curve_seconds(got: AglAnswer, row: LabelledCrystal, potential: Potential) -> float | None:
+def _curve_seconds(got: AglResult, row: LabelledCrystal, potential: Potential) -> float | None:
     """Wall time of the energy curve alone, on the crystal as AFLOW has it."""
     if got.kappa_w_mk is None:
         return None
@@ -269,7 +269,7 @@ def _textbook(potential: Potential) -> dict[str, Any]:
     for name, (prototype, a, numbers) in TEXTBOOK.items():
         symbols = "".join(element_symbol(z) for z in numbers)
         atoms = bulk(symbols, prototype, a, **({"c": 4.98} if prototype == "wurtzite" else {}))
-        got = answer(Crystal.from_ase(atoms, id=name), potential, AglSettings())
+        got = agl_or_reason(Crystal.from_ase(atoms, id=name), potential, AglSettings())
         answers[name] = {
             "bulk_modulus_gpa": got.static_bulk_modulus_gpa,
             "debye_temperature_k": got.debye_temperature_k,

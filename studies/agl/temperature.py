@@ -20,8 +20,8 @@ import numpy as np
 import torch
 import typer
 
-from kappatune.agl_workflow.batch import answer
-from kappatune.agl_workflow.workflow import AglAnswer, AglSettings
+from kappatune.agl_workflow.batch import agl_or_reason
+from kappatune.agl_workflow.workflow import AglResult, AglSettings
 from kappatune.demo import textbook_table
 from kappatune.errors import UserError
 from kappatune.model.kappa_model import KappaModel
@@ -48,7 +48,7 @@ def main(
         return
     potential = load_potential(calculator)
     settings = AglSettings(poisson="network")
-    answers = [answer(row.crystal, potential, settings) for row in textbook_table("shown").rows]
+    answers = [agl_or_reason(row.crystal, potential, settings) for row in textbook_table("shown").rows]
     store(
         "temperature",
         {
@@ -70,7 +70,7 @@ def _first_order(rows: list[LabelledCrystal]) -> dict[str, Any]:
     return found
 
 
-def _volume_term(got: AglAnswer, temperature_k: float) -> float | None:
+def _volume_term(got: AglResult, temperature_k: float) -> float | None:
     """Ln of kappa(T) with the state of T over that with the state of 300 K; None without an answer or equilibrium."""
     if got.kappa_w_mk is None or got.mass_u is None or got.n_atoms is None or got.poisson_ratio is None:
         return None

@@ -13,12 +13,12 @@ from time import perf_counter
 
 import typer
 
-from kappatune.agl_workflow import AglAnswer, AglSettings, answer_all
-from kappatune.agl_workflow.batch import answer
+from kappatune.agl_workflow import AglResult, AglSettings, iter_agl
+from kappatune.agl_workflow.batch import agl_or_reason
 from kappatune.agl_workflow.workflow import energy_curve, relaxed_crystal
 from kappatune.demo import textbook_table
 from kappatune.potentials.base import load_potential
-from kappatune.processes import one_thread
+from kappatune.processes import use_one_thread
 from kappatune.structures import Crystal, Rejection
 from studies.results import store
 
@@ -26,12 +26,12 @@ SETTINGS = AglSettings()
 
 
 def main(repeats: int = 3) -> None:
-    one_thread()
+    use_one_thread()
     crystals = [row.crystal for part in ("shown", "learned") for row in textbook_table(part).rows]
     crystals = [crystal for crystal in crystals if crystal.n_atoms <= 12]
     potential = load_potential("chgnet")
-    answer(crystals[0], potential, SETTINGS)  # the first pass warms the libraries
-    rows = [answer(crystal, potential, SETTINGS) for crystal in crystals]
+    agl_or_reason(crystals[0], potential, SETTINGS)  # the first pass warms the libraries
+    rows = [agl_or_reason(crystal, potential, SETTINGS) for crystal in crystals]
     curves = []
     for crystal in crystals:
         relaxed = relaxed_crystal(crystal, potential, SETTINGS).atoms
@@ -59,7 +59,7 @@ def main(repeats: int = 3) -> None:
 def _seconds(crystals: list[Crystal], workers: int) -> tuple[float, float]:
     """Start-up, and the rest."""
     start = perf_counter()
-    rows = answer_all([Rejection("nothing", "to see when work begins"), *crystals], "chgnet", SETTINGS, workers)
+    rows = iter_agl([Rejection("nothing", "to see when work begins"), *crystals], "chgnet", SETTINGS, workers)
     next(rows)
     begun = perf_counter()
     for _ in rows:
@@ -67,7 +67,7 @@ def _seconds(crystals: list[Crystal], workers: int) -> tuple[float, float]:
     return begun - start, perf_counter() - begun
 
 
-def _median(rows: list[AglAnswer], *, ions_fixed: bool) -> float:
+def _median(rows: list[AglResult], *, ions_fixed: bool) -> float:
     return median(row.seconds for row in rows if row.seconds and row.ions_fixed == ions_fixed)
 
 

@@ -8,14 +8,14 @@ import pytest
 from ase.build import bulk
 from ase.calculators.lj import LennardJones
 
-from kappatune.agl_workflow import AglSettings, agl, answer_all
-from kappatune.agl_workflow.plot import plot_answer
+from kappatune.agl_workflow import AglSettings, agl, iter_agl
+from kappatune.agl_workflow.plot import plot_agl
 from kappatune.calculations.poisson import UnknownModuli
 from kappatune.calculations.relax import NotConverged
 from kappatune.errors import UserError
 from kappatune.physics.elastic import BadElasticity
 from kappatune.physics.equation_of_state import BadCurve
-from kappatune.potentials.base import BadAnswer, BadPotential, Potential, load_potential
+from kappatune.potentials.base import BadPotential, EvaluationError, Potential, load_potential
 from kappatune.structures import BadCrystal, Crystal, Rejection
 from tests import toy_potentials as toy
 from tests.builders import supercell, zincblende
@@ -75,10 +75,10 @@ def test_a_given_poisson_ratio_spares_the_elastic_constants(silicon):
     ("name", "crystal", "error", "reason"),
     [
         ("repulsive", SILICON, NotConverged, "runs away"),
-        ("exploding", SILICON, BadAnswer, "the potential explodes: an energy of nan"),
+        ("exploding", SILICON, EvaluationError, "the potential explodes: an energy of nan"),
         ("liquid", SILICON, BadElasticity, "mechanically unstable"),
         ("stiff_lennard_jones", Crystal.from_ase(bulk("Ar", "sc", 2.7)), BadElasticity, "mechanically unstable"),
-        ("copper", SILICON, BadAnswer, "cannot evaluate this crystal|fails in the relaxation"),
+        ("copper", SILICON, EvaluationError, "cannot evaluate this crystal|fails in the relaxation"),
         ("silicon", zincblende(14, 14, 0.3), BadCrystal, "per atom"),
     ],
 )
@@ -141,7 +141,7 @@ ENTRIES = [
 @pytest.mark.slow
 def test_workers_change_nothing():
     one, two = (
-        [row.model_copy(update={"seconds": 0.0}) for row in answer_all(ENTRIES, f"{TOY}:copper", SETTINGS, workers)]
+        [row.model_copy(update={"seconds": 0.0}) for row in iter_agl(ENTRIES, f"{TOY}:copper", SETTINGS, workers)]
         for workers in (1, 2)
     )
     assert one == two
@@ -153,14 +153,14 @@ def test_workers_change_nothing():
 @pytest.mark.slow
 def test_a_crystal_that_kills_its_worker_costs_one_row():
     entries = [ENTRIES[0], Crystal.from_ase(bulk("Au", "fcc", 4.1), id="Au"), ENTRIES[2]]
-    rows = list(answer_all(entries, f"{TOY}:killer", SETTINGS, workers=2))
+    rows = list(iter_agl(entries, f"{TOY}:killer", SETTINGS, workers=2))
     assert [row.kappa_w_mk is None for row in rows] == [False, True, False]
     assert "the process died" in rows[1].reason
 
 
 def test_figure(silicon, tmp_path):
     pytest.importorskip("matplotlib")
-    path = plot_answer(silicon, tmp_path / "figures", 1)
+    path = plot_agl(silicon, tmp_path / "figures", 1)
     assert path.name == "0001-Si.png" and path.stat().st_size > 10_000
 
 
@@ -172,10 +172,10 @@ def test_the_figure_leaves_out_where_1_over_t_fails(silicon, tmp_path, monkeypat
     plot = Axes.plot
     monkeypatch.setattr(Axes, "plot", lambda self, x, *a, **k: (drawn.append(list(x)), plot(self, x, *a, **k))[1])
     assert silicon.lowest_reliable_k == pytest.approx(silicon.acoustic_debye_temperature_k / 3)
-    plot_answer(silicon, tmp_path, 1)
+    plot_agl(silicon, tmp_path, 1)
     assert min(silicon.temperatures_k) < silicon.lowest_reliable_k
     assert drawn[-1] == [t for t in silicon.temperatures_k if t >= silicon.lowest_reliable_k]
-    plot_answer(silicon.model_copy(update={"lowest_reliable_k": 2000.0}), tmp_path, 2)
+    plot_agl(silicon.model_copy(update={"lowest_reliable_k": 2000.0}), tmp_path, 2)
     assert drawn[-1] == []
 
 
@@ -192,7 +192,7 @@ def test_real_potentials(name):
     cells = [bulk("Si", "diamond", 5.3), bulk("MgO", "rocksalt", 4.3), bulk("ZnS", "wurtzite", 3.8, c=6.2)] * 12
     for seed, cell in enumerate(cells):
         cell.rattle(0.02, seed=seed)
-    together, alone = loaded.responses(cells), Potential("alone", "", loaded.calculator).responses(cells)
+    together, alone = loaded.evaluate(cells), Potential("alone", "", loaded.calculator).evaluate(cells)
     for one, other in zip(together, alone, strict=True):
         assert one.energy == pytest.approx(other.energy, abs=1e-5)
         assert np.allclose(one.forces, other.forces, atol=1e-4) and np.allclose(one.stress, other.stress, atol=1e-6)

@@ -79,9 +79,9 @@ def test_only_the_calculations_that_symmetry_needs(silicon):
     class Counting(Potential):
         asked = 0
 
-        def responses(self, cells):
+        def evaluate(self, cells):
             type(self).asked += len(cells)
-            return super().responses(cells)
+            return super().evaluate(cells)
 
     stiffness(atoms, Counting("", "", potential.calculator), **STEPS)
     assert Counting.asked == 4  # xx twice; yz and its one free displacement once, their reverse being equivalent

@@ -12,7 +12,7 @@ import pytest
 from ase.build import bulk
 from ase.io import write
 
-from kappatune.agl_workflow import AglAnswer
+from kappatune.agl_workflow import AglResult
 from tests import toy_potentials as toy
 
 COPPER = f"{Path(toy.__file__)}:copper"
@@ -44,7 +44,7 @@ def test_json_has_the_curves(files, tmp_path):
     )
     assert result.returncode == 0, result.stderr
     (row,) = json.loads(result.stdout)
-    assert list(row) == list(AglAnswer.model_fields)
+    assert list(row) == list(AglResult.model_fields)
     assert row["temperatures_k"] == [200.0, 300.0, 400.0]
     assert row["kappa_by_temperature_w_mk"][1] == pytest.approx(row["kappa_w_mk"])
     assert row["id"] == "cu" and row["formula"] == "Cu" and "EMT" in row["potential"]

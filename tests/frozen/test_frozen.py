@@ -94,7 +94,7 @@ def test_commands_keep_their_options(name):
 
 
 def columns(kind: str) -> list[str]:
-    from kappatune.agl_workflow import AglAnswer
+    from kappatune.agl_workflow import AglResult
     from kappatune.model.kappa_model import Prediction
     from kappatune.screening.rank import RankedCrystal
     from kappatune.screening.suggest import Suggestion
@@ -102,7 +102,7 @@ def columns(kind: str) -> list[str]:
 
     row = {
         "predict": Prediction,
-        "agl": AglAnswer,
+        "agl": AglResult,
         "verify": Verification,
         "rank": RankedCrystal,
         "suggest": Suggestion,

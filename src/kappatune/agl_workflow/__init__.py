@@ -1,6 +1,6 @@
 """AGL for any crystal: the Debye-Grüneisen workflow with an interatomic potential."""
 
-from kappatune.agl_workflow.batch import answer_all
-from kappatune.agl_workflow.workflow import AglAnswer, AglSettings, agl
+from kappatune.agl_workflow.batch import iter_agl
+from kappatune.agl_workflow.workflow import AglResult, AglSettings, agl
 
-__all__ = ["AglAnswer", "AglSettings", "agl", "answer_all"]
+__all__ = ["AglResult", "AglSettings", "agl", "iter_agl"]

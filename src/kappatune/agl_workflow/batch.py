@@ -5,28 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from kappatune.agl_workflow.workflow import AglAnswer, AglSettings, agl
+from kappatune.agl_workflow.workflow import AglResult, AglSettings, agl
 from kappatune.errors import UserError
 from kappatune.potentials.base import Potential, load_potential
-from kappatune.processes import end_with_parent, in_processes, one_thread
+from kappatune.processes import exit_with_parent, map_in_processes, use_one_thread
 from kappatune.structures import Crystal, Rejection
 
 
-def answer(entry: Crystal | Rejection, potential: Potential, settings: AglSettings) -> AglAnswer:
+def agl_or_reason(entry: Crystal | Rejection, potential: Potential, settings: AglSettings) -> AglResult:
     """AGL of one crystal, or a row with the reason why there is none."""
     if isinstance(entry, Rejection):
-        return AglAnswer(id=entry.id, file=entry.file, formula=entry.formula, reason=entry.reason)
+        return AglResult(id=entry.id, file=entry.file, formula=entry.formula, reason=entry.reason)
     try:
         return agl(entry, potential, settings)
     except UserError as error:
-        return _unanswered(entry, str(error), potential)
+        return _without_kappa(entry, str(error), potential)
     except Exception as error:
-        return _unanswered(entry, f"AGL failed unexpectedly ({type(error).__name__}: {error})", potential)
+        return _without_kappa(entry, f"AGL failed unexpectedly ({type(error).__name__}: {error})", potential)
 
 
-def answer_all(
+def iter_agl(
     entries: Iterable[Crystal | Rejection], potential: str, settings: AglSettings, workers: int = 1
-) -> Iterator[AglAnswer]:
+) -> Iterator[AglResult]:
     """AGL of many crystals.
 
     Args:
@@ -44,33 +44,33 @@ def answer_all(
     """
     loaded = load_potential(potential)
     if workers == 1:
-        one_thread()
+        use_one_thread()
         for entry in entries:
-            yield answer(entry, loaded, settings)
+            yield agl_or_reason(entry, loaded, settings)
         return
     del loaded
-    yield from in_processes(
-        entries, workers, start=_start, arguments=(potential, settings), answer=_answer_here, died=_died
+    yield from map_in_processes(
+        _agl_in_worker, entries, workers, initializer=_start, initargs=(potential, settings), on_crash=_crashed
     )
 
 
-def _died(entry: Crystal | Rejection) -> AglAnswer:
-    return _unanswered(entry, "the process died on this crystal: it may be too large for the memory", None)
+def _crashed(entry: Crystal | Rejection) -> AglResult:
+    return _without_kappa(entry, "the process died on this crystal: it may be too large for the memory", None)
 
 
-def _unanswered(entry: Crystal | Rejection, reason: str, potential: Potential | None) -> AglAnswer:
+def _without_kappa(entry: Crystal | Rejection, reason: str, potential: Potential | None) -> AglResult:
     named = str(potential) if potential else None
-    return AglAnswer(id=entry.id, file=entry.file, formula=entry.formula, reason=reason, potential=named)
+    return AglResult(id=entry.id, file=entry.file, formula=entry.formula, reason=reason, potential=named)
 
 
-_here: dict[str, Any] = {}
+_worker: dict[str, Any] = {}
 
 
 def _start(potential: str, settings: AglSettings) -> None:
-    end_with_parent()
-    one_thread()
-    _here.update(potential=load_potential(potential), settings=settings)
+    exit_with_parent()
+    use_one_thread()
+    _worker.update(potential=load_potential(potential), settings=settings)
 
 
-def _answer_here(entry: Crystal | Rejection) -> AglAnswer:
-    return answer(entry, _here["potential"], _here["settings"])
+def _agl_in_worker(entry: Crystal | Rejection) -> AglResult:
+    return agl_or_reason(entry, _worker["potential"], _worker["settings"])

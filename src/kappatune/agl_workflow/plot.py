@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kappatune.agl_workflow.workflow import AglAnswer
+from kappatune.agl_workflow.workflow import AglResult
 from kappatune.errors import UserError
 from kappatune.physics.equation_of_state import Fit, fit_equation_of_state
 
@@ -17,14 +17,14 @@ class CannotPlot(UserError):
     """There is nothing to draw with."""
 
 
-def plot_answer(answer: AglAnswer, folder: Path, index: int, fit: Fit = "averaged") -> Path:
-    """Draw E(V) of an answered crystal, and kappa(T) from its `lowest_reliable_k` on.
+def plot_agl(result: AglResult, folder: Path, index: int, fit: Fit = "averaged") -> Path:
+    """Draw E(V) of a crystal, and kappa(T) from its `lowest_reliable_k` on.
 
     Args:
-        answer: With a kappa.
+        result: With a kappa.
         folder: Made if it is not there.
         index: Number of the crystal, which keeps the names of the files apart.
-        fit: The equation of state the answer was made with.
+        fit: The equation of state the result was made with.
 
     Returns:
         The PNG.
@@ -37,29 +37,29 @@ def plot_answer(answer: AglAnswer, folder: Path, index: int, fit: Fit = "average
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    n = answer.n_atoms or 1
-    volumes, energies = np.array(answer.curve_volumes_a3), np.array(answer.curve_energies_ev)
+    n = result.n_atoms or 1
+    volumes, energies = np.array(result.curve_volumes_a3), np.array(result.curve_energies_ev)
     curve = fit_equation_of_state(volumes, energies, fit)
     fine = np.linspace(volumes[0], volumes[-1], 300)
     figure = Figure(figsize=(9, 3.8), layout="constrained")
     FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2)
-    left.plot(volumes / n, energies / n, "o", label=answer.potential)
+    left.plot(volumes / n, energies / n, "o", label=result.potential)
     left.plot(fine / n, curve.derivatives(fine)[0] / n, "-", label="fit")
-    if answer.volume_a3:
-        left.axvline(answer.volume_a3 / n, color="grey", linestyle=":", label="300 K")
+    if result.volume_a3:
+        left.axvline(result.volume_a3 / n, color="grey", linestyle=":", label="300 K")
     left.set(xlabel="volume per atom, Å³", ylabel="energy per atom, eV")
     left.legend()
-    lowest = answer.lowest_reliable_k or 0.0
-    temperatures, kappa = np.array(answer.temperatures_k), np.array(answer.kappa_by_temperature_w_mk)
+    lowest = result.lowest_reliable_k or 0.0
+    temperatures, kappa = np.array(result.temperatures_k), np.array(result.kappa_by_temperature_w_mk)
     right.plot(temperatures[temperatures >= lowest], kappa[temperatures >= lowest], "o-")
     right.set(xlabel="temperature, K", ylabel="κ, W/(m K)", yscale="log")
     right.set_title(f"from a third of the acoustic Debye temperature on: {lowest:.0f} K", fontsize="small")
     figure.suptitle(
-        f"{answer.id} ({answer.formula}): κ {answer.kappa_w_mk:.3g} W/(m K) at 300 K, "
-        f"θ {answer.debye_temperature_k:.0f} K, γ {answer.gruneisen:.2f}, B {answer.bulk_modulus_gpa:.0f} GPa"
+        f"{result.id} ({result.formula}): κ {result.kappa_w_mk:.3g} W/(m K) at 300 K, "
+        f"θ {result.debye_temperature_k:.0f} K, γ {result.gruneisen:.2f}, B {result.bulk_modulus_gpa:.0f} GPa"
     )
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{index:04d}-{re.sub(r'[^A-Za-z0-9._-]+', '_', answer.id)[:80]}.png"
+    path = folder / f"{index:04d}-{re.sub(r'[^A-Za-z0-9._-]+', '_', result.id)[:80]}.png"
     figure.savefig(path, dpi=120)
     return path

@@ -94,7 +94,7 @@ class AglSettings:
             raise UserError("an equation of state needs at least seven volumes within less than +-50 % in length")
 
 
-class AglAnswer(BaseModel):
+class AglResult(BaseModel):
     """AGL of one crystal, or why there is none. Cells are primitive; theta is that of the whole primitive cell.
 
     Attributes:
@@ -196,7 +196,7 @@ class Relaxed:
     warnings: tuple[str, ...] = ()
 
 
-def agl(crystal: Crystal, potential: Potential, settings: AglSettings | None = None) -> AglAnswer:
+def agl(crystal: Crystal, potential: Potential, settings: AglSettings | None = None) -> AglResult:
     """AGL of one crystal.
 
     The primitive standard cell is relaxed with its symmetry kept, then scaled; at the scaled volumes the fractional
@@ -213,7 +213,7 @@ def agl(crystal: Crystal, potential: Potential, settings: AglSettings | None = N
 
     Raises:
         BadCrystal: The crystal is none.
-        BadAnswer: The potential fails or explodes.
+        EvaluationError: The potential fails or explodes.
         NotConverged: The relaxation finds no rest.
         BadCurve: E(V) or F(V, T) has no minimum, a negative curvature, or wiggles; or gamma is out of range.
         BadElasticity: The crystal is mechanically unstable, and the Poisson ratio was to come from that.
@@ -224,11 +224,11 @@ def agl(crystal: Crystal, potential: Potential, settings: AglSettings | None = N
     return agl_of_relaxed(crystal, relaxed, potential, settings)
 
 
-def agl_of_relaxed(crystal: Crystal, relaxed: Relaxed, potential: Potential, settings: AglSettings) -> AglAnswer:
+def agl_of_relaxed(crystal: Crystal, relaxed: Relaxed, potential: Potential, settings: AglSettings) -> AglResult:
     """AGL of a crystal that `relaxed_crystal` has relaxed with the same potential and settings.
 
     Raises:
-        BadAnswer, BadCurve, BadElasticity, UnknownModuli: As `agl`.
+        EvaluationError, BadCurve, BadElasticity, UnknownModuli: As `agl`.
     """
     warnings, atoms = list(relaxed.warnings), relaxed.atoms
     start = perf_counter()
@@ -251,7 +251,7 @@ def agl_of_relaxed(crystal: Crystal, relaxed: Relaxed, potential: Potential, set
     if None in states:
         hottest = settings.temperatures_k[states.index(None)]
         warnings.append(f"from {hottest:g} K on there is no equilibrium volume within the window")
-    return AglAnswer(
+    return AglResult(
         id=crystal.id,
         file=crystal.file,
         formula=crystal.formula,
@@ -348,7 +348,7 @@ def energy_curve(
         (n_volumes,) Å^3 per cell, (n_volumes,) eV per cell, and the equation of state.
 
     Raises:
-        BadAnswer: The potential fails or explodes.
+        EvaluationError: The potential fails or explodes.
         BadCurve: As `fit_equation_of_state`.
     """
     cells = []
@@ -365,7 +365,7 @@ def relaxed_crystal(crystal: Crystal, potential: Potential, settings: AglSetting
     """The relaxed primitive cell; reduced again, for a relaxation may restore symmetry.
 
     Raises:
-        BadCrystal, BadAnswer, NotConverged: As `agl`.
+        BadCrystal, EvaluationError, NotConverged: As `agl`.
     """
     warnings = []
     start, group_before = primitive_cell(check(crystal), settings.symprec)
@@ -373,7 +373,7 @@ def relaxed_crystal(crystal: Crystal, potential: Potential, settings: AglSetting
     reduced, group = primitive_cell(Crystal.from_ase(relaxed), settings.symprec)
     if group != group_before:
         warnings.append(f"the relaxation changed the space group from {group_before} to {group}")
-    (left,) = potential.responses([reduced])
+    (left,) = potential.evaluate([reduced])
     stress = float(np.abs(left.stress).max() / GPa)
     if stress > MAX_STRESS_GPA:
         warnings.append(f"the relaxed cell is still under a stress of {stress:.1f} GPa")

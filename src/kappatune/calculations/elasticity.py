@@ -18,7 +18,7 @@ from kappatune.physics.elastic import (
     strain_tensor,
     stress_rotation,
 )
-from kappatune.potentials.base import Potential, Response
+from kappatune.potentials.base import Evaluation, Potential
 from kappatune.structures import BadCrystal
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def elastic_constants(
 
     Raises:
         BadElasticity: A displacement of the ions lowers the energy.
-        BadAnswer: The potential fails or explodes.
+        EvaluationError: The potential fails or explodes.
     """
     symmetry = Symmetry.of(atoms, symprec)
     basis = invariant_basis(symmetry.rotations)
@@ -206,7 +206,7 @@ def _moved(atoms: Atoms, vectors: NDArray[np.float64]) -> Atoms:
 
 def _slopes(probes: list[_Probe], symmetry: Symmetry, potential: Potential) -> list[_Slope]:
     """Central differences of all probes, the cells evaluated together."""
-    answers = iter(potential.responses([cell for p in probes for cell in (p.plus, p.minus) if cell is not None]))
+    answers = iter(potential.evaluate([cell for p in probes for cell in (p.plus, p.minus) if cell is not None]))
     slopes = []
     for probe in probes:
         plus = next(answers)
@@ -216,6 +216,6 @@ def _slopes(probes: list[_Probe], symmetry: Symmetry, potential: Potential) -> l
     return slopes
 
 
-def _mirrored(response: Response, symmetry: Symmetry, k: int) -> Response:
+def _mirrored(response: Evaluation, symmetry: Symmetry, k: int) -> Evaluation:
     turned = stress_rotation(symmetry.rotations[k]) @ response.stress
-    return Response(response.energy, symmetry.turn(k, response.forces), turned)
+    return Evaluation(response.energy, symmetry.turn(k, response.forces), turned)

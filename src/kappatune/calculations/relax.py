@@ -9,7 +9,7 @@ import numpy as np
 import spglib
 
 from kappatune.errors import UserError
-from kappatune.potentials.base import BadAnswer, Potential
+from kappatune.potentials.base import EvaluationError, Potential
 from kappatune.structures import BadCrystal, Crystal
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def relax(
 
     Raises:
         NotConverged: Too many steps, or the cell ran away.
-        BadAnswer: The potential fails or explodes.
+        EvaluationError: The potential fails or explodes.
     """
     from ase.constraints import FixSymmetry
     from ase.filters import FrechetCellFilter
@@ -93,7 +93,7 @@ def relax(
     except UserError:
         raise
     except Exception as error:
-        raise BadAnswer(f"the potential fails in the relaxation ({type(error).__name__}: {error})") from error
+        raise EvaluationError(f"the potential fails in the relaxation ({type(error).__name__}: {error})") from error
     if not converged:
         raise NotConverged(f"not converged: after {max_steps} steps a force is still above {fmax:g} eV/Å")
     relaxed = moving.copy()

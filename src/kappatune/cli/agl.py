@@ -19,7 +19,7 @@ from kappatune.cli.output import (
 )
 
 if TYPE_CHECKING:
-    from kappatune.agl_workflow import AglAnswer
+    from kappatune.agl_workflow import AglResult
 
 
 def agl(
@@ -75,11 +75,11 @@ def agl(
     grid = _temperatures(temperatures)
     source = _poisson(poisson)
     with answer_stream() as answer, plain_errors():
-        from kappatune.agl_workflow import AglSettings, answer_all
+        from kappatune.agl_workflow import AglSettings, iter_agl
         from kappatune.structures import read_crystals
 
         settings = AglSettings(temperatures_k=grid, poisson=source)
-        rows = answer_all(read_crystals(files), calculator, settings, workers)
+        rows = iter_agl(read_crystals(files), calculator, settings, workers)
         counts = [0, 0]
         kept = _counted(_plotted(rows, plot), counts)
         {Form.TABLE: _write_table, Form.JSON: _write_json, Form.CSV: _write_csv}[form](kept, answer)
@@ -118,23 +118,23 @@ def _poisson(text: str) -> Literal["auto", "elastic", "network"] | float:
     return ratio
 
 
-def _plotted(rows: Iterable[AglAnswer], folder: Path | None) -> Iterator[AglAnswer]:
+def _plotted(rows: Iterable[AglResult], folder: Path | None) -> Iterator[AglResult]:
     for index, row in enumerate(rows, 1):
         if folder and row.kappa_w_mk is not None:
-            from kappatune.agl_workflow.plot import plot_answer
+            from kappatune.agl_workflow.plot import plot_agl
 
-            plot_answer(row, folder, index)
+            plot_agl(row, folder, index)
         yield row
 
 
-def _counted(rows: Iterable[AglAnswer], counts: list[int]) -> Iterator[AglAnswer]:
+def _counted(rows: Iterable[AglResult], counts: list[int]) -> Iterator[AglResult]:
     for row in rows:
         counts[0] += 1
         counts[1] += row.kappa_w_mk is None
         yield row
 
 
-def _write_json(rows: Iterable[AglAnswer], answer: TextIO) -> None:
+def _write_json(rows: Iterable[AglResult], answer: TextIO) -> None:
     answer.write("[")
     for index, row in enumerate(rows):
         answer.write(("," if index else "") + "\n " + row.model_dump_json())
@@ -142,18 +142,18 @@ def _write_json(rows: Iterable[AglAnswer], answer: TextIO) -> None:
     answer.write("\n]\n")
 
 
-def _write_csv(rows: Iterable[AglAnswer], answer: TextIO) -> None:
-    from kappatune.agl_workflow.workflow import CURVES, AglAnswer
+def _write_csv(rows: Iterable[AglResult], answer: TextIO) -> None:
+    from kappatune.agl_workflow.workflow import CURVES, AglResult
 
     writer = csv.writer(answer, lineterminator="\n")
-    writer.writerow(name for name in AglAnswer.model_fields if name not in CURVES)
+    writer.writerow(name for name in AglResult.model_fields if name not in CURVES)
     for row in rows:
         values = row.model_dump(exclude=set(CURVES)) | {"warnings": "; ".join(row.warnings)}
         writer.writerow("" if value is None else value for value in values.values())
         answer.flush()
 
 
-def _write_table(rows: Iterable[AglAnswer], answer: TextIO) -> None:
+def _write_table(rows: Iterable[AglResult], answer: TextIO) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

@@ -37,20 +37,20 @@ class BadPotential(UserError):
     """The potential cannot be loaded: unknown, not installed, or its function fails."""
 
 
-class BadAnswer(UserError):
+class EvaluationError(UserError):
     """The potential cannot evaluate a crystal, or explodes on it."""
 
 
-class UnknownElement(BadAnswer):
+class UnknownElement(EvaluationError):
     """The potential was not made for an element of the crystal."""
 
 
-class Explosion(BadAnswer):
+class UnphysicalResult(EvaluationError):
     """An energy, a force or a stress that is absurd or no number."""
 
 
 @dataclass(frozen=True)
-class Response:
+class Evaluation:
     """What a potential says of one cell.
 
     Attributes:
@@ -114,38 +114,42 @@ class Potential:
             (n_cells,) eV per cell.
 
         Raises:
-            BadAnswer: The potential fails, or an energy is not finite or absurd.
+            EvaluationError: The potential fails, or an energy is not finite or absurd.
         """
         energies = _guarded(lambda: self._energies(cells))
         for cell, energy in zip(cells, energies, strict=True):
             _check_energy(float(energy), len(cell))
         return np.array(energies, dtype=np.float64)
 
-    def responses(self, cells: Sequence[Atoms]) -> list[Response]:
+    def evaluate(self, cells: Sequence[Atoms]) -> list[Evaluation]:
         """Energies, forces and stresses of several cells.
 
         Raises:
-            BadAnswer: The potential fails, or a number is not finite or absurd.
+            EvaluationError: The potential fails, or a number is not finite or absurd.
         """
-        responses: list[Response] = _guarded(lambda: self._responses(cells))
-        for cell, response in zip(cells, responses, strict=True):
-            _check_energy(response.energy, len(cell))
-            worst = np.abs(response.forces).max(initial=0.0)
-            if not (np.isfinite(response.forces).all() and np.isfinite(response.stress).all() and worst < MAX_FORCE):
-                raise Explosion(f"the potential explodes: a force of {worst:.3g} eV/Å, or a stress that is no number")
-        return responses
+        evaluations: list[Evaluation] = _guarded(lambda: self._evaluate(cells))
+        for cell, evaluation in zip(cells, evaluations, strict=True):
+            _check_energy(evaluation.energy, len(cell))
+            worst = np.abs(evaluation.forces).max(initial=0.0)
+            if not (
+                np.isfinite(evaluation.forces).all() and np.isfinite(evaluation.stress).all() and worst < MAX_FORCE
+            ):
+                raise UnphysicalResult(
+                    f"the potential explodes: a force of {worst:.3g} eV/Å, or a stress that is no number"
+                )
+        return evaluations
 
     def _energies(self, cells: Sequence[Atoms]) -> list[float]:
         return [float(self._attached(cell).get_potential_energy()) for cell in cells]
 
-    def _responses(self, cells: Sequence[Atoms]) -> list[Response]:
-        responses = []
+    def _evaluate(self, cells: Sequence[Atoms]) -> list[Evaluation]:
+        evaluations = []
         for cell in cells:
             atoms = self._attached(cell)
             stress = np.array(atoms.get_stress(apply_constraint=False), dtype=np.float64)  # the others come with it
             forces = np.array(atoms.get_forces(apply_constraint=False), dtype=np.float64)
-            responses.append(Response(float(atoms.get_potential_energy()), forces, stress))
-        return responses
+            evaluations.append(Evaluation(float(atoms.get_potential_energy()), forces, stress))
+        return evaluations
 
     def _attached(self, cell: Atoms) -> Atoms:
         atoms = cell.copy()
@@ -165,12 +169,12 @@ class CHGNetPotential(Potential):
         with torch.no_grad():
             return [float(answer["e"]) * len(cell) for cell, answer in zip(cells, self._ask(cells, "e"), strict=True)]
 
-    def _responses(self, cells: Sequence[Atoms]) -> list[Response]:
+    def _evaluate(self, cells: Sequence[Atoms]) -> list[Evaluation]:
         from ase.stress import full_3x3_to_voigt_6_stress
         from ase.units import GPa
 
         return [
-            Response(
+            Evaluation(
                 energy=float(answer["e"]) * len(cell),
                 forces=np.array(answer["f"], dtype=np.float64),
                 stress=full_3x3_to_voigt_6_stress(np.array(answer["s"], dtype=np.float64)) * GPa,
@@ -204,10 +208,10 @@ class SevenNetPotential(Potential):
             energies += graphs[keys.PRED_TOTAL_ENERGY].ravel().tolist()
         return energies
 
-    def _responses(self, cells: Sequence[Atoms]) -> list[Response]:
+    def _evaluate(self, cells: Sequence[Atoms]) -> list[Evaluation]:
         import sevenn._keys as keys
 
-        responses = []
+        evaluations = []
         for graphs in self._batches(cells):
             with self._in_batches() as model:
                 answer = model(graphs)
@@ -215,8 +219,8 @@ class SevenNetPotential(Potential):
             pull = -answer[keys.PRED_STRESS].detach().cpu().double().numpy()[:, [0, 1, 2, 4, 5, 3]]
             forces = answer[keys.PRED_FORCE].detach().cpu().double().numpy()
             shares = np.split(forces, np.cumsum(answer["num_atoms"].tolist())[:-1])
-            responses += [Response(*one) for one in zip(energies, shares, pull, strict=True)]
-        return responses
+            evaluations += [Evaluation(*one) for one in zip(energies, shares, pull, strict=True)]
+        return evaluations
 
     def _batches(self, cells: Sequence[Atoms]) -> Iterator[Any]:
         from sevenn.atom_graph_data import AtomGraphData
@@ -372,9 +376,11 @@ def _guarded(ask: Callable[[], Any]) -> Any:
     try:
         return ask()
     except Exception as error:
-        raise BadAnswer(f"the potential cannot evaluate this crystal ({type(error).__name__}: {error})") from error
+        raise EvaluationError(
+            f"the potential cannot evaluate this crystal ({type(error).__name__}: {error})"
+        ) from error
 
 
 def _check_energy(energy: float, n_atoms: int) -> None:
     if not np.isfinite(energy) or abs(energy) > MAX_ENERGY_PER_ATOM * n_atoms:
-        raise Explosion(f"the potential explodes: an energy of {energy / n_atoms:.3g} eV per atom")
+        raise UnphysicalResult(f"the potential explodes: an energy of {energy / n_atoms:.3g} eV per atom")

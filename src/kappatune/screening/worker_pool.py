@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from kappatune.errors import UserError
-from kappatune.processes import end_with_parent
+from kappatune.processes import exit_with_parent
 from kappatune.screening.parts import Counts
 from kappatune.screening.settings import BadRequest, ScanSettings
 from kappatune.screening.sources import Unit
@@ -223,7 +223,7 @@ _worker: Worker | UserError | None = None
 def _begin(settings: ScanSettings, out: Path) -> None:
     """Load in the worker's process, where alone torch is imported; what fails is told when it is asked."""
     global _worker
-    end_with_parent()
+    exit_with_parent()
     from kappatune.screening.worker import Worker
 
     try:

@@ -12,7 +12,7 @@ from typing import Any
 
 from kappatune.model.kappa_model import KappaModel
 from kappatune.potentials.base import load_potential
-from kappatune.processes import end_with_parent, in_processes, one_thread
+from kappatune.processes import exit_with_parent, map_in_processes, use_one_thread
 from kappatune.structures import Crystal, Rejection
 from kappatune.verification.row import Verification
 from kappatune.verification.settings import VerifySettings
@@ -78,7 +78,7 @@ def verify_all(
     """
     verifier = request.verifier()
     if workers == 1:
-        one_thread()
+        use_one_thread()
         for entry in entries:
             yield verifier.verify(entry, lambda *event, name=entry.id: progress(name, *event))
         return
@@ -87,8 +87,8 @@ def verify_all(
     teller = threading.Thread(target=_tell, args=(news, progress), daemon=True)
     teller.start()
     try:
-        yield from in_processes(
-            entries, workers, start=_start, arguments=(request, news), answer=_verify_here, died=_died
+        yield from map_in_processes(
+            _verify_here, entries, workers, initializer=_start, initargs=(request, news), on_crash=_crashed
         )
     finally:
         news.put(None)
@@ -100,7 +100,7 @@ def _tell(news: Any, progress: Progress) -> None:
         progress(*event)
 
 
-def _died(entry: Crystal | Rejection) -> Verification:
+def _crashed(entry: Crystal | Rejection) -> Verification:
     return Verification(
         id=entry.id,
         file=entry.file,
@@ -115,8 +115,8 @@ _here: dict[str, Any] = {}
 
 def _start(request: Request, news: Any) -> None:
     os.environ["RAYON_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"
-    end_with_parent()
-    one_thread()
+    exit_with_parent()
+    use_one_thread()
     _here.update(verifier=request.verifier(), news=news)
 
 

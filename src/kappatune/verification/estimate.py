@@ -12,7 +12,7 @@ import numpy as np
 
 from kappatune.errors import UserError
 from kappatune.potentials.base import Potential
-from kappatune.processes import one_thread
+from kappatune.processes import use_one_thread
 from kappatune.structures import Crystal, Rejection
 from kappatune.verification.cells import Standard, displaced, harmonic_cells, number_of_forces, standardise
 from kappatune.verification.outcomes import TooLarge
@@ -76,13 +76,13 @@ def estimate(standard: Standard, potential: Potential, settings: VerifySettings)
 
     Raises:
         TooLarge: There are too many displacements.
-        BadAnswer: The potential fails.
+        EvaluationError: The potential fails.
     """
     phonons = displaced(standard, settings)
-    potential.responses([standard.primitive])
-    small = _timed(lambda: potential.responses([standard.primitive]))
+    potential.evaluate([standard.primitive])
+    small = _timed(lambda: potential.evaluate([standard.primitive]))
     harmonic = harmonic_cells(phonons)
-    large = _timed(lambda: potential.responses([harmonic[0]]))
+    large = _timed(lambda: potential.evaluate([harmonic[0]]))
     n_atoms, n_harmonic = len(phonons.supercell), len(phonons.phonon_supercell)
     each = large * n_atoms / n_harmonic
     n_forces = number_of_forces(phonons)
@@ -101,7 +101,7 @@ def estimates(
     entries: Iterable[Crystal | Rejection], potential: Potential, settings: VerifySettings
 ) -> Iterator[tuple[Crystal | Rejection, Estimate | str]]:
     """The cost of many crystals, or why one cannot be computed."""
-    one_thread()
+    use_one_thread()
     for entry in entries:
         try:
             if isinstance(entry, Rejection):

@@ -44,7 +44,7 @@ class ForceStore:
             (n_cells, n_atoms, 3) eV/Å.
 
         Raises:
-            BadAnswer: The potential fails or explodes.
+            EvaluationError: The potential fails or explodes.
         """
         n_atoms = next(len(cell) for cell in cells if cell is not None)
         forces = np.zeros((len(cells), n_atoms, 3))
@@ -54,7 +54,7 @@ class ForceStore:
             path = self.folder / f"{cell_hash(cell)}.npy"
             stored = _read(path, n_atoms)
             if stored is None:
-                (response,) = potential.responses([cell])
+                (response,) = potential.evaluate([cell])
                 stored = response.forces
                 _write(path, stored)
                 self.computed += 1

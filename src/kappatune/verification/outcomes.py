@@ -6,7 +6,7 @@ from typing import Literal
 
 from kappatune.calculations.relax import NotConverged
 from kappatune.errors import UserError
-from kappatune.potentials.base import BadAnswer, Explosion, UnknownElement
+from kappatune.potentials.base import EvaluationError, UnknownElement, UnphysicalResult
 from kappatune.structures import BadCrystal
 
 Outcome = Literal[
@@ -64,8 +64,8 @@ def outcome_of(error: Exception) -> Outcome:
         return error.outcome
     named: tuple[tuple[type[Exception], Outcome], ...] = (
         (UnknownElement, "unsupported element"),
-        (Explosion, "force explosion"),
-        (BadAnswer, "potential failed"),
+        (UnphysicalResult, "force explosion"),
+        (EvaluationError, "potential failed"),
         (NotConverged, "not relaxed"),
         (BadCrystal, "unreadable"),
     )

@@ -102,7 +102,7 @@ def relaxed_standard(
         The relaxed crystal, and what is unusual.
 
     Raises:
-        BadCrystal, BadAnswer, NotConverged: As `agl.relax`.
+        BadCrystal, EvaluationError, NotConverged: As `agl.relax`.
         BrokenSymmetry: It was not.
     """
     given = standardise(crystal, settings.symprec)

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from pebble import ProcessExpired, ProcessPool
 
-from kappatune.processes import end_with_parent
+from kappatune.processes import exit_with_parent
 from kappatune.structures import Crystal, Rejection
 from kappatune.structures.read import read_content
 from kappatune.structures.text import printable
@@ -164,7 +164,7 @@ def too_many_files(limits: Limits) -> Refusal:
 
 
 def _begin(memory_bytes: int) -> None:
-    end_with_parent()
+    exit_with_parent()
     try:
         import resource
 

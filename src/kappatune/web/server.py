@@ -10,7 +10,7 @@ from pathlib import Path
 import uvicorn
 
 from kappatune.errors import UserError
-from kappatune.processes import one_thread
+from kappatune.processes import use_one_thread
 from kappatune.web.app import create_app
 from kappatune.web.guard import is_loopback
 from kappatune.web.service import open_service
@@ -51,7 +51,7 @@ def listen(
         UserError: Something cannot be read, or the address cannot be listened at.
     """
     with bound(host, port) as listener:
-        one_thread()
+        use_one_thread()
         logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(message)s")
         if not is_loopback(host) and not token:
             say(f"kappatune: whoever reaches {host}:{port} can use this server; --token asks them for a word")

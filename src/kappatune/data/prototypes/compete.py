@@ -12,7 +12,7 @@ from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.io.ase import AseAtomsAdaptor
 
 from kappatune.agl_workflow.workflow import (
-    AglAnswer,
+    AglResult,
     AglSettings,
     Relaxed,
     agl_of_relaxed,
@@ -70,7 +70,7 @@ class Entry:
 
     template: Template
     relaxed: Relaxed
-    answer: AglAnswer
+    answer: AglResult
     formation_energy_ev: float
     above_best_ev: float
     n_competing: int
@@ -202,7 +202,7 @@ def _best_size(cell: Atoms, potential: Potential) -> tuple[float, float]:
     """Lowest energy per atom and its length, by parabola; the window follows the minimum once if it lies outside.
 
     Raises:
-        BadAnswer: The potential fails or explodes.
+        EvaluationError: The potential fails or explodes.
         UserError: There is no minimum near touching spheres.
     """
     lengths = list(LENGTHS)

@@ -25,7 +25,7 @@ from kappatune.data.prototypes.chemistry import ELEMENTS, Candidate, candidates
 from kappatune.data.prototypes.compete import Outcome, compete, row_of
 from kappatune.errors import UserError
 from kappatune.potentials.base import Potential, load_potential
-from kappatune.processes import end_with_parent, one_thread
+from kappatune.processes import exit_with_parent, use_one_thread
 
 PART_SIZE = 50
 """Compositions of a part."""
@@ -200,6 +200,6 @@ _here: list[Potential] = []
 
 
 def _start(potential: str) -> None:
-    end_with_parent()
-    one_thread()
+    exit_with_parent()
+    use_one_thread()
     _here.append(load_potential(potential))
