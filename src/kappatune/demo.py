@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kappatune.model.heads import BASE
+from kappatune.model.heads import BASE_FIDELITY
 from kappatune.model.kappa_model import KappaModel, Prediction
 from kappatune.storage import SHIPPED_TABLES
 from kappatune.structures.table import LabelledCrystal, LabelledTable, read_table
@@ -88,7 +88,7 @@ def run_demo(say: Callable[[str], None] = lambda _: None) -> Demo:
             source=row.source,
             before=first,
             after=second,
-            known=first.formula in model.card.formulas[BASE],
+            known=first.formula in model.card.formulas[BASE_FIDELITY],
         )
         for row, first, second in zip(shown.rows, before, after, strict=True)
     ]
@@ -99,11 +99,11 @@ def agl_rung_of(model: KappaModel) -> KappaModel:
     """The model without the rungs above AGL."""
     members = copy.deepcopy(model.members)
     for member in members:
-        for rung in [name for name in member.heads if name != BASE]:
+        for rung in [name for name in member.heads if name != BASE_FIDELITY]:
             del member.heads[rung]
-    card, domains = model.card, {name: domain for name, domain in model.domains.items() if name == BASE}
-    only = {name: {BASE: getattr(card, name)[BASE]} for name in ("elements", "formulas")}
-    card = card.model_copy(update={"name": f"{card.name}-agl", "fidelities": [BASE], **only})
+    card, domains = model.card, {name: domain for name, domain in model.domains.items() if name == BASE_FIDELITY}
+    only = {name: {BASE_FIDELITY: getattr(card, name)[BASE_FIDELITY]} for name in ("elements", "formulas")}
+    card = card.model_copy(update={"name": f"{card.name}-agl", "fidelities": [BASE_FIDELITY], **only})
     return KappaModel(card, members, domains)
 
 

@@ -132,7 +132,7 @@ def _where_time_goes(pool: Path, n_units: int = 8) -> dict[str, float]:
             crystals = [e for e in entries if isinstance(e, Crystal) and model.supports(e)]
             graphs = build_graphs(crystals, model.cutoff)
             times.append(perf_counter())
-            model.answer(graphs, "dft")
+            model.member_outputs(graphs, "dft")
             times.append(perf_counter())
             rows = result_rows(model, "dft", entries, labels)
             times.append(perf_counter())

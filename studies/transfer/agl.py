@@ -121,7 +121,7 @@ def ask(
     able = [row for row in rows if members[0].supports(row.crystal)]
     graphs = build_graphs([row.crystal for row in able], members[0].cutoff)
     bonded = np.flatnonzero(graphs.n_bonds > 0)
-    answers = [member.answer(graphs, fidelity) for member in members]
+    answers = [member.member_outputs(graphs, fidelity) for member in members]
     ln_kappa = np.concatenate([answer.ln_kappa for answer in answers])[:, bonded]
     kept = [able[i] for i in bonded]
     answered = Answered(

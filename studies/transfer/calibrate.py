@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from kappatune.model.bundle import Calibration
+from kappatune.model.bundle import IntervalCalibration
 from studies.transfer.splits import group_folds
 
 LEVEL = 0.9
@@ -87,7 +87,7 @@ class Errors:
         )
 
 
-def calibrate(near: Errors, far: Sequence[Errors], *, date: str) -> Calibration:
+def calibrate(near: Errors, far: Sequence[Errors], *, date: str) -> IntervalCalibration:
     """Fit the factors and the floor of the intervals.
 
     Args:
@@ -97,7 +97,7 @@ def calibrate(near: Errors, far: Sequence[Errors], *, date: str) -> Calibration:
     """
     floor, factor, outside = _fit(near, far, LEVEL)
     n = len(near.error) + sum(int(kind.outside.sum()) for kind in far)
-    return Calibration(level=LEVEL, factor=factor, factor_outside=outside, floor_ln=floor, n=n, date=date)
+    return IntervalCalibration(level=LEVEL, factor=factor, factor_outside=outside, floor_ln=floor, n=n, date=date)
 
 
 def cross_coverage(
@@ -137,7 +137,7 @@ def cross_coverage(
     )
 
 
-def coverage_of(calibration: Calibration, errors: Errors) -> float:
+def coverage_of(calibration: IntervalCalibration, errors: Errors) -> float:
     """Part of other crystals whose value lies inside calibrated intervals."""
     return float((np.abs(errors.error) <= calibration.half_width(errors.spread, errors.outside)).mean())
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from kappatune.model.bundle import Calibration
+from kappatune.model.bundle import IntervalCalibration
 from studies.transfer.calibrate import Coverage, Errors, calibrate, coverage_of, cross_coverage
 from studies.transfer.cells import Answered, Store, cell_name
 from studies.transfer.splits import kind_of_bonding
@@ -35,7 +35,7 @@ class CalibrationResult(BaseModel):
 
     model: str
     fidelity: str
-    calibration: Calibration
+    calibration: IntervalCalibration
     coverage: Coverage
     left_out: dict[str, tuple[float, float]] = {}
 

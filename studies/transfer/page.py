@@ -8,8 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kappatune.model.evidence import Calibration as Observed
-from kappatune.model.evidence import Evidence, EvidenceTable
+from kappatune.model.evidence import Evidence, EvidenceTable, IntervalCoverage
 from studies.transfer.cells import Cell
 from studies.transfer.comparisons import split_kind
 from studies.transfer.intervals import CalibrationResult
@@ -170,7 +169,7 @@ def evidence(model: str, results: Results) -> Evidence:
             note = "`python -m studies.transfer`; test rows whose formula was trained on are left out."
             tables.append(EvidenceTable(title=title, columns=columns, rows=rows, note=note))
     shares = [
-        Observed(fidelity=r.fidelity, nominal=r.coverage.nominal, observed=r.coverage.observed, n=r.coverage.n)
+        IntervalCoverage(fidelity=r.fidelity, nominal=r.coverage.nominal, observed=r.coverage.observed, n=r.coverage.n)
         for r in results.calibrations
         if r.model == model
     ]

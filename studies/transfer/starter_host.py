@@ -49,7 +49,7 @@ def main(data: Annotated[Path | None, typer.Option(envvar="KAPPATUNE_DATA")] = N
         graphs = build_graphs([row.crystal for row in usable], model.cutoff)
         bonded = graphs.n_bonds > 0
         truth = np.log([row.kappa for row in usable])[bonded]
-        errors = np.abs(model.answer(graphs, "agl").ln_kappa[:, bonded] - truth).mean(axis=1)
+        errors = np.abs(model.member_outputs(graphs, "agl").ln_kappa[:, bonded] - truth).mean(axis=1)
         found[name] = {
             "mean_abs_ln_error": float(errors.mean()),
             "by_seed": errors.tolist(),

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kappatune.model.explanation import Typical, contributions, slack_terms
+from kappatune.model.explanation import TypicalCrystal, explain_prediction, slack_terms
 from kappatune.model.kappa_model import KappaModel
 from kappatune.physics.slack import LN_SLACK_CONSTANT, ln_slack_kappa, ln_slack_terms
 from tests.builders import rocksalt, supercell, zincblende
@@ -38,11 +38,11 @@ def model() -> KappaModel:
 @pytest.mark.parametrize("rung", ["agl", "dft"])
 def test_factors_multiply_up_exactly(model, rung):
     crystals = [rocksalt(12, 8, 4.212), zincblende(14, 14, 5.431), rocksalt(11, 17, 5.64), zincblende(48, 52, 6.48)]
-    judged = model.judge(crystals, rung)
-    typical = Typical(zip(crystals, judged, strict=True))
+    details = model.predict_with_details(crystals, rung)
+    typical = TypicalCrystal(zip(crystals, details, strict=True))
     assert typical.n == 4
-    for crystal, one in zip(crystals, judged, strict=True):
-        why = contributions(crystal, one, typical, rung)
+    for crystal, one in zip(crystals, details, strict=True):
+        why = explain_prediction(crystal, one, typical, rung)
         product = why.typical_w_mk * math.prod(term.factor for term in why.terms)
         assert product == pytest.approx(one.prediction.kappa_w_mk, rel=1e-12)
         assert [abs(math.log(t.factor)) for t in why.terms] == sorted(
@@ -58,12 +58,12 @@ def test_factors_multiply_up_exactly(model, rung):
 def test_the_cell_does_not_matter(model):
     crystal = rocksalt(12, 8, 4.212)
     large = supercell(crystal, (2, 1, 1))
-    first, second = (slack_terms(c, model.judge([c], "dft")[0]) for c in (crystal, large))
+    first, second = (slack_terms(c, model.predict_with_details([c], "dft")[0]) for c in (crystal, large))
     assert tuple(second) == pytest.approx(tuple(first), rel=1e-5)
 
 
 def test_without_an_answer_there_is_nothing_to_take_apart(model):
     crystals = [rocksalt(2, 18, 30.0)]
-    judged = model.judge(crystals, "dft")
-    typical = Typical(zip(crystals, judged, strict=True))
-    assert typical.n == 0 and contributions(crystals[0], judged[0], typical, "dft") is None
+    details = model.predict_with_details(crystals, "dft")
+    typical = TypicalCrystal(zip(crystals, details, strict=True))
+    assert typical.n == 0 and explain_prediction(crystals[0], details[0], typical, "dft") is None

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from kappatune import KappaModel
 from kappatune.agl_workflow import AglSettings, agl
-from kappatune.model.kappa_model import BadTemperature, Judgement, Prediction, at_temperature
+from kappatune.model.kappa_model import BadTemperature, Prediction, PredictionDetails, at_temperature
 from kappatune.physics.slack import acoustic_debye_temperature, ln_slack_kappa
 from kappatune.potentials.base import Potential
 from kappatune.structures import Crystal, LabelledCrystal, LabelledTable, Rejection
@@ -31,7 +31,7 @@ def model():
 
 def known(kappa=10.0, acoustic=600.0, **more):
     row = Prediction(id="x", kappa_w_mk=kappa, lower_w_mk=kappa / 2, upper_w_mk=2 * kappa, in_domain=True, **more)
-    return Judgement(row, acoustic_debye_temperature_k=acoustic)
+    return PredictionDetails(row, acoustic_debye_temperature_k=acoustic)
 
 
 @given(
@@ -59,7 +59,11 @@ def test_the_flag_begins_below_a_third_of_the_acoustic_debye_temperature():
 def test_at_300_k_nothing_changes(model):
     crystals = [zincblende(6, 6, 3.567), SILICON, low_symmetry(), EXOTIC, Rejection("bad", "because")]
     rows = model.predict(crystals, temperature_k=300.0)
-    assert rows == model.predict(crystals) == [j.prediction for j in model.judge(crystals[:4], "dft")] + rows[4:]
+    assert (
+        rows
+        == model.predict(crystals)
+        == [j.prediction for j in model.predict_with_details(crystals[:4], "dft")] + rows[4:]
+    )
     assert {row.temperature_k for row in rows} == {300.0}
     assert rows[0].debye_temperature_k * 2 ** (-1 / 3) > 900 and rows[0].in_domain, "300 K is never a scaled value"
 
@@ -73,7 +77,7 @@ def test_only_temperature_and_kappa_differ_where_1_over_t_holds(model):
 
 def test_the_agl_rung_is_the_slack_formula_at_that_temperature(model):
     (row,) = model.predict(SILICON, fidelity="agl", temperature_k=700.0)
-    members = model.judge([SILICON], "agl")
+    members = model.predict_with_details([SILICON], "agl")
     theta, gamma = row.debye_temperature_k, row.gruneisen
     ln_kappa = ln_slack_kappa(math.log(theta), gamma, math.log(28.085), math.log(5.431**3 / 8), math.log(2), 700.0)
     assert len(members[0].members_w_mk) > 1

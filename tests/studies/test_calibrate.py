@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kappatune.model.bundle import Calibration
+from kappatune.model.bundle import IntervalCalibration
 from studies.transfer.calibrate import Errors, calibrate, coverage_of, cross_coverage
 
 
@@ -27,7 +27,7 @@ def test_fresh_crystals_are_covered():
 
 
 def test_widths_follow_the_spread_and_not_below_the_floor():
-    calibration = Calibration(level=0.9, factor=2.0, factor_outside=5.0, floor_ln=0.3, n=10, date="2026-01-01")
+    calibration = IntervalCalibration(level=0.9, factor=2.0, factor_outside=5.0, floor_ln=0.3, n=10, date="2026-01-01")
     spread, outside = np.array([0.0, 0.4, 0.4]), np.array([False, False, True])
     assert calibration.half_width(spread, outside) == pytest.approx([0.6, 1.0, 2.5])
 

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from starlette.requests import ClientDisconnect, Request
 
-from kappatune.model.kappa_model import Judgement, Prediction
+from kappatune.model.kappa_model import Prediction, PredictionDetails
 from kappatune.structures import Rejection
 from kappatune.web import reading
 from kappatune.web.app import create_app
@@ -31,12 +31,12 @@ class SlowModel:
     def __init__(self, seconds: float = 0.0, fails_for: str = "") -> None:
         self.seconds, self.fails_for, self.batches = seconds, fails_for, []
 
-    def judge(self, entries, fidelity):
+    def predict_with_details(self, entries, fidelity):
         time.sleep(self.seconds)
         if any(entry.id == self.fails_for for entry in entries):
             raise RuntimeError("no memory")
         self.batches.append((fidelity, [entry.id for entry in entries]))
-        return [Judgement(Prediction(id=entry.id)) for entry in entries]
+        return [PredictionDetails(Prediction(id=entry.id)) for entry in entries]
 
 
 async def judging(model, work):

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from kappatune.errors import UserError
 from kappatune.model.domain import Domain
-from kappatune.model.heads import BASE, PROPERTIES, Composition, KappaNetwork, TargetScaler
+from kappatune.model.heads import BASE_FIDELITY, PROPERTIES, Composition, KappaNetwork, TargetScaler
 from kappatune.model.hosts import BadWeights, HostCard, load_strictly, new_host
 from kappatune.storage import file_sha256
 from kappatune.structures.table import Fidelity
@@ -57,7 +57,7 @@ class DataCard(BaseModel):
     n_left_out: int
 
 
-class Calibration(BaseModel):
+class IntervalCalibration(BaseModel):
     """How wide the intervals of one rung are: factor * sqrt(spread^2 + floor^2) on either side of ln kappa.
 
     The spread is what the model says of itself: that of its members, and of its corrections. Crystals outside the
@@ -130,7 +130,7 @@ class ModelCard(BaseModel):
     composition: Composition
     fidelities: Annotated[list[Fidelity], Field(min_length=1)]
     scaler: TargetScaler
-    calibration: dict[Fidelity, Calibration] = {}
+    calibration: dict[Fidelity, IntervalCalibration] = {}
     domain_limit: dict[Fidelity, float] = {}
     units: dict[str, str]
     elements: dict[str, list[int]]
@@ -147,9 +147,9 @@ class ModelCard(BaseModel):
         if sorted(set(self.members)) != list(range(max(self.members) + 1)):
             raise ValueError("members: every stored host has to be used")
         if self.composition == "debye" and (
-            BASE not in self.fidelities or len(self.scaler.properties) < len(PROPERTIES)
+            BASE_FIDELITY not in self.fidelities or len(self.scaler.properties) < len(PROPERTIES)
         ):
-            raise ValueError(f"a 'debye' model needs the rung '{BASE}' and the scale of every property")
+            raise ValueError(f"a 'debye' model needs the rung '{BASE_FIDELITY}' and the scale of every property")
         return self
 
 

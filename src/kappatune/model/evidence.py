@@ -15,7 +15,7 @@ from kappatune.errors import UserError
 
 EVIDENCE = "evidence.json"
 
-Cell = str | int | float | None
+TableValue = str | int | float | None
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
@@ -37,7 +37,7 @@ class EvidenceTable(BaseModel):
 
     title: str
     columns: list[str] = Field(min_length=1)
-    rows: list[list[Cell]]
+    rows: list[list[TableValue]]
     note: str = ""
 
     @model_validator(mode="after")
@@ -48,7 +48,7 @@ class EvidenceTable(BaseModel):
         return self
 
 
-class Calibration(BaseModel):
+class IntervalCoverage(BaseModel):
     """How often intervals hold what they promise, on crystals the model has not learnt from.
 
     Attributes:
@@ -85,7 +85,7 @@ class Evidence(BaseModel):
 
     date: str
     tables: list[EvidenceTable] = []
-    calibration: list[Calibration] = []
+    calibration: list[IntervalCoverage] = []
 
 
 def read_evidence(folder: Path) -> Evidence | None:

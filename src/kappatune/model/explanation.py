@@ -15,8 +15,8 @@ import numpy as np
 from ase.data import atomic_masses
 from pydantic import BaseModel, ConfigDict
 
-from kappatune.model.heads import BASE
-from kappatune.model.kappa_model import Judgement
+from kappatune.model.heads import BASE_FIDELITY
+from kappatune.model.kappa_model import PredictionDetails
 from kappatune.physics.slack import LN_SLACK_CONSTANT, SlackTerms, ln_slack_terms
 from kappatune.structures import Crystal
 
@@ -44,7 +44,7 @@ _WORDS: dict[Quantity, _Words] = {
 }
 
 
-class Contribution(BaseModel):
+class Factor(BaseModel):
     """One factor of an answer.
 
     Attributes:
@@ -68,7 +68,7 @@ class Contribution(BaseModel):
     unit: str
 
 
-class Contributions(BaseModel):
+class Explanation(BaseModel):
     """An answer at 300 K as a product: `typical_w_mk` times all factors is kappa.
 
     Attributes:
@@ -81,10 +81,10 @@ class Contributions(BaseModel):
 
     typical_w_mk: float
     n_labelled: int
-    terms: list[Contribution]
+    terms: list[Factor]
 
 
-class Typical:
+class TypicalCrystal:
     """The medians over the labelled crystals.
 
     Attributes:
@@ -92,64 +92,66 @@ class Typical:
         terms: Median of each term of the Slack formula.
     """
 
-    def __init__(self, labelled: Iterable[tuple[Crystal, Judgement]]) -> None:
-        terms = [found for crystal, judged in labelled if (found := slack_terms(crystal, judged)) is not None]
+    def __init__(self, labelled: Iterable[tuple[Crystal, PredictionDetails]]) -> None:
+        terms = [found for crystal, details in labelled if (found := slack_terms(crystal, details)) is not None]
         self.n = len(terms)
         self.terms = SlackTerms(*np.median(np.array(terms), axis=0).tolist()) if terms else None
 
 
-def slack_terms(crystal: Crystal, judged: Judgement) -> SlackTerms[float] | None:
+def slack_terms(crystal: Crystal, details: PredictionDetails) -> SlackTerms[float] | None:
     """Terms of the Slack formula, averaged over the members as ln kappa is; None if the model knows no theta."""
-    theta, gruneisen = judged.members_debye_temperature_k, judged.members_gruneisen
-    if judged.prediction.kappa_w_mk is None or theta is None or gruneisen is None or judged.n_primitive is None:
+    theta, gruneisen = details.members_debye_temperature_k, details.members_gruneisen
+    if details.prediction.kappa_w_mk is None or theta is None or gruneisen is None or details.n_primitive is None:
         return None
     mass = float(atomic_masses[crystal.numbers].mean())
-    lns = [np.full(len(theta), math.log(x)) for x in (mass, crystal.volume / crystal.n_atoms, judged.n_primitive)]
+    lns = [np.full(len(theta), math.log(x)) for x in (mass, crystal.volume / crystal.n_atoms, details.n_primitive)]
     return SlackTerms(*(float(np.mean(term)) for term in ln_slack_terms(np.log(theta), gruneisen, *lns)))
 
 
-def contributions(crystal: Crystal, judged: Judgement, typical: Typical, rung: str) -> Contributions | None:
+def explain_prediction(
+    crystal: Crystal, details: PredictionDetails, typical: TypicalCrystal, rung: str
+) -> Explanation | None:
     """Take an answer apart.
 
     Args:
         crystal: The crystal.
-        judged: What the model says of it.
+        details: What the model says of it.
         typical: What it is compared with.
         rung: The fidelity that was asked for.
 
     Returns:
         None where there is no answer, no labelled crystal, or a model without Debye temperatures.
     """
-    terms = slack_terms(crystal, judged)
-    if terms is None or typical.terms is None or judged.prediction.kappa_w_mk is None:
+    terms = slack_terms(crystal, details)
+    if terms is None or typical.terms is None or details.prediction.kappa_w_mk is None:
         return None
-    correction = math.log(judged.prediction.kappa_w_mk) - LN_SLACK_CONSTANT - sum(terms)
+    correction = math.log(details.prediction.kappa_w_mk) - LN_SLACK_CONSTANT - sum(terms)
     usual = typical.terms._asdict()
     ln_factors: dict[Quantity, float] = {k: v - usual[k] for k, v in terms._asdict().items()}  # type: ignore[misc]
     ln_factors["correction"] = correction
     ordered = sorted(ln_factors.items(), key=lambda item: -abs(item[1]))
-    return Contributions(
+    return Explanation(
         typical_w_mk=math.exp(LN_SLACK_CONSTANT + sum(typical.terms)),
         n_labelled=typical.n,
-        terms=[_contribution(quantity, ln, terms, typical.terms, rung) for quantity, ln in ordered],
+        terms=[_factor(quantity, ln, terms, typical.terms, rung) for quantity, ln in ordered],
     )
 
 
-def _contribution(
+def _factor(
     quantity: Quantity, ln_factor: float, terms: SlackTerms[float], typical: SlackTerms[float], rung: str
-) -> Contribution:
+) -> Factor:
     words = _Words(*(text.format(rung=rung) for text in _WORDS[quantity]))
     if quantity == "correction":
         value, usual = math.exp(ln_factor), 1.0
     else:
         value, usual = (_quantity(quantity, side._asdict()[quantity]) for side in (terms, typical))
-    if quantity == "correction" and rung == BASE:
+    if quantity == "correction" and rung == BASE_FIDELITY:
         said = "no correction: this rung is the formula itself"
     elif abs(ln_factor) < _UNCHANGED:
         said = words.typical
     else:
         said = words.raises if ln_factor > 0 else words.lowers
-    return Contribution(
+    return Factor(
         quantity=quantity,
         words=said,
         factor=math.exp(ln_factor),

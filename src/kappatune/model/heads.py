@@ -33,17 +33,17 @@ Property = Literal["debye_temperature_k", "gruneisen", "bulk_modulus_gpa", "shea
 PROPERTIES: tuple[Property, ...] = ("debye_temperature_k", "gruneisen", "bulk_modulus_gpa", "shear_modulus_gpa")
 """What the `agl` head of a `debye` network gives, in this order."""
 
-BASE = "agl"
+BASE_FIDELITY = "agl"
 """The rung whose kappa is the Slack formula itself."""
 
 _N_DESCRIPTORS = 3
-_FARTHEST = 5.0
+_MAX_INPUT_SIGMAS = 5.0
 _MASSES = torch.tensor(atomic_masses, dtype=torch.float32)
 _SMALLEST_KAPPA = 1e-4
 _LARGEST_KAPPA = 1e5
 
 
-class Standard(BaseModel):
+class Standardisation(BaseModel):
     """Mean and standard deviation of one quantity over the training data."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -70,7 +70,7 @@ class TargetScaler(BaseModel):
     transform: Target
     mean: float = Field(allow_inf_nan=False)
     std: float = Field(gt=0, allow_inf_nan=False)
-    properties: dict[Property, Standard] = {}
+    properties: dict[Property, Standardisation] = {}
 
     @classmethod
     def fit(
@@ -84,15 +84,15 @@ class TargetScaler(BaseModel):
             properties: (n, 4) transformed `PROPERTIES`, NaN where unknown.
         """
         y = np.log(kappa) if transform == "ln" else np.log10(kappa + 1.0)
-        standards = {}
+        standardisations = {}
         for name, values in zip(PROPERTIES, [] if properties is None else properties.T, strict=False):
             known = values[np.isfinite(values)]
-            standards[name] = (
-                Standard(mean=float(known.mean()), std=float(known.std()) or 1.0)
+            standardisations[name] = (
+                Standardisation(mean=float(known.mean()), std=float(known.std()) or 1.0)
                 if len(known)
-                else Standard(mean=0.0, std=1.0)
+                else Standardisation(mean=0.0, std=1.0)
             )
-        return cls(transform=transform, mean=float(y.mean()), std=float(y.std()) or 1.0, properties=standards)
+        return cls(transform=transform, mean=float(y.mean()), std=float(y.std()) or 1.0, properties=standardisations)
 
     def encode(self, kappa: Tensor) -> Tensor:
         """Kappa in W/(m K) to the scale the network is trained on."""
@@ -111,17 +111,17 @@ class TargetScaler(BaseModel):
 
     def encode_properties(self, transformed: Tensor) -> Tensor:
         """Transformed properties (n, 4) to zero mean and unit spread."""
-        mean, std = self._standards(transformed)
+        mean, std = self._standardisations(transformed)
         return (transformed - mean) / std
 
     def decode_properties(self, scaled: Tensor) -> Tensor:
         """The inverse of `encode_properties`."""
-        mean, std = self._standards(scaled)
+        mean, std = self._standardisations(scaled)
         return scaled * std + mean
 
-    def _standards(self, like: Tensor) -> tuple[Tensor, Tensor]:
-        standards = [self.properties[name] for name in PROPERTIES]
-        return like.new_tensor([s.mean for s in standards]), like.new_tensor([s.std for s in standards])
+    def _standardisations(self, like: Tensor) -> tuple[Tensor, Tensor]:
+        standardisations = [self.properties[name] for name in PROPERTIES]
+        return like.new_tensor([s.mean for s in standardisations]), like.new_tensor([s.std for s in standardisations])
 
 
 class Head(nn.Module):
@@ -174,10 +174,10 @@ class Correction(Head):
 
     def standardised(self, inputs: Tensor) -> Tensor:
         """(n, d) inputs in standard deviations from the centre, at most five."""
-        return super().standardised(inputs).clamp(-_FARTHEST, _FARTHEST)
+        return super().standardised(inputs).clamp(-_MAX_INPUT_SIGMAS, _MAX_INPUT_SIGMAS)
 
 
-class Outputs(NamedTuple):
+class NetworkOutputs(NamedTuple):
     """What a network says of n crystals.
 
     Attributes:
@@ -234,9 +234,9 @@ class KappaNetwork(nn.Module):
         size = self.embedding_size
         if self.composition == "direct":
             return Head(size, self.widths, 1)
-        if fidelity == BASE:
+        if fidelity == BASE_FIDELITY:
             return Head(size + _N_DESCRIPTORS, self.widths, len(PROPERTIES))
-        given = len(self.host.given_columns(self.level))
+        given = len(self.host.fixed_columns(self.level))
         return Correction(given + _N_DESCRIPTORS + len(PROPERTIES) + 1, self.widths)
 
     def features(self, batch: GraphBatch) -> Tensor:
@@ -247,34 +247,34 @@ class KappaNetwork(nn.Module):
     def head_inputs(self, features: Tensor, fidelity: str) -> Tensor:
         """What the head of one rung takes of the features.
 
-        The `agl` head takes all. A correction takes what no training moves (`Host.given_columns`), the descriptors,
+        The `agl` head takes all. A correction takes what no training moves (`Host.fixed_columns`), the descriptors,
         and what the `agl` rung says.
         """
-        if self.composition == "direct" or fidelity == BASE:
+        if self.composition == "direct" or fidelity == BASE_FIDELITY:
             return features
         base = self._debye(features)
         said = self.scaler.encode_properties(cast(Tensor, base.properties))
-        given = self.host.given_columns(self.level)
+        given = self.host.fixed_columns(self.level)
         parts = [features[:, given.start : given.stop], features[:, -_N_DESCRIPTORS:], said, base.scaled[:, None]]
         return torch.cat(parts, dim=1)
 
-    def forward(self, crystals: GraphBatch | Tensor, fidelity: str) -> Outputs:
+    def forward(self, crystals: GraphBatch | Tensor, fidelity: str) -> NetworkOutputs:
         """One rung's answer, from graphs or from features made earlier."""
         features = crystals if isinstance(crystals, Tensor) else self.features(crystals)
         if self.composition == "direct":
-            return Outputs(self.heads[fidelity](features)[:, 0])
+            return NetworkOutputs(self.heads[fidelity](features)[:, 0])
         base = self._debye(features)
-        if fidelity == BASE:
+        if fidelity == BASE_FIDELITY:
             return base
         correction, ln_spread = self.heads[fidelity](self.head_inputs(features, fidelity)).unbind(dim=1)
-        return Outputs(base.scaled + correction, base.properties, ln_spread.exp())
+        return NetworkOutputs(base.scaled + correction, base.properties, ln_spread.exp())
 
-    def _debye(self, features: Tensor) -> Outputs:
+    def _debye(self, features: Tensor) -> NetworkOutputs:
         ln_mass, ln_volume, ln_n = features[:, -_N_DESCRIPTORS:].unbind(dim=1)
-        properties = self.scaler.decode_properties(self.heads[BASE](features))
+        properties = self.scaler.decode_properties(self.heads[BASE_FIDELITY](features))
         ln_theta = properties[:, 0] - 0.5 * ln_mass + ln_volume / 6.0
         ln_kappa = ln_slack_kappa(ln_theta, properties[:, 1].clamp(*GRUNEISEN_RANGE), ln_mass, ln_volume, ln_n)
-        return Outputs((ln_kappa - self.scaler.mean) / self.scaler.std, properties)
+        return NetworkOutputs((ln_kappa - self.scaler.mean) / self.scaler.std, properties)
 
 
 def descriptors(batch: GraphBatch) -> Tensor:
@@ -306,5 +306,5 @@ def transform_properties(properties: Tensor, descriptors: Tensor) -> Tensor:
 
 
 def debye_temperature(properties: Tensor, descriptors: Tensor) -> Tensor:
-    """(n,) Debye temperature of the primitive cell, K, from `Outputs.properties`."""
+    """(n,) Debye temperature of the primitive cell, K, from `NetworkOutputs.properties`."""
     return (properties[:, 0] - 0.5 * descriptors[:, 0] + descriptors[:, 1] / 6.0).exp()

@@ -33,7 +33,7 @@ SHIPPED = ASSETS / "models"
 INTERVAL_SIGMAS = 1.645
 """Half-width of the interval in standard deviations of ln kappa over the members: 90 % of a normal law."""
 
-LEARNT_AT_K = 300.0
+TRAINING_TEMPERATURE_K = 300.0
 """Temperature of the values models learn, K; at any other, kappa follows from `at_temperature`."""
 
 _CHUNK = 256
@@ -63,7 +63,7 @@ class Prediction(BaseModel):
     id: str
     file: str | None = None
     formula: str | None = None
-    temperature_k: float = LEARNT_AT_K
+    temperature_k: float = TRAINING_TEMPERATURE_K
     kappa_w_mk: float | None = None
     lower_w_mk: float | None = None
     upper_w_mk: float | None = None
@@ -73,7 +73,7 @@ class Prediction(BaseModel):
     reason: str | None = None
 
 
-class Answers(NamedTuple):
+class MemberOutputs(NamedTuple):
     """What each member says, (n_members, n_crystals) each.
 
     Attributes:
@@ -91,7 +91,7 @@ class Answers(NamedTuple):
     embedding: NDArray[np.float32]
 
 
-class Judgement(NamedTuple):
+class PredictionDetails(NamedTuple):
     """A prediction at 300 K and what lies behind it.
 
     Attributes:
@@ -177,7 +177,10 @@ class KappaModel:
         return self.members[0].host.supported_elements.issuperset(crystal.numbers.tolist())
 
     def predict(
-        self, structures: Input | Iterable[Input], fidelity: str | None = None, temperature_k: float = LEARNT_AT_K
+        self,
+        structures: Input | Iterable[Input],
+        fidelity: str | None = None,
+        temperature_k: float = TRAINING_TEMPERATURE_K,
     ) -> list[Prediction]:
         """Predict, one row per crystal, in order.
 
@@ -197,7 +200,10 @@ class KappaModel:
         return list(self.predict_stream(structures, fidelity, temperature_k))
 
     def predict_stream(
-        self, structures: Input | Iterable[Input], fidelity: str | None = None, temperature_k: float = LEARNT_AT_K
+        self,
+        structures: Input | Iterable[Input],
+        fidelity: str | None = None,
+        temperature_k: float = TRAINING_TEMPERATURE_K,
     ) -> Iterator[Prediction]:
         """Like `predict`, yielding rows as they are ready; memory does not grow with the input.
 
@@ -215,17 +221,18 @@ class KappaModel:
         entries = as_entries(structures)
         chunks = iter(lambda: list(islice(entries, _CHUNK)), [])
         return chain.from_iterable(
-            (at_temperature(judged, temperature_k) for judged in self.judge(chunk, rung)) for chunk in chunks
+            (at_temperature(details, temperature_k) for details in self.predict_with_details(chunk, rung))
+            for chunk in chunks
         )
 
-    def answer(self, graphs: CrystalGraphs, fidelity: str) -> Answers:
+    def member_outputs(self, graphs: CrystalGraphs, fidelity: str) -> MemberOutputs:
         """What every member says of every crystal, of which there is at least one."""
-        parts = [self._answer_batch(graphs.batch(indices), fidelity) for indices in _batches(graphs)]
+        parts = [self._batch_outputs(graphs.batch(indices), fidelity) for indices in _batches(graphs)]
         ln_kappa, theta, gruneisen, spread, embedding = zip(*parts, strict=True)
         by_member = [np.concatenate(columns, axis=1) for columns in (ln_kappa, theta, gruneisen, spread)]
-        return Answers(by_member[0], by_member[1], by_member[2], by_member[3], np.concatenate(embedding))
+        return MemberOutputs(by_member[0], by_member[1], by_member[2], by_member[3], np.concatenate(embedding))
 
-    def _answer_batch(self, batch: GraphBatch, fidelity: str) -> Answers:
+    def _batch_outputs(self, batch: GraphBatch, fidelity: str) -> MemberOutputs:
         features: dict[int, torch.Tensor] = {}
         rows = []
         scaler = self.card.scaler
@@ -245,44 +252,44 @@ class KappaModel:
                 rows.append(torch.stack([ln_kappa, theta, gruneisen, spread]))
         first = features[id(self.members[0].host)][:, : self.members[0].embedding_size]
         ln_kappa, theta, gruneisen, spread = torch.stack(rows, dim=1).double().numpy()
-        return Answers(ln_kappa, theta, gruneisen, spread, first.numpy())
+        return MemberOutputs(ln_kappa, theta, gruneisen, spread, first.numpy())
 
-    def judge(self, entries: list[Crystal | Rejection], fidelity: str) -> list[Judgement]:
+    def predict_with_details(self, entries: list[Crystal | Rejection], fidelity: str) -> list[PredictionDetails]:
         """Predictions at 300 K of a list of entries with what lies behind them, in order."""
         crystals = [entry for entry in entries if isinstance(entry, Crystal) and self.supports(entry)]
-        judged: dict[int, Judgement] = {}
+        details: dict[int, PredictionDetails] = {}
         if crystals:
             graphs = build_graphs(crystals, self.cutoff)
-            answers = self.answer(graphs, fidelity)
-            members = np.stack(answers[:4])
-            distance = self.distances(answers, fidelity)
-            half = self._half_widths(answers, fidelity, distance)
+            outputs = self.member_outputs(graphs, fidelity)
+            members = np.stack(outputs[:4])
+            distance = self.distances(outputs, fidelity)
+            half = self._half_widths(outputs, fidelity, distance)
             bonds = zip(graphs.n_bonds.tolist(), graphs.n_isolated.tolist(), strict=True)
             for k, (crystal, (n_bonds, n_isolated)) in enumerate(zip(crystals, bonds, strict=True)):
                 row = self._row(crystal, members[..., k], half[k], distance[k], n_bonds, n_isolated)
                 theta, n_primitive = row.debye_temperature_k, float(graphs.n_primitive[k])
                 acoustic = None if theta is None else acoustic_debye_temperature(theta, n_primitive)
-                judged[id(crystal)] = Judgement(
+                details[id(crystal)] = PredictionDetails(
                     row,
-                    np.exp(answers.ln_kappa[:, k]),
-                    answers.embedding[k],
+                    np.exp(outputs.ln_kappa[:, k]),
+                    outputs.embedding[k],
                     acoustic,
                     members_debye_temperature_k=None if theta is None else members[1, :, k],
                     members_gruneisen=None if theta is None else members[2, :, k],
                     n_primitive=n_primitive,
                 )
-        return [judged.get(id(entry)) or Judgement(self._unanswered(entry)) for entry in entries]
+        return [details.get(id(entry)) or PredictionDetails(self._row_without_answer(entry)) for entry in entries]
 
-    def distances(self, answers: Answers, fidelity: str) -> NDArray[np.float64]:
+    def distances(self, outputs: MemberOutputs, fidelity: str) -> NDArray[np.float64]:
         """(n,) distances to the labelled crystals of a rung, above 1 outside its domain; 0 if it knows none."""
         domain = self.domains.get(fidelity)
         if domain is None:
-            return np.zeros(len(answers.embedding))
-        return domain.distance(answers.embedding / self.embedding_scale)
+            return np.zeros(len(outputs.embedding))
+        return domain.distance(outputs.embedding / self.embedding_scale)
 
-    def _half_widths(self, answers: Answers, fidelity: str, distance: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _half_widths(self, outputs: MemberOutputs, fidelity: str, distance: NDArray[np.float64]) -> NDArray[np.float64]:
         """(n,) half-widths of the intervals in ln kappa; NaN where nothing is known of the spread."""
-        spread = spread_of(answers)
+        spread = ln_kappa_spread(outputs)
         known = self.card.calibration.get(fidelity)  # type: ignore[call-overload]
         half: NDArray[np.float64] = known.half_width(spread, distance > 1) if known else INTERVAL_SIGMAS * spread
         return half
@@ -323,7 +330,7 @@ class KappaModel:
             row.reason = f"unlike the labelled crystals: {distance:.1f} times as far from them as the domain reaches"
         return row
 
-    def _unanswered(self, entry: Crystal | Rejection) -> Prediction:
+    def _row_without_answer(self, entry: Crystal | Rejection) -> Prediction:
         row = Prediction(id=entry.id, file=entry.file, formula=entry.formula)
         if isinstance(entry, Rejection):
             row.reason = entry.reason
@@ -336,18 +343,18 @@ class KappaModel:
         return row
 
 
-def spread_of(answers: Answers) -> NDArray[np.float64]:
+def ln_kappa_spread(outputs: MemberOutputs) -> NDArray[np.float64]:
     """(n,) standard deviation of ln kappa: that of the members and that of their corrections together.
 
     NaN for a single member without a correction, which says nothing of its spread.
     """
-    n_members = len(answers.ln_kappa)
-    between = answers.ln_kappa.var(axis=0, ddof=1) if n_members > 1 else np.zeros(answers.ln_kappa.shape[1])
-    total = np.sqrt(between + np.square(answers.spread_ln).mean(axis=0))
+    n_members = len(outputs.ln_kappa)
+    between = outputs.ln_kappa.var(axis=0, ddof=1) if n_members > 1 else np.zeros(outputs.ln_kappa.shape[1])
+    total = np.sqrt(between + np.square(outputs.spread_ln).mean(axis=0))
     return np.where(total > 0, total, np.nan) if n_members == 1 else total
 
 
-def at_temperature(judged: Judgement, temperature_k: float) -> Prediction:
+def at_temperature(details: PredictionDetails, temperature_k: float) -> Prediction:
     """A prediction taken to another temperature: kappa(T) = kappa(300 K) 300 K / T.
 
     This is the law of AGL, kappa(T) = kappa(theta_a) theta_a / T (Toher et al., Phys. Rev. B 90, 174107 (2014),
@@ -356,21 +363,21 @@ def at_temperature(judged: Judgement, temperature_k: float) -> Prediction:
     changes.
 
     Args:
-        judged: At 300 K.
+        details: At 300 K.
         temperature_k: T, K, above 0.
 
     Returns:
         A row of its own; without a conductivity where theta is unknown and T is not 300 K.
     """
-    row = judged.prediction.model_copy(update={"temperature_k": temperature_k})
-    if temperature_k == LEARNT_AT_K or row.kappa_w_mk is None:
+    row = details.prediction.model_copy(update={"temperature_k": temperature_k})
+    if temperature_k == TRAINING_TEMPERATURE_K or row.kappa_w_mk is None:
         return row
-    acoustic = judged.acoustic_debye_temperature_k
+    acoustic = details.acoustic_debye_temperature_k
     if acoustic is None:
         row.kappa_w_mk = row.lower_w_mk = row.upper_w_mk = row.in_domain = None
         row.reason = "this model knows no Debye temperature, so it answers at 300 K alone"
         return row
-    factor = LEARNT_AT_K / temperature_k
+    factor = TRAINING_TEMPERATURE_K / temperature_k
     row.kappa_w_mk *= factor
     if row.lower_w_mk is not None and row.upper_w_mk is not None:
         row.lower_w_mk, row.upper_w_mk = row.lower_w_mk * factor, row.upper_w_mk * factor

@@ -12,7 +12,7 @@ import pyarrow as pa
 from ase.data import atomic_masses
 from numpy.typing import NDArray
 
-from kappatune.model.kappa_model import Judgement, KappaModel
+from kappatune.model.kappa_model import KappaModel, PredictionDetails
 from kappatune.storage import SHIPPED_TABLES
 from kappatune.structures import Crystal, LabelledCrystal, Rejection, read_table
 from kappatune.structures.crystal import element_symbol
@@ -77,10 +77,10 @@ class Labels:
     def read(cls, model: KappaModel, table: str | None) -> Labels:
         """Read a table, or the shipped textbook crystals, and embed what the model supports."""
         rows = [row for row in read_table(table or TEXTBOOK, default_fidelity="experiment").rows]
-        return cls.of(model, rows, model.judge([row.crystal for row in rows], model.default_fidelity))
+        return cls.of(model, rows, model.predict_with_details([row.crystal for row in rows], model.default_fidelity))
 
     @classmethod
-    def of(cls, model: KappaModel, rows: Sequence[LabelledCrystal], judged: Sequence[Judgement]) -> Labels:
+    def of(cls, model: KappaModel, rows: Sequence[LabelledCrystal], judged: Sequence[PredictionDetails]) -> Labels:
         """Labels of crystals that the model has judged; those it gave no embedding are left out."""
         kept = [(row, j.embedding) for row, j in zip(rows, judged, strict=True) if j.embedding is not None]
         spread = model.embedding_scale
@@ -110,7 +110,7 @@ def result_rows(
     formulas = {rung: set(known) for rung, known in model.card.formulas.items()}
     return [
         _row(entry, judged, formulas, labels)
-        for entry, judged in zip(entries, model.judge(entries, fidelity), strict=True)
+        for entry, judged in zip(entries, model.predict_with_details(entries, fidelity), strict=True)
     ]
 
 
@@ -123,7 +123,7 @@ def structure_hash(crystal: Crystal) -> str:
 
 
 def _row(
-    entry: Crystal | Rejection, judged: Judgement, formulas: dict[str, set[str]], labels: Labels
+    entry: Crystal | Rejection, judged: PredictionDetails, formulas: dict[str, set[str]], labels: Labels
 ) -> dict[str, Any]:
     said = judged.prediction
     row: dict[str, Any] = said.model_dump(exclude={"temperature_k"})

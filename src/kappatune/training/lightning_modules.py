@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from kappatune.model.graphs import GraphBatch
-from kappatune.model.heads import BASE, PROPERTIES, Head, KappaNetwork, Outputs
+from kappatune.model.heads import BASE_FIDELITY, PROPERTIES, Head, KappaNetwork, NetworkOutputs
 from kappatune.model.hosts import Host
 from kappatune.training.recipe import BadRun, Stage
 
@@ -113,12 +113,12 @@ class StageModule(pl.LightningModule):
         return (scaler.ln_kappa(self.judged(crystals, self.fidelity).scaled) - kappa.log()).abs()
 
     def _loss(self, crystals: GraphBatch | Tensor, kappa: Tensor, properties: Tensor) -> Tensor:
-        outputs: Outputs = self.network(crystals, self.fidelity)
+        outputs: NetworkOutputs = self.network(crystals, self.fidelity)
         scaler, weights = cast(KappaNetwork, self.network).scaler, self.stage.loss_weights
         if self.stage.loss == "mape":
             return ((scaler.decode(outputs.scaled) - kappa).abs() / kappa).mean()
         loss = weights.get("kappa", 0.0) * self._distance(outputs.scaled, scaler.encode(kappa)).mean()
-        if outputs.properties is not None and self.fidelity == BASE:
+        if outputs.properties is not None and self.fidelity == BASE_FIDELITY:
             known = torch.isfinite(properties)
             weight = kappa.new_tensor([weights.get(name, 0.0) for name in PROPERTIES]) * known
             target = scaler.encode_properties(torch.where(known, properties, outputs.properties.detach()))

@@ -9,7 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from kappatune.errors import UserError
-from kappatune.model.heads import BASE, Composition, Property, Target
+from kappatune.model.heads import BASE_FIDELITY, Composition, Property, Target
 from kappatune.storage import ASSETS
 from kappatune.structures.table import Fidelity
 
@@ -130,11 +130,13 @@ class Recipe(_Strict):
         n_pretraining = len(self.stages) - len(climbing)
         if tuple(climbing) != self.stages[n_pretraining:] or not climbing or (self.start and n_pretraining):
             raise ValueError("stages that pretrain come first, in a recipe with 'host', and others follow")
-        if self.composition == "debye" and (self.target != "ln" or climbing[0].fidelity != BASE):
-            raise ValueError(f"a 'debye' model has the target 'ln' and begins with a stage of fidelity '{BASE}'")
+        if self.composition == "debye" and (self.target != "ln" or climbing[0].fidelity != BASE_FIDELITY):
+            raise ValueError(
+                f"a 'debye' model has the target 'ln' and begins with a stage of fidelity '{BASE_FIDELITY}'"
+            )
         for stage in self.stages:
-            corrects = self.start is not None or (self.composition == "debye" and stage.fidelity != BASE)
-            if stage.learner == "trees" and (stage.pretrain or stage.fidelity == BASE or not corrects):
+            corrects = self.start is not None or (self.composition == "debye" and stage.fidelity != BASE_FIDELITY)
+            if stage.learner == "trees" and (stage.pretrain or stage.fidelity == BASE_FIDELITY or not corrects):
                 raise ValueError(f"stage '{stage.name}': trees learn corrections, of a 'debye' model's higher rungs")
             if stage.pretrain and (stage.loss == "mape" or stage.properties):
                 raise ValueError(f"stage '{stage.name}' pretrains: it has no properties, and no loss 'mape'")

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from kappatune.model.graphs import CrystalGraphs
-from kappatune.model.heads import BASE, Correction, KappaNetwork
+from kappatune.model.heads import BASE_FIDELITY, Correction, KappaNetwork
 from kappatune.training.checkpoint import SafetensorsCheckpointIO
 from kappatune.training.lightning_modules import Item, PretrainingModule, Pupil, StageModule
 from kappatune.training.recipe import Stage
@@ -270,7 +270,7 @@ def split_by_formula(
 def frozen_prefixes(network: KappaNetwork, stage: Stage, fidelity: str) -> tuple[str, ...]:
     """What stays as it is: the recipe's wish, other rungs' heads, and everything below a correction."""
     others = tuple(f"heads.{name}" for name in network.heads if name != fidelity)
-    correction = network.composition == "debye" and fidelity != BASE and not stage.pretrain
+    correction = network.composition == "debye" and fidelity != BASE_FIDELITY and not stage.pretrain
     return (*stage.frozen, *others, *(("host",) if correction else ()))
 
 

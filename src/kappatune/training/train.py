@@ -22,7 +22,14 @@ from safetensors.torch import load_file, save_file
 from kappatune.model.bundle import DataCard, ModelCard
 from kappatune.model.domain import Domain
 from kappatune.model.graphs import CrystalGraphs, build_graphs
-from kappatune.model.heads import BASE, PROPERTIES, KappaNetwork, TargetScaler, descriptors, transform_properties
+from kappatune.model.heads import (
+    BASE_FIDELITY,
+    PROPERTIES,
+    KappaNetwork,
+    TargetScaler,
+    descriptors,
+    transform_properties,
+)
 from kappatune.model.hosts import Host, HostCard, load_host, load_strictly, new_host, read_host_card
 from kappatune.model.kappa_model import KappaModel
 from kappatune.storage import SHIPPED_TABLES, file_sha256
@@ -349,12 +356,12 @@ def shipped_crystals(host: Host) -> list[Crystal]:
 def _attach_head(network: KappaNetwork, rung: _Rung, seed: int) -> None:
     """Give the network the head of this rung, and drop those whose ground is about to move."""
     stage, heads = rung.stage, network.heads
-    corrections = network.composition == "debye" and rung.fidelity != BASE
-    if corrections and BASE not in heads:
-        raise BadRun(f"stage '{stage.name}' corrects the '{BASE}' rung, which this model has not climbed")
+    corrections = network.composition == "debye" and rung.fidelity != BASE_FIDELITY
+    if corrections and BASE_FIDELITY not in heads:
+        raise BadRun(f"stage '{stage.name}' corrects the '{BASE_FIDELITY}' rung, which this model has not climbed")
     if stage.learner == "trees" and not corrections:
         raise BadRun(f"stage '{stage.name}': trees learn corrections, and this model knows no rung to correct")
-    alike = [name for name in heads if network.composition == "direct" or (name != BASE) == corrections]
+    alike = [name for name in heads if network.composition == "direct" or (name != BASE_FIDELITY) == corrections]
     if alike:
         head = copy.deepcopy(heads[alike[-1]])
     else:
@@ -362,7 +369,7 @@ def _attach_head(network: KappaNetwork, rung: _Rung, seed: int) -> None:
             torch.manual_seed(seed)
             head = network.new_head(rung.fidelity)
         head.standardise(network.head_inputs(all_features(network, rung.data.graphs), rung.fidelity).detach())
-    moves_base = network.composition == "debye" and rung.fidelity == BASE
+    moves_base = network.composition == "debye" and rung.fidelity == BASE_FIDELITY
     if moves_base or "host" not in frozen_prefixes(network, stage, rung.fidelity):
         heads.clear()
     elif rung.fidelity in heads:
@@ -421,7 +428,7 @@ def _domains(model: KappaModel, rungs: list[_Rung], start: KappaModel | None) ->
             continue
         features = all_features(network, rung.data.graphs)[:, : network.embedding_size]
         domain = Domain.of(features.numpy() / model.embedding_scale, rung.data.formulas)
-        domains[rung.fidelity] = domain.joined(inherited) if inherited and rung.fidelity != BASE else domain
+        domains[rung.fidelity] = domain.joined(inherited) if inherited and rung.fidelity != BASE_FIDELITY else domain
     return domains
 
 

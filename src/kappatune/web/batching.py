@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-from kappatune.model.kappa_model import Judgement, KappaModel, Prediction
+from kappatune.model.kappa_model import KappaModel, Prediction, PredictionDetails
 from kappatune.structures import Crystal, Rejection
 
 Entry = Crystal | Rejection
@@ -32,7 +32,7 @@ _log = logging.getLogger(__name__)
 class _Job(NamedTuple):
     entries: Sequence[Entry]
     fidelity: str
-    done: asyncio.Future[list[Judgement]]
+    done: asyncio.Future[list[PredictionDetails]]
 
 
 class Coalescer:
@@ -51,11 +51,11 @@ class Coalescer:
         self._n_threads = os.cpu_count() or 1
         self._threads = ThreadPoolExecutor(self._n_threads, thread_name_prefix="network")
 
-    async def judge(self, entries: Sequence[Entry], fidelity: str) -> list[Judgement]:
+    async def judge(self, entries: Sequence[Entry], fidelity: str) -> list[PredictionDetails]:
         """Judge the entries of one request, in order. When this is cancelled, what is still queued is dropped."""
-        judged: list[Judgement] = []
+        judged: list[PredictionDetails] = []
         for start in range(0, len(entries), PIECE):
-            done: asyncio.Future[list[Judgement]] = asyncio.get_running_loop().create_future()
+            done: asyncio.Future[list[PredictionDetails]] = asyncio.get_running_loop().create_future()
             self._queue.put_nowait(_Job(entries[start : start + PIECE], fidelity, done))
             judged += await done
         return judged
@@ -88,10 +88,10 @@ class Coalescer:
                 job.done.set_result(judged[: len(job.entries)])
             judged = judged[len(job.entries) :]
 
-    def _judge(self, entries: list[Entry], fidelity: str) -> list[Judgement]:
+    def _judge(self, entries: list[Entry], fidelity: str) -> list[PredictionDetails]:
         """Judge a batch; one that fails is halved until the crystal is found that it fails for."""
         try:
-            return self.model.judge(entries, fidelity)
+            return self.model.predict_with_details(entries, fidelity)
         except Exception as error:
             if len(entries) > 1:
                 half = len(entries) // 2
@@ -99,7 +99,7 @@ class Coalescer:
             (entry,) = entries
             _log.exception("the network failed for %r", entry.id)
             reason = f"the network failed for this crystal ({type(error).__name__}): check that it is realistic"
-            return [Judgement(Prediction(id=entry.id, file=entry.file, formula=entry.formula, reason=reason))]
+            return [PredictionDetails(Prediction(id=entry.id, file=entry.file, formula=entry.formula, reason=reason))]
 
     def close(self) -> None:
         """Let the threads end with the batch they have."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from kappatune.model.explanation import Typical
+from kappatune.model.explanation import TypicalCrystal
 from kappatune.model.kappa_model import KappaModel
 from kappatune.screening.rows import Labels
 from kappatune.storage import SHIPPED_TABLES
@@ -27,7 +27,7 @@ class Library:
     """
 
     labels: Labels
-    typical: Typical
+    typical: TypicalCrystal
     answer: LabelsAnswer
 
 
@@ -41,10 +41,10 @@ def read_library(model: KappaModel, table: Path | None = None) -> Library:
     if table is not None:
         tables[table.name] = read_table(table, default_fidelity="experiment")
     rows = [row for one in tables.values() for row in one.rows]
-    judged = model.judge([row.crystal for row in rows], model.default_fidelity)
+    judged = model.predict_with_details([row.crystal for row in rows], model.default_fidelity)
     return Library(
         Labels.of(model, rows, judged),
-        Typical((row.crystal, one) for row, one in zip(rows, judged, strict=True)),
+        TypicalCrystal((row.crystal, one) for row, one in zip(rows, judged, strict=True)),
         LabelsAnswer(
             tables=[
                 LabelTable(

@@ -13,8 +13,8 @@ from fastapi.responses import Response, StreamingResponse
 from starlette.requests import ClientDisconnect
 
 from kappatune.model.evidence import interval_note
-from kappatune.model.explanation import contributions
-from kappatune.model.kappa_model import LEARNT_AT_K, Judgement, at_temperature
+from kappatune.model.explanation import explain_prediction
+from kappatune.model.kappa_model import TRAINING_TEMPERATURE_K, PredictionDetails, at_temperature
 from kappatune.physics.slack import CLASSICAL_FROM
 from kappatune.structures import Rejection
 from kappatune.web.body import read_body, read_json
@@ -153,7 +153,7 @@ At = Annotated[Temperature, Query(description="Temperature, K.", examples=[300.0
     dependencies=[Turn],
 )
 async def predict(
-    request: Request, service: Serving, fidelity: Fidelity = None, temperature_k: At = LEARNT_AT_K
+    request: Request, service: Serving, fidelity: Fidelity = None, temperature_k: At = TRAINING_TEMPERATURE_K
 ) -> Response:
     """One row per crystal, in order, as `kappatune predict --json` prints them.
 
@@ -247,7 +247,7 @@ async def explain(
     request: Request,
     service: Serving,
     fidelity: Fidelity = None,
-    temperature_k: At = LEARNT_AT_K,
+    temperature_k: At = TRAINING_TEMPERATURE_K,
 ) -> ExplainAnswer:
     """The prediction with its curve over temperature, the nearest labelled crystals, and why it is what it is.
 
@@ -277,11 +277,11 @@ async def explain(
         nearest=[
             Neighbour.model_validate(found) for found in service.library.labels.nearest(judged.embedding, N_NEIGHBOURS)
         ],
-        contributions=contributions(entry, judged, service.library.typical, rung),
+        contributions=explain_prediction(entry, judged, service.library.typical, rung),
     )
 
 
-def _curve(judged: Judgement) -> list[Point]:
+def _curve(judged: PredictionDetails) -> list[Point]:
     """Kappa over temperature, from where 1/T holds."""
     if judged.acoustic_debye_temperature_k is None:
         return []

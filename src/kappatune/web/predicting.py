@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 from typing import NamedTuple
 
-from kappatune.model.kappa_model import Judgement
+from kappatune.model.kappa_model import PredictionDetails
 from kappatune.structures import Crystal, Rejection
 from kappatune.web.batching import PIECE
 from kappatune.web.limits import Limits
@@ -28,7 +28,7 @@ class Step(NamedTuple):
         files_done: Files answered, these included.
     """
 
-    judged: list[tuple[Entry, Judgement]]
+    judged: list[tuple[Entry, PredictionDetails]]
     files_done: int
 
 

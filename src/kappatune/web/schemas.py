@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from kappatune.model.explanation import Contributions
+from kappatune.model.explanation import Explanation
 from kappatune.model.kappa_model import Prediction
 from kappatune.structures import BadCrystal, Crystal, Rejection, check
 from kappatune.structures.crystal import atomic_number, element_symbol
@@ -168,7 +168,7 @@ class ExplainAnswer(Wire):
     classical_from_k: float | None
     curve: list[Point]
     nearest: list[Neighbour]
-    contributions: Contributions | None
+    contributions: Explanation | None
 
 
 class LabelledValue(Wire):

@@ -46,13 +46,13 @@ class TestCombinedHost(HostContract):
         assert torch.allclose(together, torch.cat(apart, dim=1), atol=1e-5)
 
     def test_given_columns_are_the_element_statistics(self, host, crystals):
-        given = host.given_columns("pooled")
+        given = host.fixed_columns("pooled")
         statistics = self.embed(load_host(ELEMENTS), crystals)["pooled"]
         assert torch.allclose(self.embed(host, crystals)["pooled"][:, given.start : given.stop], statistics, atol=1e-6)
 
     def test_without_given_columns_all_are(self):
         host = load_host(PARTS[:2])
-        assert host.given_columns("pooled") == range(host.embedding_sizes["pooled"])
+        assert host.fixed_columns("pooled") == range(host.embedding_sizes["pooled"])
 
     def test_card_rebuilds_it(self, host, crystals):
         other = new_host(read_host_card(PARTS))

@@ -41,7 +41,7 @@ class Host(nn.Module, ABC):
     def from_description(cls, description: dict[str, Any]) -> Host:
         """The inverse of `describe`; weights are random."""
 
-    def given_columns(self, level: str) -> range:
+    def fixed_columns(self, level: str) -> range:
         """Columns of an embedding that no training moves, which corrections from few crystals build on.
 
         Without such columns, all of them.

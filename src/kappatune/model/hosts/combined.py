@@ -53,7 +53,7 @@ class CombinedHost(Host):
 
         return cls([ARCHITECTURES[p["architecture"]].from_description(p["settings"]) for p in description["parts"]])
 
-    def given_columns(self, level: str) -> range:
+    def fixed_columns(self, level: str) -> range:
         """Columns of the first part without weights to train; without such a part, all of them."""
         start = 0
         for part in self.hosts:
