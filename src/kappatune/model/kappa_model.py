@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Union, cast
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
@@ -20,14 +20,9 @@ from kappatune.model.graphs import CrystalGraphs, GraphBatch, build_graphs
 from kappatune.model.heads import Head, KappaNetwork, debye_temperature, descriptors
 from kappatune.physics.slack import CLASSICAL_FROM, GRUNEISEN_RANGE, acoustic_debye_temperature
 from kappatune.storage import ASSETS
-from kappatune.structures import BadCrystal, Crystal, Rejection, check, read_crystals
+from kappatune.structures import Crystal, Rejection
 from kappatune.structures.crystal import element_symbol
-
-if TYPE_CHECKING:
-    from ase import Atoms
-    from pymatgen.core import Structure
-
-Input = Union["Structure", "Atoms", Crystal, Rejection, str, Path]
+from kappatune.structures.inputs import Input, as_entries
 
 SHIPPED = ASSETS / "models"
 INTERVAL_SIGMAS = 1.645
@@ -185,8 +180,8 @@ class KappaModel:
         """Predict, one row per crystal, in order.
 
         Args:
-            structures: pymatgen `Structure`s, ASE `Atoms`, `Crystal`s, or paths of files, folders and
-                globs (a file with several crystals gives several rows).
+            structures: pymatgen `Structure`s, ASE `Atoms`, `Crystal`s, paths, and what else
+                `kappatune.structures.inputs.as_entries` reads (a file with several crystals gives several rows).
             fidelity: Rung whose value is wanted; by default the last one climbed (`dft` in shipped models).
             temperature_k: Temperature of kappa, K; how it gets there from 300 K, `at_temperature` says.
 
@@ -388,42 +383,6 @@ def at_temperature(details: PredictionDetails, temperature_k: float) -> Predicti
         )
         row.in_domain, row.reason = False, f"{row.reason}; {cold}" if row.reason else cold
     return row
-
-
-def as_entries(structures: Input | Iterable[Input]) -> Iterator[Crystal | Rejection]:
-    """Crystals and rejections from whatever a user holds, checked, in order."""
-    if (
-        isinstance(structures, str | Path | Crystal | Rejection)
-        or hasattr(structures, "lattice")
-        or _is_atoms(structures)
-    ):
-        structures = [structures]
-    for index, item in enumerate(structures, 1):
-        if isinstance(item, str | Path):
-            yield from read_crystals([item])
-        elif isinstance(item, Rejection):
-            yield item
-        else:
-            yield _checked(item, str(index))
-
-
-def _checked(item: Structure | Atoms | Crystal, name: str) -> Crystal | Rejection:
-    if isinstance(item, Crystal):
-        name = item.id or name
-    try:
-        if isinstance(item, Crystal):
-            return check(item)
-        return check(Crystal.from_ase(item, id=name) if _is_atoms(item) else Crystal.from_pymatgen(item, id=name))
-    except BadCrystal as error:
-        return Rejection(id=name, reason=str(error))
-    except (AttributeError, TypeError, ValueError) as error:
-        kind = type(item).__name__
-        reason = f"a {kind} cannot be read as a crystal ({error}): give a Structure, Atoms, Crystal or a path"
-        return Rejection(id=name, reason=reason)
-
-
-def _is_atoms(item: object) -> bool:
-    return hasattr(item, "get_scaled_positions")
 
 
 def _batches(graphs: CrystalGraphs) -> Iterator[NDArray[np.int64]]:
