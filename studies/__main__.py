@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 
 from studies.screening import suggest_aflow
-from studies.speed import scan, scan_driver, scan_growth, serve, speed
+from studies.speed import model, scan, scan_driver, scan_growth, serve
 
 
 def main(data: Annotated[Path | None, typer.Option(envvar="KAPPATUNE_DATA")] = None) -> None:
-    speed.main(data)
+    model.main(data)
     scan.main(data)
     scan_growth.main(data)
     scan_driver.main(data)

@@ -23,9 +23,9 @@ from scipy.stats import spearmanr
 from kappatune.structures import read_table
 from kappatune.training.recipe import read_recipe
 from studies.results import data_folder, store
+from studies.transfer.dft_sets import N_FOLDS, SMALLEST_GROUP, DftSets, TreeCorrectedEnsemble
 from studies.transfer.metrics import compare
-from studies.transfer.research import read_research
-from studies.transfer.small_sets import N_FOLDS, SMALLEST_GROUP, SmallSets, TreesOnLadder
+from studies.transfer.research_tables import read_research_tables
 from studies.transfer.splits import Split, group_folds, kind_of_bonding, one_group_out
 
 MEMBERS = (1, 2)
@@ -41,13 +41,13 @@ def main(
         float, typer.Option(help="Known kappa / kappa_DFT of the potential: values are divided by it.")
     ] = 1,
 ) -> None:
-    research = read_research(data_folder(data))
+    research = read_research_tables(data_folder(data))
     more = [replace(row, kappa=row.kappa / bias) for row in read_table(values, default_fidelity="mlip").rows]
-    with_rung = SmallSets.of(research, more)
+    with_rung = DftSets.of(research, more)
     n_textbook = len(research.textbook)
     beside = with_rung.rows_of["beside"]
     without = replace(with_rung, rows_of=with_rung.rows_of | {"beside": beside[:n_textbook]})
-    ladder = TreesOnLadder(read_recipe(model).model_copy(update={"seeds": MEMBERS}), with_rung, work)
+    ladder = TreeCorrectedEnsemble(read_recipe(model).model_copy(update={"seeds": MEMBERS}), with_rung, work)
     mix, mlip = with_rung.rows_of["MIX"], beside[n_textbook:]
     mlip = mlip[~np.isin(with_rung.formulas[mlip], list(research.small_formulas))]
     result: dict[str, Any] = {}
@@ -72,7 +72,7 @@ def main(
     store("mlip_rung" if bias == 1 else "mlip_rung_unbiased", about | {"cells": result})
 
 
-def _cells(sets: SmallSets, mix: NDArray[np.int64], mlip: NDArray[np.int64]) -> dict[str, list[Split]]:
+def _cells(sets: DftSets, mix: NDArray[np.int64], mlip: NDArray[np.int64]) -> dict[str, list[Split]]:
     """Training and test rows of every cell; those of fidelity `mlip` are tested in folds by formula."""
     cells = {f"{a} to {b}": [(sets.rows_of[a], sets.rows_of[b])] for a, b in (("L96", "HH143"), ("HH143", "L96"))}
     for name in ("L96", "HH143"):

@@ -25,7 +25,7 @@ from kappatune.verification import Request, VerifySettings, verify_all
 from kappatune.verification.cells import standardise
 from kappatune.verification.table import add_labels
 from studies.results import data_folder
-from studies.transfer.research import read_research
+from studies.transfer.research_tables import read_research_tables
 
 MAX_ATOMS = 6
 EACH = 8
@@ -50,7 +50,7 @@ def main(
 
 def _chosen(folder: Path) -> list[Crystal]:
     """Some crystals of each kind, those with the least work first."""
-    held = read_research(folder).small_formulas
+    held = read_research_tables(folder).small_formulas
     kinds: dict[tuple[str, int], list[Crystal]] = {}
     work: dict[str, float] = {}
     for crystal in _pool(folder / "phonondb_pool.parquet"):

@@ -32,9 +32,9 @@ from kappatune.model.kappa_model import KappaModel
 from kappatune.screening.rows import SCHEMA, Labels, result_rows
 from kappatune.screening.sources import parse, units
 from kappatune.structures import Crystal
-from studies.processes import memory_mb
 from studies.results import data_folder, machine_speed, store
-from studies.speed.speed import PUBLIC_GFLOPS, PUBLIC_SCAN_PER_S
+from studies.speed.model import PUBLIC_GFLOPS, PUBLIC_SCAN_PER_S
+from studies.speed.usage import memory_mb
 
 LOWEST = 50
 _CLI = [sys.executable, "-c", "from kappatune.cli import main; main()"]

@@ -24,10 +24,10 @@ from pymatgen.core import Lattice, Structure
 from pymatgen.io.cif import CifWriter
 
 from kappatune.web.app import page_files
-from studies.processes import memory_mb, processor_seconds
 from studies.results import store
 from studies.speed.scan_parts import write_scan
 from studies.speed.serving import Server, serving
+from studies.speed.usage import memory_mb, processor_seconds
 
 N_FILES = 100
 N_CLIENTS = 32

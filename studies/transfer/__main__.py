@@ -11,7 +11,7 @@ from kappatune.cli.output import plain_errors, tell
 from studies.transfer.benchmark import run_benchmark
 from studies.transfer.figures import draw
 from studies.transfer.page import page as written
-from studies.transfer.research import NoResearchData
+from studies.transfer.research_tables import MissingResearchTable
 from studies.transfer.results import Results
 
 
@@ -46,7 +46,7 @@ def main(
             run_benchmark(data, results, work, tell, repeats=repeat, replayed=replay)
         stored = Results.read(results)
         if not stored.cells:
-            raise NoResearchData(f"{results} holds no result: give --data FOLDER with the research tables")
+            raise MissingResearchTable(f"{results} holds no result: give --data FOLDER with the research tables")
         draw(stored, page.parent / "figures")
         page.write_text(written(stored), encoding="utf-8")
     tell(f"{page} from {len(stored.cells)} cells")

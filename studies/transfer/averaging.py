@@ -15,8 +15,8 @@ import numpy as np
 import typer
 
 from studies.results import FOLDER, store
-from studies.transfer.cells import Store, cell_name, read_cells
 from studies.transfer.comparisons import split_kind
+from studies.transfer.evaluations import Store, evaluation_name, read_evaluations
 
 OTHERS = ("gaussian-process", "feature-transfer", "gradient-boosting", "atoms-by-site")
 
@@ -24,10 +24,10 @@ OTHERS = ("gaussian-process", "feature-transfer", "gradient-boosting", "atoms-by
 def main(work: Path = Path("runs/benchmark"), model: str = "accurate") -> None:
     cells = Store(FOLDER / "transfer", work)
     errors: dict[str, dict[str, list[np.ndarray]]] = defaultdict(lambda: defaultdict(list))
-    for cell in read_cells(cells.results):
+    for cell in read_evaluations(cells.results):
         if cell.model != model or cell.study not in ("paper", "grouped", "transfer"):
             continue
-        names = {o: cell_name(cell.study, o, cell.train, cell.test, cell.split) for o in OTHERS}
+        names = {o: evaluation_name(cell.study, o, cell.train, cell.test, cell.split) for o in OTHERS}
         if not all(cells.has(name) for name in (cell.name, *names.values())):
             continue
         own = cells.answered(cell.name)

@@ -18,7 +18,7 @@ from kappatune.model.graphs import build_graphs
 from kappatune.model.heads import descriptors
 from kappatune.model.hosts import ElementStatistics, MEGNet, load_host
 from kappatune.structures import Crystal
-from studies.transfer.small_sets import Answer, Learner, Rows, SmallSets, TreesOnLadder
+from studies.transfer.dft_sets import Answer, DftSets, Learner, Rows, TreeCorrectedEnsemble
 
 Features = NDArray[np.float64]
 _EASIER = (
@@ -64,7 +64,7 @@ def atoms_by_site(crystals: list[Crystal]) -> Features:
     return np.array(rows, dtype=np.float64)
 
 
-def baselines(sets: SmallSets, ladder: TreesOnLadder) -> dict[str, Learner]:
+def baselines(sets: DftSets, ladder: TreeCorrectedEnsemble) -> dict[str, Learner]:
     """The baselines by name.
 
     Args:
@@ -105,7 +105,7 @@ def _process() -> object:
     return make_pipeline(StandardScaler(), GaussianProcessRegressor(kernel, normalize_y=True, alpha=1e-6))
 
 
-def _learner(sets: SmallSets, features: Features, make: Callable[[], object]) -> Learner:
+def _learner(sets: DftSets, features: Features, make: Callable[[], object]) -> Learner:
     def learn(train: Rows, test: Rows) -> Answer:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from kappatune.training.recipe import read_recipe
-from studies.transfer import agl
+from studies.transfer import agl_evaluations
 from studies.transfer.baselines import baselines
-from studies.transfer.cells import Store
-from studies.transfer.repeats import repeat
+from studies.transfer.dft_sets import DftSets, TreeCorrectedEnsemble, evaluate_on_dft_sets
+from studies.transfer.evaluations import Store
 from studies.transfer.replay import replay
-from studies.transfer.research import read_research
+from studies.transfer.reproducibility import repeat
+from studies.transfer.research_tables import read_research_tables
 from studies.transfer.results import summarise
-from studies.transfer.small_sets import SmallSets, TreesOnLadder, all_cells
 from studies.transfer.steps import HOST, PaperSteps, paper_matrix
 
 MODELS = ("accurate", "fast")
@@ -38,22 +38,22 @@ def run_benchmark(
         repeats: Train three cells a second time.
         replayed: Replay the released protocol of the paper with its faults.
     """
-    research = read_research(data)
+    research = read_research_tables(data)
     store = Store(results, work)
-    sets = SmallSets.of(research)
+    sets = DftSets.of(research)
     for name in MODELS:
         recipe = read_recipe(name)
-        ladder = TreesOnLadder(recipe, sets, work)
-        all_cells(ladder, name, sets, store, say)
+        ladder = TreeCorrectedEnsemble(recipe, sets, work)
+        evaluate_on_dft_sets(ladder, name, sets, store, say)
         if name == MODELS[0]:
             for baseline, learner in baselines(sets, ladder).items():
-                all_cells(learner, baseline, sets, store, say)
-        agl.crabnet_split(recipe, name, research, store, work, say)
-    agl.aflow_folds(read_recipe(MODELS[0]), MODELS[0], research, store, work, say)
+                evaluate_on_dft_sets(learner, baseline, sets, store, say)
+        agl_evaluations.crabnet_split(recipe, name, research, store, work, say)
+    agl_evaluations.aflow_folds(read_recipe(MODELS[0]), MODELS[0], research, store, work, say)
     paper_matrix(research, data, store, work, say)
     if repeats:
         steps = PaperSteps.with_host(data / HOST)
-        repeat(TreesOnLadder(read_recipe(MODELS[0]), sets, work), MODELS[0], sets, research, steps, store, say)
+        repeat(TreeCorrectedEnsemble(read_recipe(MODELS[0]), sets, work), MODELS[0], sets, research, steps, store, say)
     if replayed:
         replay(research, results, say)
     summarise(store, MODELS)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from studies.transfer.cells import Cell, Store
+from studies.transfer.evaluations import Cell, Store
 from studies.transfer.metrics import PairedTest, compare
 
 PAIRS = (

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from kappatune.model.bundle import IntervalCalibration
 from studies.transfer.calibrate import Coverage, Errors, calibrate, coverage_of, cross_coverage
-from studies.transfer.cells import Answered, Store, cell_name
+from studies.transfer.evaluations import Answered, Store, evaluation_name
 from studies.transfer.splits import kind_of_bonding
 
 _DFT = ("formula-0", "formula-1", "anion-out")
@@ -44,10 +44,10 @@ def calibration_of(model: str, store: Store) -> list[CalibrationResult]:
     """Calibrate the rungs of a model whose cells are stored."""
     date = datetime.now(UTC).date().isoformat()
     results = []
-    agl = cell_name("crabnet", model, "AFLOW", "AFLOW", "published")
+    agl = evaluation_name("crabnet", model, "AFLOW", "AFLOW", "published")
     if store.has(agl):
         results.append(_result(model, "agl", [store.answered(agl)], {}, date))
-    *near, far = (cell_name("grouped", model, "MIX", "MIX", split) for split in (*_DFT, _FAMILY_OUT))
+    *near, far = (evaluation_name("grouped", model, "MIX", "MIX", split) for split in (*_DFT, _FAMILY_OUT))
     if all(store.has(name) for name in (*near, far)):
         families = _by_family(store.answered(far))
         results.append(_result(model, "dft", [store.answered(name) for name in near], families, date))

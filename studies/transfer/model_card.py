@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kappatune.model.bundle import ModelCard
-from studies.transfer.markdown import table
+from studies.markdown import table
 from studies.transfer.page import goals
 from studies.transfer.results import Results
 

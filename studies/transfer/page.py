@@ -9,14 +9,14 @@ from typing import NamedTuple
 import numpy as np
 
 from kappatune.model.evidence import Evidence, EvidenceTable, IntervalCoverage
-from studies.transfer.cells import Cell
+from studies.markdown import table
 from studies.transfer.comparisons import split_kind
+from studies.transfer.evaluations import Cell
 from studies.transfer.intervals import CalibrationResult
-from studies.transfer.markdown import table
-from studies.transfer.question import question
-from studies.transfer.repeats import Repeat
+from studies.transfer.reproducibility import Repeat
 from studies.transfer.results import Results
 from studies.transfer.steps import STEPS
+from studies.transfer.steps_section import question
 
 
 class Goal(NamedTuple):

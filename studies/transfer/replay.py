@@ -24,7 +24,7 @@ from kappatune.model.hosts import read_host_card
 from kappatune.structures.table import LabelledCrystal
 from kappatune.training.recipe import read_recipe
 from kappatune.training.train import begin
-from studies.transfer.research import SMALL, Research
+from studies.transfer.research_tables import SMALL, ResearchTables
 from studies.transfer.splits import PAPER_RUNS
 from studies.transfer.stored import read_stored, write_stored
 
@@ -37,7 +37,7 @@ OTHER_DRAW = 100
 """Added to the seed of step I for step II."""
 
 
-class Replayed(BaseModel):
+class ReplayedRun(BaseModel):
     """MAPE of one run as the released code would report it.
 
     Attributes:
@@ -59,9 +59,9 @@ class Replayed(BaseModel):
     honest_mape: float
 
 
-def replay(research: Research, results: Path, say: Callable[[str], None]) -> None:
+def replay(research: ResearchTables, results: Path, say: Callable[[str], None]) -> None:
     """Replay the runs that are not stored yet, each stored as it is done."""
-    done = read_stored(results / REPLAY, Replayed)
+    done = read_stored(results / REPLAY, ReplayedRun)
     scales = {name: _scale(rows) for name, rows in (*research.small.items(), ("AFLOW", research.aflow.rows))}
     for run in PAPER_RUNS:
         for train in SMALL:
@@ -80,8 +80,8 @@ def _scale(rows: list[LabelledCrystal]) -> TargetScaler:
 
 
 def _one(
-    research: Research, scales: dict[str, TargetScaler], run: int, train: str, step: str, seed: int
-) -> list[Replayed]:
+    research: ResearchTables, scales: dict[str, TargetScaler], run: int, train: str, step: str, seed: int
+) -> list[ReplayedRun]:
     """Train once; report every test set, and step III with step II."""
     network = _network(scales[train], seed)
     tests = {name: research.paper[name][run][1] for name in SMALL}
@@ -124,7 +124,7 @@ def _one(
             misread = reader.decode(scales[name].encode(torch.from_numpy(truth).float())).numpy()
             mape = _mape(reader.decode(best[1][name]).numpy(), misread)
             honest = _mape(last[name], truth)
-            reports.append(Replayed(run=run, step=reported, train=train, test=name, mape=mape, honest_mape=honest))
+            reports.append(ReplayedRun(run=run, step=reported, train=train, test=name, mape=mape, honest_mape=honest))
     return reports
 
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from studies.transfer.cells import Cell, Store, read_cells
 from studies.transfer.comparisons import Comparison, comparisons
+from studies.transfer.evaluations import Cell, Store, read_evaluations
 from studies.transfer.intervals import CalibrationResult, calibration_of
-from studies.transfer.repeats import REPEATS, Repeat
-from studies.transfer.replay import REPLAY, Replayed
+from studies.transfer.replay import REPLAY, ReplayedRun
+from studies.transfer.reproducibility import REPEATS, Repeat
 from studies.transfer.stored import read_stored, write_stored
 
 CALIBRATIONS = "calibrations.json"
@@ -32,17 +32,17 @@ class Results:
     cells: Sequence[Cell]
     calibrations: Sequence[CalibrationResult] = ()
     comparisons: Sequence[Comparison] = ()
-    replayed: Sequence[Replayed] = ()
+    replayed: Sequence[ReplayedRun] = ()
     repeats: Sequence[Repeat] = ()
 
     @classmethod
     def read(cls, folder: Path) -> Results:
         """What a folder holds so far."""
         return cls(
-            cells=read_cells(folder),
+            cells=read_evaluations(folder),
             calibrations=read_stored(folder / CALIBRATIONS, CalibrationResult),
             comparisons=read_stored(folder / COMPARISONS, Comparison),
-            replayed=read_stored(folder / REPLAY, Replayed),
+            replayed=read_stored(folder / REPLAY, ReplayedRun),
             repeats=read_stored(folder / REPEATS, Repeat),
         )
 
@@ -50,5 +50,5 @@ class Results:
 def summarise(store: Store, models: Sequence[str]) -> None:
     """Calibrate the models and compare them, from the stored predictions."""
     write_stored(store.results / CALIBRATIONS, [result for name in models for result in calibration_of(name, store)])
-    known = [cell for cell in read_cells(store.results) if store.has(cell.name)]
+    known = [cell for cell in read_evaluations(store.results) if store.has(cell.name)]
     write_stored(store.results / COMPARISONS, comparisons(known, store))

@@ -55,7 +55,7 @@ def paper_split(n: int, run: int) -> Split:
     return order[: int(0.8 * n)], order[int(0.8 * n) :]
 
 
-def unstored(test_places: Sequence[int], places: Sequence[int]) -> Split:
+def split_by_test_rows(test_places: Sequence[int], places: Sequence[int]) -> Split:
     """A split of the paper by its stored list of test rows; all other rows are trained on.
 
     Args:

@@ -15,10 +15,10 @@ from pathlib import Path
 from kappatune.model.kappa_model import KappaModel
 from kappatune.structures.table import LabelledCrystal, LabelledTable
 from kappatune.training.recipe import Recipe, Stage, read_recipe
-from studies.transfer.agl import ask
-from studies.transfer.cells import Store, cell_name
-from studies.transfer.research import Research
-from studies.transfer.rungs import climbed, without_formulas
+from studies.transfer.agl_evaluations import ask
+from studies.transfer.cached_training import trained_member, without_formulas
+from studies.transfer.evaluations import Store, evaluation_name
+from studies.transfer.research_tables import ResearchTables
 from studies.transfer.splits import PAPER_RUNS
 
 HOST = "megnet/MEGNet-MP-2018.6.1-Eform.safetensors"
@@ -67,20 +67,20 @@ class PaperSteps:
         )
 
 
-def paper_matrix(research: Research, data: Path, store: Store, work: Path, say: Callable[[str], None]) -> None:
+def paper_matrix(research: ResearchTables, data: Path, store: Store, work: Path, say: Callable[[str], None]) -> None:
     """All cells of the paper's matrix, run by run, so that a part of it is a smaller matrix and not a torn one."""
     steps = PaperSteps.with_host(data / HOST)
     for run in PAPER_RUNS:
         for train in ("L96", "HH143", "MIX"):
             for step in STEPS:
-                step_cells(research, steps, step, train, run, store, work, say)
+                evaluate_step(research, steps, step, train, run, store, work, say)
     for run in PAPER_RUNS:
         for step in ("step-1", "step-2"):
-            step_cells(research, steps, step, "AFLOW", run, store, work, say)
+            evaluate_step(research, steps, step, "AFLOW", run, store, work, say)
 
 
-def step_cells(
-    research: Research,
+def evaluate_step(
+    research: ResearchTables,
     steps: PaperSteps,
     step: str,
     train: str,
@@ -91,7 +91,7 @@ def step_cells(
 ) -> None:
     """Train one step on one run's part of a set, and test it on that run's part of every set."""
     tests = ("L96", "HH143", "MIX", "AFLOW")
-    if all(store.has(cell_name("paper", step, train, test, f"run-{run}")) for test in tests):
+    if all(store.has(evaluation_name("paper", step, train, test, f"run-{run}")) for test in tests):
         return
     started = time.monotonic()
     known = [_rows(research, train)[i] for i in research.paper[train][run][0]]
@@ -103,7 +103,8 @@ def step_cells(
         asked = [_rows(research, test)[i] for i in research.paper[test][run][1]]
         unseen = [row for row in asked if row.crystal.formula not in formulas]
         if not unseen:
-            say(f"{cell_name('paper', step, train, test, f'run-{run}')}: all formulas of the test rows were trained on")
+            name = evaluation_name("paper", step, train, test, f"run-{run}")
+            say(f"{name}: all formulas of the test rows were trained on")
             continue
         answered, _ = ask([model], unseen, fidelity, research.family)
         cell = store.put(
@@ -124,22 +125,30 @@ def step_cells(
 
 
 def _trained(
-    research: Research, steps: PaperSteps, step: str, train: str, run: int, known: list[LabelledCrystal], work: Path
+    research: ResearchTables,
+    steps: PaperSteps,
+    step: str,
+    train: str,
+    run: int,
+    known: list[LabelledCrystal],
+    work: Path,
 ) -> KappaModel:
     table = LabelledTable(train, known, [], "")
     folder = work / f"{step}-{train}-{run}".lower()
     recipe = steps.scratch if step == "step-1" else steps.pretrained
     if train == "AFLOW":
-        return climbed(recipe, steps.agl, table, run, folder)
+        return trained_member(recipe, steps.agl, table, run, folder)
     if step in ("step-1", "step-2"):
-        return climbed(recipe, steps.small, table, run, folder)
+        return trained_member(recipe, steps.small, table, run, folder)
     aflow = research.aflow if step == "step-3-seen" else without_formulas(research.aflow, research.small_formulas)
     below = work / f"{step}-agl"
-    climbed(recipe, steps.agl, aflow, AGL_SEED, below)
-    return climbed(Recipe(name="above", start=str(below), stages=(steps.small,)), steps.small, table, run, folder)
+    trained_member(recipe, steps.agl, aflow, AGL_SEED, below)
+    return trained_member(
+        Recipe(name="above", start=str(below), stages=(steps.small,)), steps.small, table, run, folder
+    )
 
 
-def _rows(research: Research, name: str) -> list[LabelledCrystal]:
+def _rows(research: ResearchTables, name: str) -> list[LabelledCrystal]:
     if name == "AFLOW":
         return research.aflow.rows
     return research.mix if name == "MIX" else research.small[name]

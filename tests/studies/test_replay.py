@@ -7,15 +7,15 @@ import pytest
 
 from kappatune.structures.table import LabelledCrystal, LabelledTable
 from studies.transfer import replay as replayed
-from studies.transfer.replay import REPLAY, Replayed, replay
-from studies.transfer.research import Research
+from studies.transfer.replay import REPLAY, ReplayedRun, replay
+from studies.transfer.research_tables import ResearchTables
 from studies.transfer.stored import read_stored
 from tests.builders import rocksalt, zincblende
 
 TRAINED = ("L96", "HH143")
 
 
-def research() -> Research:
+def research() -> ResearchTables:
     def rows(crystals) -> list[LabelledCrystal]:
         return [LabelledCrystal(c, 5.0 + 7 * k, "dft") for k, c in enumerate(crystals)]
 
@@ -25,7 +25,7 @@ def research() -> Research:
     }
     aflow = LabelledTable("aflow", [replace(row, kappa=3 * row.kappa) for row in small["L96"]], [], "")
     splits = {name: {1: (np.arange(3), np.arange(3, 5))} for name in small}
-    return Research(small, aflow, [], {}, splits, {}, {}, {})
+    return ResearchTables(small, aflow, [], {}, splits, {}, {}, {})
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +37,7 @@ def short(monkeypatch):
 def test_the_faults_are_there_and_what_is_done_is_not_done_again(tmp_path):
     said: list[str] = []
     replay(research(), tmp_path, said.append)
-    rows = read_stored(tmp_path / REPLAY, Replayed)
+    rows = read_stored(tmp_path / REPLAY, ReplayedRun)
     assert len(said) == 4 and {(r.step, r.train) for r in rows} == {(s, t) for s in ("I", "II", "III") for t in TRAINED}
     of = {(r.step, r.train, r.test): r for r in rows}
     two, three = of["II", "L96", "L96"], of["III", "L96", "L96"]
@@ -45,4 +45,4 @@ def test_the_faults_are_there_and_what_is_done_is_not_done_again(tmp_path):
     assert two.mape != three.mape, "read on another scale"
     assert all(r.mape > 0 and np.isfinite(r.mape) for r in rows)
     replay(research(), tmp_path, said.append)
-    assert len(said) == 4 and read_stored(tmp_path / REPLAY, Replayed) == rows
+    assert len(said) == 4 and read_stored(tmp_path / REPLAY, ReplayedRun) == rows

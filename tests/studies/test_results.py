@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from kappatune import KappaModel
-from studies.transfer.cells import Answered, Store, read_cells
 from studies.transfer.comparisons import comparisons, split_kind
+from studies.transfer.evaluations import Answered, Store, read_evaluations
 from studies.transfer.figures import draw
 from studies.transfer.model_card import model_card
 from studies.transfer.page import goals, page
 from studies.transfer.published import TESTS, published
-from studies.transfer.repeats import REPEATS, Repeat
-from studies.transfer.replay import REPLAY, Replayed
+from studies.transfer.replay import REPLAY, ReplayedRun
+from studies.transfer.reproducibility import REPEATS, Repeat
 from studies.transfer.results import Results, summarise
 from studies.transfer.stored import write_stored
 
@@ -51,7 +51,7 @@ def test_splits_of_a_kind_belong_together(split, kind):
 
 
 def test_the_better_of_two_models_is_found_and_chance_is_not(store):
-    found = {(c.first, c.second): c for c in comparisons(read_cells(store.results), store) if c.test == "L96"}
+    found = {(c.first, c.second): c for c in comparisons(read_evaluations(store.results), store) if c.test == "L96"}
     better, same = found["step-1", "step-2"], found["step-2", "step-3"]
     assert better.n_splits == 2 and better.paired.n_formulas == 40
     assert better.paired.gain_interval[0] > 0 and better.paired.p_value < 1e-3
@@ -70,7 +70,7 @@ def test_only_crystals_that_both_answer_for_are_compared(tmp_path):
     )
     store.put("transfer", "fast", "L96", "HH143", "all", whole, n_train=95, seconds=1.0)
     store.put("transfer", "accurate", "L96", "HH143", "all", part, n_train=95, seconds=1.0)
-    (found,) = comparisons(read_cells(store.results), store)
+    (found,) = comparisons(read_evaluations(store.results), store)
     expected = np.abs(np.log10(whole.predicted / whole.truth))[10:].mean()
     expected -= np.abs(np.log10(part.predicted / part.truth)).mean()
     assert found.paired.n_formulas == 30 and found.paired.gain == pytest.approx(expected)
@@ -79,8 +79,8 @@ def test_only_crystals_that_both_answer_for_are_compared(tmp_path):
 def test_the_page_answers_the_question(store, tmp_path):
     summarise(store, ("accurate", "fast"))
     reported = [
-        Replayed(run=1, step="III", train="L96", test="L96", mape=0.34, honest_mape=1.2),
-        Replayed(run=2, step="III", train="L96", test="L96", mape=0.36, honest_mape=1.4),
+        ReplayedRun(run=1, step="III", train="L96", test="L96", mape=0.34, honest_mape=1.2),
+        ReplayedRun(run=2, step="III", train="L96", test="L96", mape=0.36, honest_mape=1.4),
     ]
     write_stored(store.results / REPLAY, reported)
     write_stored(store.results / REPEATS, [Repeat(cell="a", first=0.2, second=0.2, largest_difference=0.0)])
@@ -98,7 +98,7 @@ def test_the_page_answers_the_question(store, tmp_path):
 
 
 def test_a_goal_is_judged_by_its_own_splits(store):
-    rows = {line.split(" | ")[0]: line.split(" | ")[1:] for line in goals(read_cells(store.results)).splitlines()}
+    rows = {line.split(" | ")[0]: line.split(" | ")[1:] for line in goals(read_evaluations(store.results)).splitlines()}
     asked, accurate, reached, _ = rows["| other families (here: each left out): mean abs log10 error"]
     assert asked == "≤ 0.28" and float(accurate) < 0.28 and reached == "yes"
     assert rows["| L96, by formula: MAPE"][1] == "not computed"

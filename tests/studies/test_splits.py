@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studies.transfer.splits import anion, group_folds, one_group_out, paper_split, unstored
+from studies.transfer.splits import anion, group_folds, one_group_out, paper_split, split_by_test_rows
 
 
 @given(st.lists(st.sampled_from("ABCDEFG"), min_size=2, max_size=60), st.integers(2, 6), st.integers(0, 5))
@@ -24,7 +24,7 @@ def test_paper_split_is_the_documented_permutation():
 
 
 def test_stored_split_drops_what_is_absent():
-    train, test = unstored([0, 3, 99], places=[5, 3, 0, 7])
+    train, test = split_by_test_rows([0, 3, 99], places=[5, 3, 0, 7])
     assert test.tolist() == [1, 2] and train.tolist() == [0, 3]
 
 

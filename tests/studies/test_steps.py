@@ -6,9 +6,9 @@ from kappatune import KappaModel
 from kappatune.structures.table import LabelledCrystal, LabelledTable
 from kappatune.training.recipe import read_recipe
 from studies.transfer import steps
-from studies.transfer.cells import Store, read_cells
-from studies.transfer.research import Research
-from studies.transfer.steps import PaperSteps, step_cells
+from studies.transfer.evaluations import Store, read_evaluations
+from studies.transfer.research_tables import ResearchTables
+from studies.transfer.steps import PaperSteps, evaluate_step
 from tests.builders import rocksalt, zincblende
 
 
@@ -16,7 +16,7 @@ def test_a_set_whose_formulas_were_all_trained_on_has_no_cell(tmp_path, monkeypa
     halides = [LabelledCrystal(rocksalt(3 + k, 9, 4.0 + 0.1 * k, id=f"l{k}"), 5.0 + k, "dft") for k in (0, 8, 16)]
     others = [LabelledCrystal(zincblende(13, k, 5.5, id=f"h{k}"), 9.0 + k, "dft") for k in (15, 33, 51)]
     every = [*halides, *others]
-    research = Research(
+    research = ResearchTables(
         small={"L96": halides, "HH143": others},
         aflow=LabelledTable("aflow", every, [], ""),
         textbook=[],
@@ -37,8 +37,8 @@ def test_a_set_whose_formulas_were_all_trained_on_has_no_cell(tmp_path, monkeypa
     said: list[str] = []
     store = Store(tmp_path / "results", tmp_path / "work")
     plan = PaperSteps(scratch=recipe, pretrained=recipe, agl=small, small=small)
-    step_cells(research, plan, "step-1", "AFLOW", 1, store, tmp_path, said.append)
-    cells = {cell.test: cell for cell in read_cells(store.results)}
+    evaluate_step(research, plan, "step-1", "AFLOW", 1, store, tmp_path, said.append)
+    cells = {cell.test: cell for cell in read_evaluations(store.results)}
     assert cells.keys() == {"HH143", "MIX", "AFLOW"}, "all of L96 was trained on"
     assert any("l96" in line and "trained on" in line for line in said)
     assert cells["AFLOW"].metrics.n == 3 and cells["HH143"].cross_fidelity and not cells["AFLOW"].cross_fidelity

@@ -17,8 +17,8 @@ def without_formulas(table: LabelledTable, formulas: Set[str]) -> LabelledTable:
     return replace(table, rows=[row for row in table.rows if row.crystal.formula not in formulas])
 
 
-def climbed(recipe: Recipe, stage: Stage, table: LabelledTable, seed: int, folder: Path) -> KappaModel:
-    """One member that has climbed one stage; taken from `folder` where it stands there already.
+def trained_member(recipe: Recipe, stage: Stage, table: LabelledTable, seed: int, folder: Path) -> KappaModel:
+    """One member that has trained_member one stage; taken from `folder` where it stands there already.
 
     Args:
         recipe: Gives the host, heads and composition, or the model to go on from.

@@ -5,7 +5,7 @@ import pytest
 from typer.testing import CliRunner
 
 from kappatune.cli import app
-from studies.transfer.cells import Answered, Store, cell_name, read_cells
+from studies.transfer.evaluations import Answered, Store, evaluation_name, read_evaluations
 from studies.transfer.intervals import calibration_of
 from studies.transfer.page import page
 from studies.transfer.results import Results
@@ -34,13 +34,13 @@ def fill(store: Store, model: str = "accurate") -> None:
 
 def test_a_cell_comes_back_as_it_was_stored(tmp_path):
     store = Store(tmp_path / "results", tmp_path / "work")
-    name = cell_name("transfer", "accurate", "L96", "HH143", "all")
+    name = evaluation_name("transfer", "accurate", "L96", "HH143", "all")
     assert not store.has(name)
     fill(store)
     assert store.has(name)
     back = store.answered(name)
     assert back.truth == pytest.approx(answered(seed=1).truth) and list(back.ids)[:2] == ["x0", "x1"]
-    (cell,) = [c for c in read_cells(tmp_path / "results") if c.study == "transfer"]
+    (cell,) = [c for c in read_evaluations(tmp_path / "results") if c.study == "transfer"]
     assert cell.name == name and cell.n_left_out == 2 and cell.metrics.n == 60
 
 
@@ -55,7 +55,7 @@ def test_results_hold_no_value_of_a_row(tmp_path):
 def test_a_cell_without_its_predictions_is_not_there(tmp_path):
     store = Store(tmp_path / "results", tmp_path / "work")
     fill(store)
-    name = cell_name("transfer", "accurate", "L96", "HH143", "all")
+    name = evaluation_name("transfer", "accurate", "L96", "HH143", "all")
     (tmp_path / "work" / "predictions" / f"{name}.csv").unlink()
     assert not store.has(name)
 
@@ -68,10 +68,10 @@ def test_calibration_and_page_come_from_stored_cells(tmp_path):
     assert agl.coverage.coverage == pytest.approx(0.9, abs=0.08)
     assert dft.left_out.keys() == {"rocksalt", "other"}
     assert calibration_of("nobody", store) == []
-    text = page(Results(read_cells(tmp_path / "results"), [agl, dft]))
+    text = page(Results(read_evaluations(tmp_path / "results"), [agl, dft]))
     assert "| accurate | L96 | HH143 | all | 60 | 2 |" in text
     assert "not computed" in text and "| no |" not in text.split("## 90 %")[1]
-    assert text == page(Results(read_cells(tmp_path / "results"), [agl, dft]))
+    assert text == page(Results(read_evaluations(tmp_path / "results"), [agl, dft]))
 
 
 def test_the_command_says_what_is_missing(tmp_path):

@@ -1,6 +1,6 @@
 """How fast graphs, training and prediction are, beside the public research code.
 
-    python -m studies.speed.speed --data FOLDER
+    python -m studies.speed.model --data FOLDER
 
 One thread, process time, medians. The public code's figures were measured on a machine whose
 1024x1024 float32 product ran at 160 GFLOP/s; ratios are given raw and scaled by this machine's speed.

@@ -1,6 +1,6 @@
 """What AGL costs: textbook crystals with CHGNet, one worker and two.
 
-    python -m studies.speed.agl_speed [--repeats 3]
+    python -m studies.speed.agl [--repeats 3]
 
 Needs a quiet machine and the extra `mlip`, no data. Times are wall times; start-up is the time until a row that needs
 no calculation comes back.

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict
 
-from studies.transfer.cells import Store, cell_name
-from studies.transfer.research import Research
-from studies.transfer.small_sets import SmallSets, TreesOnLadder, set_to_set
-from studies.transfer.steps import PaperSteps, step_cells
+from studies.transfer.dft_sets import DftSets, TreeCorrectedEnsemble, evaluate_across_sets
+from studies.transfer.evaluations import Store, evaluation_name
+from studies.transfer.research_tables import ResearchTables
+from studies.transfer.steps import PaperSteps, evaluate_step
 from studies.transfer.stored import write_stored
 
 REPEATS = "repeats.json"
@@ -38,10 +38,10 @@ class Repeat(BaseModel):
 
 
 def repeat(
-    ladder: TreesOnLadder,
+    ladder: TreeCorrectedEnsemble,
     model: str,
-    sets: SmallSets,
-    research: Research,
+    sets: DftSets,
+    research: ResearchTables,
     steps: PaperSteps,
     store: Store,
     say: Callable[[str], None],
@@ -55,12 +55,12 @@ def repeat(
     with TemporaryDirectory() as folder:
         fresh = Store(Path(folder) / "results", Path(folder))
         for step, train in (("step-1", "L96"), ("step-2", "HH143")):
-            step_cells(research, steps, step, train, 1, fresh, Path(folder), say)
-        set_to_set(ladder, model, sets, fresh, say)
+            evaluate_step(research, steps, step, train, 1, fresh, Path(folder), say)
+        evaluate_across_sets(ladder, model, sets, fresh, say)
         for name in (
-            cell_name("paper", "step-1", "L96", "L96", "run-1"),
-            cell_name("paper", "step-2", "HH143", "HH143", "run-1"),
-            cell_name("transfer", model, "L96", "HH143", "all"),
+            evaluation_name("paper", "step-1", "L96", "L96", "run-1"),
+            evaluation_name("paper", "step-2", "HH143", "HH143", "run-1"),
+            evaluation_name("transfer", model, "L96", "HH143", "all"),
         ):
             first, second = store.answered(name), fresh.answered(name)
             errors = [float(np.abs(np.log10(a.predicted / a.truth)).mean()) for a in (first, second)]

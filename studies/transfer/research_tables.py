@@ -14,7 +14,7 @@ from pymatgen.core import Composition
 from kappatune.errors import UserError
 from kappatune.storage import SHIPPED_TABLES
 from kappatune.structures.table import LabelledCrystal, LabelledTable, read_table
-from studies.transfer.splits import PAPER_RUNS, Split, paper_split, unstored
+from studies.transfer.splits import PAPER_RUNS, Split, paper_split, split_by_test_rows
 
 SMALL = {"L96": "l96.parquet", "HH143": "hh143.parquet"}
 AFLOW = "aflow_agl.parquet"
@@ -23,12 +23,12 @@ CRABNET = "crabnet_agl_split.csv"
 CRABNET_PREDICTIONS = "crabnet_agl_test_predictions.csv"
 
 
-class NoResearchData(UserError):
+class MissingResearchTable(UserError):
     """A table of the benchmark is missing."""
 
 
 @dataclass(frozen=True)
-class Research:
+class ResearchTables:
     """What the benchmark trains and tests on.
 
     Attributes:
@@ -62,15 +62,15 @@ class Research:
         return {row.crystal.formula for row in (*self.mix, *self.textbook)}
 
 
-def read_research(folder: Path) -> Research:
+def read_research_tables(folder: Path) -> ResearchTables:
     """Read the research folder.
 
     Raises:
-        NoResearchData: A table is missing; the message names it.
+        MissingResearchTable: A table is missing; the message names it.
     """
     for name in (*SMALL.values(), AFLOW, SPLITS, CRABNET, CRABNET_PREDICTIONS):
         if not (folder / name).is_file():
-            raise NoResearchData(
+            raise MissingResearchTable(
                 f"{folder / name} is missing: the benchmark needs the research tables, give their folder"
             )
     tables = {name: read_table(folder / file) for name, file in {**SMALL, "AFLOW": AFLOW}.items()}
@@ -85,12 +85,12 @@ def read_research(folder: Path) -> Research:
     paper = {name: {run: paper_split(n, run) for run in PAPER_RUNS} for name, n in sizes.items()}
     aflow_places = [place[row.crystal.id] for row in tables["AFLOW"].rows]
     everywhere = list(range(sum(sizes.values())))
-    paper["AFLOW"] = {run: unstored(stored[f"val_idx_AFLOW_{run}"], aflow_places) for run in PAPER_RUNS}
-    paper["MIX"] = {run: unstored(stored[f"val_idx_MIX_{run}"], everywhere) for run in PAPER_RUNS}
+    paper["AFLOW"] = {run: split_by_test_rows(stored[f"val_idx_AFLOW_{run}"], aflow_places) for run in PAPER_RUNS}
+    paper["MIX"] = {run: split_by_test_rows(stored[f"val_idx_MIX_{run}"], everywhere) for run in PAPER_RUNS}
     crabnet = _by_formula(folder / CRABNET)
     predictions = _by_formula(folder / CRABNET_PREDICTIONS)
     models = [column for column in next(iter(predictions.values())) if column != "formula"]
-    return Research(
+    return ResearchTables(
         small={name: tables[name].rows for name in SMALL},
         aflow=tables["AFLOW"],
         textbook=read_table(SHIPPED_TABLES["shipped:textbook"], default_fidelity="experiment").rows,

@@ -13,9 +13,9 @@ from kappatune.model.graphs import build_graphs
 from kappatune.model.kappa_model import KappaModel
 from kappatune.structures.table import LabelledCrystal
 from kappatune.training.recipe import Recipe
-from studies.transfer.cells import Answered, Store, Study, cell_name
-from studies.transfer.research import Research
-from studies.transfer.rungs import climbed
+from studies.transfer.cached_training import trained_member
+from studies.transfer.evaluations import Answered, Store, Study, evaluation_name
+from studies.transfer.research_tables import ResearchTables
 from studies.transfer.splits import Split, group_folds
 
 N_FOLDS = 5
@@ -28,7 +28,7 @@ CRABNET_MEMBERS = 3
 
 
 def aflow_folds(
-    recipe: Recipe, model: str, research: Research, store: Store, work: Path, say: Callable[[str], None]
+    recipe: Recipe, model: str, research: ResearchTables, store: Store, work: Path, say: Callable[[str], None]
 ) -> None:
     """Five folds by formula; one cell per fold."""
     for k, (train, test) in enumerate(
@@ -41,7 +41,7 @@ def aflow_folds(
 def crabnet_split(
     recipe: Recipe,
     model: str,
-    research: Research,
+    research: ResearchTables,
     store: Store,
     work: Path,
     say: Callable[[str], None],
@@ -55,7 +55,7 @@ def crabnet_split(
     recipe = recipe.model_copy(update={"seeds": recipe.seeds[:CRABNET_MEMBERS]})
     rows = (np.flatnonzero((part == "train") | (part == "val")), np.flatnonzero(part == "test"))
     _cell("crabnet", "published", recipe, model, research, rows, store, work, say)
-    crystals = store.answered(cell_name("crabnet", model, "AFLOW", "AFLOW", "published"))
+    crystals = store.answered(evaluation_name("crabnet", model, "AFLOW", "AFLOW", "published"))
     of_formula = np.asarray(crystals.formulas)
     published = {name: p for name, p in research.published.items() if set(of_formula) & p.keys()}
     shared = sorted(set(of_formula).intersection(*published.values()))
@@ -78,20 +78,20 @@ def _cell(
     split: str,
     recipe: Recipe,
     model: str,
-    research: Research,
+    research: ResearchTables,
     rows: Split,
     store: Store,
     work: Path,
     say: Callable[[str], None],
 ) -> None:
-    if store.has(cell_name(study, model, "AFLOW", "AFLOW", split)):
+    if store.has(evaluation_name(study, model, "AFLOW", "AFLOW", split)):
         return
     started = time.monotonic()
     train, test = rows
     table = research.aflow
     known = replace(table, rows=[table.rows[i] for i in train])
     members = [
-        climbed(recipe, recipe.stages[0], known, seed, work / f"{model}-{study}-{split}-{seed}")
+        trained_member(recipe, recipe.stages[0], known, seed, work / f"{model}-{study}-{split}-{seed}")
         for seed in recipe.seeds
     ]
     answered, n_unanswered = ask(members, [table.rows[i] for i in test], "agl", research.family)

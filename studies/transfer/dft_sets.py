@@ -25,9 +25,9 @@ from kappatune.training.recipe import Recipe
 from kappatune.training.stage import all_features
 from kappatune.training.train import shipped_crystals
 from kappatune.training.trees import fit_trees
-from studies.transfer.cells import Answered, Store, Study, cell_name
-from studies.transfer.research import Research
-from studies.transfer.rungs import climbed, without_formulas
+from studies.transfer.cached_training import trained_member, without_formulas
+from studies.transfer.evaluations import Answered, Store, Study, evaluation_name
+from studies.transfer.research_tables import ResearchTables
 from studies.transfer.splits import Split, anion, group_folds, kind_of_bonding, one_group_out
 
 Rows = NDArray[np.int64]
@@ -65,7 +65,7 @@ class Learner(Protocol):
 
 
 @dataclass(frozen=True)
-class SmallSets:
+class DftSets:
     """The small sets, row by row: L96, then HH143, then what is trained on beside them.
 
     Attributes:
@@ -77,14 +77,14 @@ class SmallSets:
         rows_of: Rows of `L96`, `HH143`, `MIX` and `beside`.
     """
 
-    research: Research
+    research: ResearchTables
     beside: list[LabelledCrystal]
     formulas: NDArray[np.str_]
     kappa: NDArray[np.float64]
     rows_of: dict[str, Rows]
 
     @classmethod
-    def of(cls, research: Research, more: Sequence[LabelledCrystal] = ()) -> SmallSets:
+    def of(cls, research: ResearchTables, more: Sequence[LabelledCrystal] = ()) -> DftSets:
         """Number the rows; `more` crystals stand beside the textbook values."""
         beside = [*research.textbook, *more]
         rows = [*research.mix, *beside]
@@ -102,17 +102,17 @@ class SmallSets:
         return test[~np.isin(self.formulas[test], self.formulas[train])]
 
 
-class TreesOnLadder:
+class TreeCorrectedEnsemble:
     """The shipped recipe on the small sets: the AGL rung's members, each with a correction of its own.
 
     The rows beside the small sets are trained on as well, but for formulas that are tested.
     """
 
-    def __init__(self, recipe: Recipe, sets: SmallSets, work: Path) -> None:
+    def __init__(self, recipe: Recipe, sets: DftSets, work: Path) -> None:
         research = sets.research
         table = without_formulas(research.aflow, research.small_formulas)
         agl = recipe.stages[0]
-        models = [climbed(recipe, agl, table, s, work / f"{recipe.name}-agl-unseen-{s}") for s in recipe.seeds]
+        models = [trained_member(recipe, agl, table, s, work / f"{recipe.name}-agl-unseen-{s}") for s in recipe.seeds]
         self.sets = sets
         self.members: list[KappaNetwork] = [model.members[0] for model in models]
         cutoff = models[0].cutoff
@@ -166,9 +166,9 @@ class TreesOnLadder:
         return torch.stack(each).double().numpy().mean(axis=0)
 
 
-def all_cells(learner: Learner, model: str, sets: SmallSets, store: Store, say: Callable[[str], None]) -> None:
+def evaluate_on_dft_sets(learner: Learner, model: str, sets: DftSets, store: Store, say: Callable[[str], None]) -> None:
     """Every cell of the small sets for one learner."""
-    set_to_set(learner, model, sets, store, say)
+    evaluate_across_sets(learner, model, sets, store, say)
     for name in ("MIX", "L96", "HH143"):
         rows = sets.rows_of[name]
         kinds = [anion(formula) for formula in sets.formulas[rows]]
@@ -197,7 +197,7 @@ def all_cells(learner: Learner, model: str, sets: SmallSets, store: Store, say: 
             _cell("paper", model, name, name, f"run-{run}", [(rows[train], rows[test])], learner, sets, store, say)
 
 
-def set_to_set(learner: Learner, model: str, sets: SmallSets, store: Store, say: Callable[[str], None]) -> None:
+def evaluate_across_sets(learner: Learner, model: str, sets: DftSets, store: Store, say: Callable[[str], None]) -> None:
     """Train on one small set, test on the other, and the reverse."""
     for known, asked in (("L96", "HH143"), ("HH143", "L96")):
         split = [(sets.rows_of[known], sets.rows_of[asked])]
@@ -212,11 +212,11 @@ def _cell(
     split: str,
     folds: Sequence[Split],
     learner: Learner,
-    sets: SmallSets,
+    sets: DftSets,
     store: Store,
     say: Callable[[str], None],
 ) -> None:
-    if not folds or store.has(cell_name(study, model, train, test, split)):
+    if not folds or store.has(evaluation_name(study, model, train, test, split)):
         return
     started = time.monotonic()
     tested: list[Rows] = []

@@ -63,7 +63,7 @@ class Cell(BaseModel):
     @property
     def name(self) -> str:
         """File name of the cell."""
-        return cell_name(self.study, self.model, self.train, self.test, self.split)
+        return evaluation_name(self.study, self.model, self.train, self.test, self.split)
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class Answered:
     distance: NDArray[np.float64]
 
 
-def cell_name(study: str, model: str, train: str, test: str, split: str) -> str:
+def evaluation_name(study: str, model: str, train: str, test: str, split: str) -> str:
     """File name of a cell, without its ending."""
     return f"{study}__{model}__{train}__{test}__{split}".lower()
 
@@ -173,7 +173,7 @@ class Store:
         return Answered(ids, formulas, groups, truth, predicted, spread, distance)
 
 
-def read_cells(results: Path) -> list[Cell]:
+def read_evaluations(results: Path) -> list[Cell]:
     """All stored cells of a folder, by name."""
     return [Cell.model_validate_json(path.read_text(encoding="utf-8")) for path in sorted(results.glob("*__*.json"))]
 

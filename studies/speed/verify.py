@@ -1,6 +1,6 @@
 """What a verification of silicon and of magnesium oxide costs at standard quality, and where the time goes.
 
-    python -m studies.speed.verify_speed [--calculator sevennet]
+    python -m studies.speed.verify [--calculator sevennet]
 
 Each crystal in a fresh process and an empty folder, one thread for the potential, phono3py on all cores that
 RAYON_NUM_THREADS allows. Next to wall time stands the time on the processor: on a busy machine only that repeats.

@@ -1,6 +1,6 @@
 """How well the AGL engine follows AFLOW: its formulas, its Debye temperatures, and a potential in place of DFT.
 
-    python -m studies.agl.agl_engine --data FOLDER [--calculator chgnet] [--n 300]
+    python -m studies.agl.engine --data FOLDER [--calculator chgnet] [--n 300]
 
 (a) kappa from AFLOW's own theta and gamma; (b) theta from AFLOW's bulk modulus and the Poisson ratio of its elastic
 moduli; (c) everything from a potential on a random sample. (c) writes a line per crystal and goes on where it was

@@ -8,11 +8,11 @@ from typing import get_args
 
 import numpy as np
 
-from studies.transfer.cells import Cell, Study
+from studies.markdown import table
 from studies.transfer.comparisons import Comparison
-from studies.transfer.markdown import table
+from studies.transfer.evaluations import Cell, Study
 from studies.transfer.published import TESTS, published
-from studies.transfer.replay import Replayed
+from studies.transfer.replay import ReplayedRun
 from studies.transfer.steps import STEPS
 
 _STUDIES = get_args(Study)
@@ -23,7 +23,7 @@ _PAIRS = {
 }
 
 
-def question(cells: Sequence[Cell], comparisons: Sequence[Comparison], replayed: Sequence[Replayed]) -> str:
+def question(cells: Sequence[Cell], comparisons: Sequence[Comparison], replayed: Sequence[ReplayedRun]) -> str:
     """The whole section; empty if no step has been computed."""
     steps = [cell for cell in cells if cell.model in STEPS]
     if not steps:
@@ -135,10 +135,10 @@ def _mapes(groups: dict[tuple[str, str, str], list[Cell]], pairs: Sequence[tuple
     return table(("train", "test", "I", "published", "II", "published", "III", "published"), rows)
 
 
-def _replay(replayed: Sequence[Replayed]) -> str:
+def _replay(replayed: Sequence[ReplayedRun]) -> str:
     if not replayed:
         return ""
-    groups: dict[tuple[str, str, str], list[Replayed]] = defaultdict(list)
+    groups: dict[tuple[str, str, str], list[ReplayedRun]] = defaultdict(list)
     for one in replayed:
         groups[one.train, one.test, one.step].append(one)
     rows = []
