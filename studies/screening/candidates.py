@@ -22,7 +22,7 @@ import typer
 from matplotlib import pyplot as plt
 from scipy.stats import spearmanr
 
-from kappatune.screening.rank import RankedCrystal, RankSettings, rank
+from kappatune.screening.ranking import RankedCrystal, RankSettings, rank
 from kappatune.screening.scan import scan
 from kappatune.screening.settings import ScanSettings
 from studies.results import data_folder, store

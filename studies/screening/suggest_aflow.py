@@ -29,7 +29,7 @@ from kappatune.model.graphs import build_graphs
 from kappatune.model.heads import PROPERTIES, Head, TargetScaler, descriptors, transform_properties
 from kappatune.model.hosts import load_host
 from kappatune.physics.slack import GRUNEISEN_RANGE, ln_slack_kappa
-from kappatune.screening.acquisition import TARGET_FRACTION, Seek, choose, widened
+from kappatune.screening.acquisition import TARGET_FRACTION, Direction, choose, widened
 from kappatune.structures import read_table
 from kappatune.structures.crystal import MAX_ATOMIC_NUMBER
 from kappatune.training.recipe import read_recipe
@@ -109,7 +109,7 @@ def main(
     started = perf_counter()
     pool = read_pool(data_folder(data) / "aflow_agl.parquet")
     seeds = range(first_seed, first_seed + n_seeds)
-    asked: dict[str, tuple[Strategy, Seek]] = {
+    asked: dict[str, tuple[Strategy, Direction]] = {
         "low": ("suggest", "low"),
         "low_without_penalty": ("without_penalty", "low"),
         "low_greedy": ("greedy", "low"),
@@ -164,7 +164,7 @@ def read_pool(path: Path) -> Pool:
     )
 
 
-def campaign(pool: Pool, strategy: Strategy, seek: Seek, seed: int) -> Campaign:
+def campaign(pool: Pool, strategy: Strategy, seek: Direction, seed: int) -> Campaign:
     """Start, ten rounds, and a last model."""
     rng = np.random.default_rng(seed)
     everything = np.arange(len(pool.ln_kappa))
@@ -198,7 +198,7 @@ def campaign(pool: Pool, strategy: Strategy, seek: Seek, seed: int) -> Campaign:
     )
 
 
-def pick(pool: Pool, labelled: Indices, strategy: Strategy, seek: Seek) -> Indices:
+def pick(pool: Pool, labelled: Indices, strategy: Strategy, seek: Direction) -> Indices:
     """The crystals of the next round, chosen with what labelled ones teach."""
     answers = ensemble(pool, labelled)
     centre = answers.mean(axis=0)
@@ -308,7 +308,7 @@ def _summary(runs: list[Campaign]) -> dict[str, Any]:
     }
 
 
-def _extreme(values: Floats, seek: Seek) -> NDArray[np.bool_]:
+def _extreme(values: Floats, seek: Direction) -> NDArray[np.bool_]:
     return values <= np.quantile(values, EXTREME) if seek == "low" else values >= np.quantile(values, 1 - EXTREME)
 
 
@@ -317,7 +317,7 @@ def _enrichment(extreme: NDArray[np.bool_], start: Indices, new: Indices) -> flo
     return float(extreme[new].sum() / by_chance)
 
 
-def _enrichment_by_formula(pool: Pool, seek: Seek, start: Indices, new: Indices) -> float:
+def _enrichment_by_formula(pool: Pool, seek: Direction, start: Indices, new: Indices) -> float:
     """Each formula once, with the median of its values; chance draws as many formulas as were chosen."""
     n_formulas = pool.formula.max() + 1
     extreme = _extreme(np.array([np.median(pool.ln_kappa[pool.formula == k]) for k in range(n_formulas)]), seek)

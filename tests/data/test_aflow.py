@@ -345,8 +345,8 @@ def test_a_failure_stops_the_walk_and_loses_nothing(aflux, fails, says, tmp_path
     aflux.fault = lambda page, handler: fails(handler) if page == 3 else None
     with pytest.raises(BadSource, match=f"aflux/, page 3: .*{says}.*; pages kept: 2, and the same command goes on"):
         fetch_aflow(out, aflux.url)
-    assert aflux.seen[3] == 1 + len(fetching.PAUSES_S)
-    assert pauses == [max(p, 7.0) if "429" in says else p for p in fetching.PAUSES_S]
+    assert aflux.seen[3] == 1 + len(fetching.RETRY_DELAYS_S)
+    assert pauses == [max(p, 7.0) if "429" in says else p for p in fetching.RETRY_DELAYS_S]
     assert [path.name for path in tmp_path.iterdir()] == ["a.parquet.pages"], "nothing unfinished stays"
     aflux.fault = lambda page, handler: None
     aflux.seen.clear()
@@ -358,7 +358,7 @@ def test_a_failure_that_passes_costs_a_pause(aflux, tmp_path, pauses):
     faults = iter([{"status": 503}, {"status": 429, "Retry_After": "99999"}, {"status": 429, "Retry_After": "30"}])
     aflux.fault = lambda page, handler: answer(handler, **f) if (f := next(faults, None)) else None
     assert fetch_aflow(tmp_path / "a.parquet", aflux.url).rows == 35
-    assert pauses == [fetching.PAUSES_S[0], fetching.LONGEST_PAUSE_S, 30.0]
+    assert pauses == [fetching.RETRY_DELAYS_S[0], fetching.LONGEST_PAUSE_S, 30.0]
 
 
 def test_a_refusal_is_final(aflux, tmp_path, pauses):

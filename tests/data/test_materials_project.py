@@ -41,11 +41,11 @@ def test_batches_are_asked_once_and_failures_are_tried_again(materials_project, 
     ids = [f"mp-{k}" for k in range(1, 8)]
     id_table(tmp_path / "ids.csv", ids, column="id")
     down = "REST query returned with error status code 503"
-    materials_project.fails = iter([None, *[down] * (1 + len(fetching.PAUSES_S))])
+    materials_project.fails = iter([None, *[down] * (1 + len(fetching.RETRY_DELAYS_S))])
     out = tmp_path / "pool.parquet"
     with pytest.raises(BadSource, match="503; rows kept: 4, and the same command goes on"):
         fetch_materials_project(out, tmp_path / "ids.csv")
-    assert pauses == list(fetching.PAUSES_S) and not out.exists()
+    assert pauses == list(fetching.RETRY_DELAYS_S) and not out.exists()
     materials_project.asked.clear()
     assert fetch_materials_project(out, tmp_path / "ids.csv").rows == len(ids)
     assert materials_project.asked == [ids[4:]]

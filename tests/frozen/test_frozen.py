@@ -96,8 +96,8 @@ def test_commands_keep_their_options(name):
 def columns(kind: str) -> list[str]:
     from kappatune.agl_workflow import AglResult
     from kappatune.model.kappa_model import Prediction
-    from kappatune.screening.rank import RankedCrystal
-    from kappatune.screening.suggest import Suggestion
+    from kappatune.screening.ranking import RankedCrystal
+    from kappatune.screening.suggestions import Suggestion
     from kappatune.verification import Verification
 
     row = {

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from typer.testing import CliRunner
 
 from kappatune.cli import app
-from kappatune.screening.rank import BadScan, RankSettings, anonymous_formula, rank, scan_is_complete, write_cifs
+from kappatune.screening.ranking import BadScan, RankSettings, anonymous_formula, rank, scan_is_complete, write_cifs
 from kappatune.structures import Crystal, read_crystals
 from kappatune.structures.crystal import element_symbol
 from tests.builders import FCC, rocksalt, supercell, zincblende

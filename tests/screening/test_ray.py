@@ -17,7 +17,7 @@ from tests.screening.scans import POISON, pool, rows_of, screen, write_jsonl
 ray = pytest.importorskip("ray", reason="needs the extra [ray]")
 from ray.exceptions import ActorDiedError, OutOfMemoryError  # noqa: E402
 
-from kappatune.screening.ray_pool import RayCrew, enter  # noqa: E402
+from kappatune.screening.ray_pool import RayWorkerPool, enter  # noqa: E402
 
 pytestmark = pytest.mark.slow
 
@@ -72,7 +72,7 @@ def test_a_killed_scan_goes_on(cluster, tmp_path):
 def test_nodes_that_join_later_work_too(cluster, tmp_path, small_units, monkeypatch):
     monkeypatch.setattr("kappatune.screening.ray_pool.GROW_SECONDS", 0.0)
     settings = ScanSettings((str(write_jsonl(tmp_path / "t.jsonl", pool(40))),))
-    with RayCrew(settings, tmp_path / "out", None, cluster.address) as crew:
+    with RayWorkerPool(settings, tmp_path / "out", None, cluster.address) as crew:
         crew.begin()
         assert crew.n_actors == 2
         node = cluster.add_node(num_cpus=1)
@@ -119,7 +119,7 @@ def test_a_node_without_the_folder_is_named(tmp_path, monkeypatch):
 def test_the_loss_of_a_large_node_is_survived(tmp_path, monkeypatch):
     """All units of 400 actors come back at once, one half because memory ran out."""
     actors = FakeRay(monkeypatch, 400)
-    crew = RayCrew(ScanSettings(()), tmp_path, 400, "local")
+    crew = RayWorkerPool(ScanSettings(()), tmp_path, 400, "local")
     crew.begin()
 
     def pending():

@@ -220,8 +220,8 @@ def test_a_provider_that_fails_stops_the_walk_and_loses_nothing(flawed, fails, s
     with pytest.raises(BadSource, match=f"optimade, page 4: .*{says}.*; pages kept: 3, and --resume"):
         for unit in units([flawed.url], tmp_path):
             walked.append(unit.digest())
-    assert len(walked) == 3 and flawed.seen[3] == 1 + len(fetching.PAUSES_S)
-    assert pauses == [max(p, 7.0) if "429" in says else p for p in fetching.PAUSES_S]
+    assert len(walked) == 3 and flawed.seen[3] == 1 + len(fetching.RETRY_DELAYS_S)
+    assert pauses == [max(p, 7.0) if "429" in says else p for p in fetching.RETRY_DELAYS_S]
     flawed.fault = lambda page, handler: None
     flawed.seen.clear()
     resumed = list(units([flawed.url], tmp_path))
@@ -237,7 +237,7 @@ def test_a_passing_failure_costs_a_pause(flawed, tmp_path, pauses):
     faults = iter([{"Retry_After": in_a_minute}, {"Retry_After": "99999"}, {"Retry_After": "soon"}])
     flawed.fault = lambda page, handler: answer(handler, 429, **f) if (f := next(faults, None)) else None
     assert len(fetched_crystals(flawed.url, tmp_path)) == 50
-    assert pauses == [pytest.approx(60, abs=3), fetching.LONGEST_PAUSE_S, fetching.PAUSES_S[2]]
+    assert pauses == [pytest.approx(60, abs=3), fetching.LONGEST_PAUSE_S, fetching.RETRY_DELAYS_S[2]]
 
 
 def test_a_provider_that_is_not_there_is_named(tmp_path, pauses):
@@ -483,10 +483,10 @@ def test_batches_are_asked_once_and_failures_are_tried_again(materials_project, 
     ids = [f"mp-{k}" for k in range(1, 2 * UNIT_SIZE)]
     table = id_table(tmp_path / "ids.csv", ids, column="id")
     down = "REST query returned with error status code 503"
-    materials_project.fails = iter([None, *[down] * (1 + len(fetching.PAUSES_S))])
+    materials_project.fails = iter([None, *[down] * (1 + len(fetching.RETRY_DELAYS_S))])
     with pytest.raises(BadSource, match=f"from row {UNIT_SIZE + 1}: .*503; rows kept: {UNIT_SIZE}, and --resume"):
         list(units([table], tmp_path / FETCHED))
-    assert pauses == list(fetching.PAUSES_S) and materials_project.opened == 1
+    assert pauses == list(fetching.RETRY_DELAYS_S) and materials_project.opened == 1
     materials_project.asked.clear()
     assert [entry.id for entry in fetched_crystals(table, tmp_path / FETCHED)] == ids
     assert materials_project.asked == [ids[UNIT_SIZE:]]

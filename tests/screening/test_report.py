@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from kappatune.screening.rank import BadScan
-from kappatune.screening.report.overview import N_CANDIDATES, N_POINTS, N_REASONS, look_at, write_report
+from kappatune.screening.ranking import BadScan
+from kappatune.screening.reporting.overview import N_CANDIDATES, N_POINTS, N_REASONS, overview_of, write_report
 
 SCHEMA = pa.schema(
     [
@@ -100,7 +100,7 @@ def test_counts(tmp_path):
         refused("e", "the crystal has no atoms: check that the file is complete"),
         refused("f", None),
     ]
-    look = look_at(write_scan(tmp_path / "scan", rows))
+    look = overview_of(write_scan(tmp_path / "scan", rows))
     assert (look.n_rows, look.n_answered, look.n_in_domain, look.n_low) == (6, 3, 2, 1)
     assert sum(b.in_domain for b in look.bins) == 2
     assert sum(b.other for b in look.bins) == 1
@@ -124,7 +124,7 @@ def test_reasons_that_differ_in_detail_are_one_group(tmp_path):
         refused("h", "line 2 is not one scale factor ('a b')"),
         refused("i", "line 2 is not one scale factor ('7')"),
     ]
-    groups = look_at(write_scan(tmp_path / "scan", rows)).unanswered
+    groups = overview_of(write_scan(tmp_path / "scan", rows)).unanswered
     assert {(group.reason, group.n, group.example) for group in groups} == {
         ("the network knows no …: it was pretrained without this element", 3, "c"),
         ("site … (…) and site … (…) are … Å apart: remove the duplicate", 2, "a"),
@@ -136,7 +136,7 @@ def test_reasons_that_differ_in_detail_are_one_group(tmp_path):
 def test_rare_reasons_are_counted_together(tmp_path):
     letters = "abcdefghijklmnopqrstuvwxyz"
     rows = [refused(letter, f"reason {letter}") for letter in letters]
-    groups = look_at(write_scan(tmp_path / "scan", rows)).unanswered
+    groups = overview_of(write_scan(tmp_path / "scan", rows)).unanswered
     assert len(groups) == N_REASONS + 1
     assert groups[-1].n == len(letters) - N_REASONS
     assert "other reasons" in write_report(tmp_path / "scan").read_text()
@@ -150,7 +150,7 @@ def test_median_of_each_element(tmp_path):
         elements = tuple(rng.choice(pool, 2, replace=False).tolist())
         rows.append(answered(str(k), float(np.exp(rng.normal())), elements, in_domain=bool(k % 2)))
     rows.append(answered("hostile", 1.0, ("<b>", "Cl")))
-    look = look_at(write_scan(tmp_path / "scan", rows))
+    look = overview_of(write_scan(tmp_path / "scan", rows))
     assert set(look.elements) == {*pool, "Cl"}
     for element in pool:
         of_element = sorted(row["kappa_w_mk"] for row in rows if element in row["elements"])
@@ -168,7 +168,7 @@ def test_candidates_name_each_structure_once(tmp_path):
     rows = [answered(f"m{k:04d}", 1.0 + k) for k in range(60)]
     rows += [answered(f"again {k:04d}", 1.0, structure_hash="hash of m0000") for k in range(500)]
     rows += [answered("outside", 0.01, in_domain=False), answered("no hash", 0.5, structure_hash=None)]
-    look = look_at(write_scan(tmp_path / "scan", rows))
+    look = overview_of(write_scan(tmp_path / "scan", rows))
     assert len(look.lowest) == len(look.highest) == N_CANDIDATES
     assert [c.kappa for c in look.lowest] == [0.5, *(1.0 + k for k in range(N_CANDIDATES - 1))]
     assert [c.id for c in look.highest[:2]] == ["m0059", "m0058"]
@@ -240,7 +240,7 @@ def test_strange_folder_name_and_values(tmp_path):
     ]
     folder = write_scan(tmp_path / "a=1" / "sc[an]*?$x", rows)
     (folder / "_manifest.json").write_text("{not json")
-    look = look_at(folder)
+    look = overview_of(folder)
     assert look.n_answered == 4
     assert sum(cell.n for cell in look.by_mass) == 2
     Tags(write_report(folder).read_text())

@@ -11,8 +11,8 @@ import pytest
 from kappatune import KappaModel
 from kappatune.errors import BadSource
 from kappatune.screening.parts import Counts
-from kappatune.screening.rank import RankSettings, rank, scan_is_complete
-from kappatune.screening.report.overview import write_report
+from kappatune.screening.ranking import RankSettings, rank, scan_is_complete
+from kappatune.screening.reporting.overview import write_report
 from kappatune.screening.scan import scan
 from kappatune.screening.settings import BadRequest, ScanSettings
 from kappatune.screening.sources import Unit, parse, units

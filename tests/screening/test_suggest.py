@@ -15,11 +15,11 @@ from pydantic import ValidationError
 from typer.testing import CliRunner
 
 from kappatune.cli import app
-from kappatune.screening import suggest as suggest_module
+from kappatune.screening import suggestions as suggest_module
 from kappatune.screening.acquisition import choose, expected_improvement, probability, widened
-from kappatune.screening.rank import BadScan
+from kappatune.screening.ranking import BadScan
 from kappatune.screening.rows import SCHEMA
-from kappatune.screening.suggest import SuggestSettings, suggest
+from kappatune.screening.suggestions import SuggestSettings, suggest
 from kappatune.structures import read_crystals
 from kappatune.structures.crystal import element_symbol
 from tests.builders import rocksalt

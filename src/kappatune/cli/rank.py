@@ -26,7 +26,7 @@ from kappatune.cli.ranked import (
 )
 
 if TYPE_CHECKING:
-    from kappatune.screening.rank import RankedCrystal
+    from kappatune.screening.ranking import RankedCrystal
 
 
 def rank(
@@ -73,7 +73,7 @@ def rank(
         kappatune rank my-scan --highest --without Be,C --prototype AB --cif winners
     """
     form = chosen_form(as_json, as_csv)
-    from kappatune.screening.rank import RankedCrystal, RankSettings
+    from kappatune.screening.ranking import RankedCrystal, RankSettings
 
     settings = valid_settings(
         RankSettings,
@@ -92,7 +92,7 @@ def rank(
         diverse=diverse,
     )
     with answer_stream() as answer, plain_errors():
-        from kappatune.screening.rank import rank, scan_is_complete, write_cifs
+        from kappatune.screening.ranking import rank, scan_is_complete, write_cifs
 
         check_cif_folder(cif)
         rows = rank(folder, settings)

@@ -12,7 +12,7 @@ import typer
 from kappatune.cli.output import fail
 
 if TYPE_CHECKING:
-    from kappatune.screening.rank import Filters, RankedCrystal
+    from kappatune.screening.ranking import Filters, RankedCrystal
 
     Settings = TypeVar("Settings", bound=Filters)
 

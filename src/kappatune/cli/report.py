@@ -26,8 +26,8 @@ def report(
         kappatune report scan --out report.html
     """
     with answer_stream() as answer, plain_errors():
-        from kappatune.screening.rank import scan_is_complete
-        from kappatune.screening.report.overview import write_report
+        from kappatune.screening.ranking import scan_is_complete
+        from kappatune.screening.reporting.overview import write_report
 
         path = write_report(folder, out)
         answer.write(f"{path}\n")

@@ -27,7 +27,7 @@ from kappatune.cli.ranked import (
 )
 
 if TYPE_CHECKING:
-    from kappatune.screening.suggest import Suggestion
+    from kappatune.screening.suggestions import Suggestion
 
 
 class SeekOption(StrEnum):
@@ -74,7 +74,7 @@ def suggest(
         kappatune suggest my-scan --seek high --without Be,C --csv > next.csv
     """
     form = chosen_form(as_json, as_csv)
-    from kappatune.screening.suggest import Suggestion, SuggestSettings
+    from kappatune.screening.suggestions import Suggestion, SuggestSettings
 
     settings = valid_settings(
         SuggestSettings,
@@ -90,8 +90,8 @@ def suggest(
         novel=novel,
     )
     with answer_stream() as answer, plain_errors():
-        from kappatune.screening.rank import scan_is_complete, write_cifs
-        from kappatune.screening.suggest import suggest
+        from kappatune.screening.ranking import scan_is_complete, write_cifs
+        from kappatune.screening.suggestions import suggest
 
         check_cif_folder(cif)
         rows = suggest(folder, settings)

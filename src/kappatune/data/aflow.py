@@ -23,7 +23,15 @@ import numpy as np
 import pyarrow as pa
 import requests
 
-from kappatune.data.fetching import Passing, answer_of, kept, new_session, patiently, plain, shallow
+from kappatune.data.fetching import (
+    TemporaryFailure,
+    cached,
+    get_json,
+    new_session,
+    one_line,
+    with_retries,
+    without_deep_nesting,
+)
 from kappatune.data.table_writer import CRYSTAL_COLUMNS, Counts, Entry, check_target, crystal_row, pages_of, write_table
 from kappatune.errors import BadSource
 from kappatune.structures import BadCrystal, Crystal, Rejection, check
@@ -149,8 +157,8 @@ def _pages(url: str, summons: str, fetched: Path) -> Iterator[tuple[int, list[An
             where = f"{url}, page {number}"
             afterwards = f"pages kept: {number - 1}, and the same command goes on from there"
             page_url = f"{summons},paging({number},{PAGE_SIZE}),format(json)"
-            ask = partial(patiently, partial(_ask, session, page_url, where), where, afterwards)
-            page = kept(fetched, page_url, partial(_after_pause, pause, ask))
+            ask = partial(with_retries, partial(_ask, session, page_url, where), where, afterwards)
+            page = cached(fetched, page_url, partial(_after_pause, pause, ask))
             items = page["entries"]
             announced = announced or page["total"]
             if items and items == previous:
@@ -177,18 +185,18 @@ def _after_pause(pause: Iterator[float], ask: Callable[[], Any]) -> Any:
 
 def _ask(session: requests.Session, page_url: str, where: str) -> dict[str, Any]:
     """One page: its entries, and how many there are on all pages together, where that is said."""
-    answer = answer_of(session, page_url, where)
+    answer = get_json(session, page_url, where)
     content, total = answer.content, None
     if isinstance(content, dict):
         names = [_NUMBERED.fullmatch(name) for name in content]
         totals = {int(name[2]) for name in names if name}
         if content and (None in names or len(totals) != 1):
-            raise Passing(f"the answer is not AFLUX's JSON (it begins '{answer.text}')")
+            raise TemporaryFailure(f"the answer is not AFLUX's JSON (it begins '{answer.text}')")
         total = totals.pop() if totals else None
         content = [content[name] for name in sorted(content, key=lambda name: int(name.split()[0]))]
     if not isinstance(content, list) or (content and not any(isinstance(item, dict) for item in content)):
-        raise Passing(f"the answer is not AFLUX's JSON (it begins '{answer.text}')")
-    return {"entries": [shallow(item) for item in content], "total": total}
+        raise TemporaryFailure(f"the answer is not AFLUX's JSON (it begins '{answer.text}')")
+    return {"entries": [without_deep_nesting(item) for item in content], "total": total}
 
 
 def _crystal(fields: dict[str, Any], id: str) -> Crystal:
@@ -247,8 +255,8 @@ def _words(value: object) -> list[str]:
 
 
 def _text(value: object) -> str:
-    return "" if value is None else plain(value)
+    return "" if value is None else one_line(value)
 
 
 def _said(fields: dict[str, Any], key: str) -> str:
-    return f"'{plain(fields[key])[:60]}'" if fields.get(key) is not None else "missing"
+    return f"'{one_line(fields[key])[:60]}'" if fields.get(key) is not None else "missing"

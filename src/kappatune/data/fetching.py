@@ -1,6 +1,6 @@
 """Asking databases elsewhere: with patience, and for nothing twice.
 
-What is fetched is kept, page by page, in a folder, and read from there ever after. So what was interrupted
+What is fetched is stored, page by page, in a folder, and read from there ever after. So what was interrupted
 goes on where it was, and sees the same crystals even if the database has changed meanwhile.
 """
 
@@ -25,7 +25,7 @@ import requests
 
 from kappatune.errors import BadSource
 
-PAUSES_S = (1.0, 4.0, 15.0, 45.0)
+RETRY_DELAYS_S = (1.0, 4.0, 15.0, 45.0)
 """Pauses before a failed request is tried again; after the last it is given up."""
 
 LONGEST_PAUSE_S = 300.0
@@ -40,7 +40,7 @@ _PASSING_REFUSALS = (408, 425, 429)
 _log = logging.getLogger(__name__)
 
 
-class Passing(Exception):
+class TemporaryFailure(Exception):
     """A failure that may pass.
 
     Attributes:
@@ -67,7 +67,7 @@ class Answer:
     text: str
 
 
-def kept(folder: Path, key: str, fetch: Callable[[], Any]) -> Any:
+def cached(folder: Path, key: str, fetch: Callable[[], Any]) -> Any:
     """What was fetched under a key: from disk, where it goes the first time.
 
     Args:
@@ -96,8 +96,8 @@ def kept(folder: Path, key: str, fetch: Callable[[], Any]) -> Any:
         raise BadSource(f"{path} is damaged: delete it and go on, it is fetched again") from error
 
 
-def patiently(ask: Callable[[], Any], where: str, afterwards: str) -> Any:
-    """What `ask` gives, asked again after growing pauses while it raises `Passing`.
+def with_retries(ask: Callable[[], Any], where: str, afterwards: str) -> Any:
+    """What `ask` gives, asked again after growing pauses while it raises `TemporaryFailure`.
 
     Args:
         ask: The request.
@@ -107,11 +107,11 @@ def patiently(ask: Callable[[], Any], where: str, afterwards: str) -> Any:
     Raises:
         BadSource: It failed once more after the last pause.
     """
-    pauses = iter(PAUSES_S)
+    pauses = iter(RETRY_DELAYS_S)
     while True:
         try:
             return ask()
-        except Passing as error:
+        except TemporaryFailure as error:
             pause = next(pauses, None)
             if pause is None:
                 raise BadSource(f"{where}: {error}; {afterwards}") from error
@@ -127,7 +127,7 @@ def new_session() -> requests.Session:
     return session
 
 
-def answer_of(
+def get_json(
     session: requests.Session, url: str, where: str, detail: Callable[[Any], str] = lambda content: ""
 ) -> Answer:
     """Ask once.
@@ -139,34 +139,34 @@ def answer_of(
         detail: What the JSON of a refusal says, for people.
 
     Raises:
-        Passing: No connection, no answer in time, or a refusal that may pass.
+        TemporaryFailure: No connection, no answer in time, or a refusal that may pass.
         BadSource: A refusal for good, or no URL.
     """
     try:
         response = session.get(url, timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S))
     except requests.RequestException as error:
         if isinstance(error, ValueError):  # the URL itself is at fault
-            raise BadSource(f"{where}: {plain(error)}") from error
-        raise Passing(_cause(error)) from error
+            raise BadSource(f"{where}: {one_line(error)}") from error
+        raise TemporaryFailure(_cause(error)) from error
     try:
         content = json.loads(response.content)
     except (ValueError, RecursionError):
         content = None
     code = response.status_code
     if code >= 400:
-        fault = f"the provider answers {code} ({detail(content) or plain(response.reason)})"
+        fault = f"the provider answers {code} ({detail(content) or one_line(response.reason)})"
         if code in _PASSING_REFUSALS or (code >= 500 and code not in _FINAL_SERVER_ERRORS):
-            raise Passing(fault, _retry_after(response.headers.get("Retry-After", "")))
+            raise TemporaryFailure(fault, _retry_after(response.headers.get("Retry-After", "")))
         raise BadSource(f"{where}: {fault}")
-    return Answer(response.url, content, plain(response.content[:80].decode(errors="replace")))
+    return Answer(response.url, content, one_line(response.content[:80].decode(errors="replace")))
 
 
-def shallow(entry: Any) -> Any:
+def without_deep_nesting(entry: Any) -> Any:
     """An entry as it is, or None where it nests so deep that it could not be written or sent on."""
     return None if _nests_deeper(entry, _DEEPEST) else entry
 
 
-def plain(text: object) -> str:
+def one_line(text: object) -> str:
     """Foreign text made fit for an error: one line, not long, without control characters."""
     line = " ".join(str(text).split())
     return "".join(c for c in line if c.isprintable())[:300]
@@ -186,7 +186,7 @@ def _cause(error: requests.RequestException) -> str:
     while cause is not None:
         said = (isinstance(cause, OSError) and cause.strerror) or said
         cause = cause.__cause__ or cause.__context__
-    return f"the connection failed ({plain(said or type(error).__name__)})"
+    return f"the connection failed ({one_line(said or type(error).__name__)})"
 
 
 def _retry_after(header: str) -> float:

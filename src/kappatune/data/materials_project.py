@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from kappatune.data.fetching import Passing, kept, patiently, plain
+from kappatune.data.fetching import TemporaryFailure, cached, one_line, with_retries
 from kappatune.data.table_writer import CRYSTAL_COLUMNS, Counts, Entry, check_target, crystal_row, pages_of, write_table
 from kappatune.errors import BadSource
 from kappatune.storage import file_sha256
@@ -103,8 +103,8 @@ def listed_items(table: Path, column: str, size: int, fetched: Path, *, resume: 
     while batch := list(islice(ids, size)):
         where = f"Materials Project, for {table} from row {first}"
         afterwards = f"rows kept: {first - 1}, and {resume} goes on from there"
-        ask = partial(patiently, partial(_ask, client, batch, where), where, afterwards)
-        yield kept(fetched, "Materials Project: " + ",".join(batch), ask)
+        ask = partial(with_retries, partial(_ask, client, batch, where), where, afterwards)
+        yield cached(fetched, "Materials Project: " + ",".join(batch), ask)
         first += len(batch)
 
 
@@ -160,8 +160,8 @@ def _ask(client: Callable[[], Any], ids: list[str], where: str) -> list[dict[str
         raise
     except Exception as error:  # the client raises errors of its own and of several libraries below it
         if _FINAL.search(str(error)):
-            raise BadSource(f"{where}: {plain(error)}") from error
-        raise Passing(plain(error) or type(error).__name__) from error
+            raise BadSource(f"{where}: {one_line(error)}") from error
+        raise TemporaryFailure(one_line(error) or type(error).__name__) from error
     return [{"id": id, "structure": found.get(id)} for id in ids]
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-Seek = Literal["low", "high"]
+Direction = Literal["low", "high"]
 Floats = NDArray[np.float64]
 
 TARGET_FRACTION = 0.05
@@ -44,12 +44,12 @@ def widened(spread: Floats, distance: Floats) -> Floats:
     return np.maximum(np.hypot(np.nan_to_num(spread), far), _SMALLEST_SIGMA)
 
 
-def probability(ln_kappa: Floats, sigma: Floats, target: float, seek: Seek) -> Floats:
+def probability(ln_kappa: Floats, sigma: Floats, target: float, seek: Direction) -> Floats:
     """(n,) chance that ln kappa lies beyond the target; arguments as for `expected_improvement`."""
     return np.asarray(ndtr(_gain(ln_kappa, target, seek) / sigma))
 
 
-def expected_improvement(ln_kappa: Floats, sigma: Floats, target: float, seek: Seek) -> Floats:
+def expected_improvement(ln_kappa: Floats, sigma: Floats, target: float, seek: Direction) -> Floats:
     """Mean of the improvement on the target, none counting as zero: g Phi(g/sigma) + sigma phi(g/sigma).
 
     Args:
@@ -75,7 +75,7 @@ def choose(
     n: int,
     *,
     target: float,
-    seek: Seek = "low",
+    seek: Direction = "low",
 ) -> NDArray[np.int64]:
     """Choose a batch of crystals to compute.
 
@@ -110,5 +110,5 @@ def choose(
     return order[chosen]
 
 
-def _gain(ln_kappa: Floats, target: float, seek: Seek) -> Floats:
+def _gain(ln_kappa: Floats, target: float, seek: Direction) -> Floats:
     return target - ln_kappa if seek == "low" else ln_kappa - target

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 from kappatune.screening.layout import SIGN
 from kappatune.screening.parts import Counts
 from kappatune.screening.settings import BadRequest, ScanSettings
-from kappatune.screening.worker_pool import IN_FLIGHT, NO_WORKER, Crew, Item, LoneWorker, WorkerDied
+from kappatune.screening.worker_pool import IN_FLIGHT, NO_WORKER, IsolatedWorker, Item, WorkerDied, WorkerPool
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"  # else Ray uploads the working directory of a command run by `uv run`
@@ -56,7 +56,7 @@ class _Task(NamedTuple):
     """None while the actor begins."""
 
 
-class RayCrew(Crew):
+class RayWorkerPool(WorkerPool):
     """Actors of a Ray cluster. The folders of sources, model and result have to be seen from every node."""
 
     def __init__(self, settings: ScanSettings, out: Path, workers: int | None, address: str) -> None:
@@ -117,10 +117,10 @@ class RayCrew(Crew):
         if not self.joined:
             ray.shutdown()
 
-    def hire(self) -> LoneWorker:
+    def hire(self) -> IsolatedWorker:
         """An actor that waits for no CPU."""
         for _ in range(DEATHS_AT_BEGIN):
-            lone = _LoneActor(_REMOTE.options(num_cpus=0).remote())
+            lone = _IsolatedActor(_REMOTE.options(num_cpus=0).remote())
             with suppress(WorkerDied):
                 lone.do("begin", *self._orders())
                 return lone
@@ -201,7 +201,7 @@ class RayCrew(Crew):
             self.waiting.append(task.item)
 
 
-class _LoneActor(LoneWorker):
+class _IsolatedActor(IsolatedWorker):
     def __init__(self, actor: Any) -> None:
         self.actor = actor
 

@@ -15,7 +15,15 @@ from urllib.parse import parse_qsl, quote, urlencode, urljoin, urlsplit, urlunsp
 
 import requests
 
-from kappatune.data.fetching import Passing, answer_of, kept, new_session, patiently, plain, shallow
+from kappatune.data.fetching import (
+    TemporaryFailure,
+    cached,
+    get_json,
+    new_session,
+    one_line,
+    with_retries,
+    without_deep_nesting,
+)
 from kappatune.errors import BadSource
 from kappatune.screening.sources import Unit
 from kappatune.structures import Crystal, Rejection
@@ -49,7 +57,7 @@ def optimade_units(source: str, filter: str | None, fetched: Path) -> Iterator[U
             asked.add(url)
             where = f"{source}, page {len(asked)}"
             afterwards = f"pages kept: {len(asked) - 1}, and --resume goes on from there"
-            page = kept(fetched, url, partial(patiently, partial(_ask, session, url, where), where, afterwards))
+            page = cached(fetched, url, partial(with_retries, partial(_ask, session, url, where), where, afterwards))
             entries, url = page["data"], page["next"]
             if url in asked or (url and entries == previous):
                 raise BadSource(
@@ -92,12 +100,12 @@ def _first_page(source: str, filter: str | None) -> str:
 
 def _ask(session: requests.Session, url: str, where: str) -> dict[str, Any]:
     """One page: its entries and the URL of the next."""
-    answer = answer_of(session, url, where, detail=lambda content: _detail(_errors(content)))
+    answer = get_json(session, url, where, detail=lambda content: _detail(_errors(content)))
     if errors := _errors(answer.content):
-        raise Passing(f"the provider reports an error ({_detail(errors)})")
+        raise TemporaryFailure(f"the provider reports an error ({_detail(errors)})")
     if not isinstance(answer.content, dict) or not isinstance(answer.content.get("data"), list):
-        raise Passing("the answer is not OPTIMADE's JSON: check the URL")
-    entries = [shallow(entry) for entry in answer.content["data"]]
+        raise TemporaryFailure("the answer is not OPTIMADE's JSON: check the URL")
+    entries = [without_deep_nesting(entry) for entry in answer.content["data"]]
     return {"data": entries, "next": _next_page(answer.url, answer.content.get("links"), where)}
 
 
@@ -110,7 +118,7 @@ def _next_page(url: str, links: object, where: str) -> str | None:
     try:
         return urljoin(url, following)
     except (TypeError, ValueError) as error:
-        raise BadSource(f"{where}: the link to the next page is no URL ({plain(following)})") from error
+        raise BadSource(f"{where}: the link to the next page is no URL ({one_line(following)})") from error
 
 
 def _errors(content: object) -> object:
@@ -119,4 +127,4 @@ def _errors(content: object) -> object:
 
 def _detail(errors: object) -> str:
     first = errors[0] if isinstance(errors, list) and errors else None
-    return plain((first.get("detail") or first.get("title") or "") if isinstance(first, dict) else first or "")
+    return one_line((first.get("detail") or first.get("title") or "") if isinstance(first, dict) else first or "")

@@ -19,7 +19,7 @@ from kappatune.screening.layout import CLAIM, FETCHED, MANIFEST, PARTS
 from kappatune.screening.parts import Counts, counts_of_part, drop_leftovers
 from kappatune.screening.settings import BadRequest, ScanSettings
 from kappatune.screening.sources import Unit, is_url, units
-from kappatune.screening.worker_pool import Crew, Item, LocalCrew
+from kappatune.screening.worker_pool import Item, LocalWorkerPool, WorkerPool
 from kappatune.structures import read_table
 
 SCHEMA_VERSION = 2
@@ -93,12 +93,12 @@ def scan(
     return total
 
 
-def _crew(settings: ScanSettings, out: Path, workers: int | None, ray: str | None) -> Crew:
+def _crew(settings: ScanSettings, out: Path, workers: int | None, ray: str | None) -> WorkerPool:
     if ray is None:
-        return LocalCrew(settings, out, workers or os.cpu_count() or 1)
-    from kappatune.screening.ray_pool import RayCrew
+        return LocalWorkerPool(settings, out, workers or os.cpu_count() or 1)
+    from kappatune.screening.ray_pool import RayWorkerPool
 
-    return RayCrew(settings, out, workers, ray)
+    return RayWorkerPool(settings, out, workers, ray)
 
 
 def _labels_sha256(labels: str | None) -> str | None:

@@ -62,7 +62,7 @@ def units(sources: Iterable[str], fetched: Path, filter: str | None = None) -> I
         sources: Files, folders and glob patterns: CIF, POSCAR, pymatgen JSON, extxyz with any number of
             frames, tables (`.parquet`, `.jsonl`, `.csv`), ASE databases (`.db`); URLs of OPTIMADE
             providers; `.csv` tables of Materials Project ids.
-        fetched: Folder where what is fetched is kept, and found again.
+        fetched: Folder where what is fetched is stored, and found again.
         filter: OPTIMADE filter for the URLs.
 
     Raises:

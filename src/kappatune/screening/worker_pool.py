@@ -44,7 +44,7 @@ class WorkerDied(Exception):
     """A worker's process came to an end."""
 
 
-class LoneWorker(ABC):
+class IsolatedWorker(ABC):
     """One worker that is known to have begun, so that its death has to do with what it is given."""
 
     @abstractmethod
@@ -60,7 +60,7 @@ class LoneWorker(ABC):
         """Let the worker go."""
 
 
-class Crew(ABC):
+class WorkerPool(ABC):
     """The workers of a scan, as a context."""
 
     def __init__(self, settings: ScanSettings, out: Path) -> None:
@@ -87,7 +87,7 @@ class Crew(ABC):
         """Let all workers go."""
 
     @abstractmethod
-    def hire(self) -> LoneWorker:
+    def hire(self) -> IsolatedWorker:
         """One more worker, for one purpose.
 
         Raises:
@@ -140,7 +140,7 @@ class Crew(ABC):
         worker.dismiss()
 
 
-class LocalCrew(Crew):
+class LocalWorkerPool(WorkerPool):
     """Processes of this machine."""
 
     def __init__(self, settings: ScanSettings, out: Path, workers: int) -> None:
@@ -173,9 +173,9 @@ class LocalCrew(Crew):
         """Wait for the units at work, drop the others."""
         self.pool.shutdown(wait=True, cancel_futures=True)
 
-    def hire(self) -> LoneWorker:
+    def hire(self) -> IsolatedWorker:
         """A process of its own."""
-        return _LoneProcess(self.new_pool(1))
+        return _IsolatedProcess(self.new_pool(1))
 
     def new_pool(self, workers: int) -> ProcessPoolExecutor:
         """Processes that load the model as they start."""
@@ -199,7 +199,7 @@ class LocalCrew(Crew):
             self.pool = self.new_pool(self.workers)
 
 
-class _LoneProcess(LoneWorker):
+class _IsolatedProcess(IsolatedWorker):
     def __init__(self, pool: ProcessPoolExecutor) -> None:
         self.pool = pool
         try:

@@ -18,7 +18,16 @@ import duckdb
 from pydantic import BaseModel, ConfigDict, Field
 
 from kappatune.screening.layout import MANIFEST
-from kappatune.screening.rank import CONFIG, NEEDED, BadScan, Filters, check_columns, conditions, patterns, scan_parts
+from kappatune.screening.ranking import (
+    CONFIG,
+    NEEDED,
+    BadScan,
+    Filters,
+    check_columns,
+    conditions,
+    patterns,
+    scan_parts,
+)
 from kappatune.web.limits import Refusal
 
 MEMORY = "4GB"

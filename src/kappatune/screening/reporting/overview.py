@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple
 import duckdb
 
 from kappatune.screening.layout import CLAIM, MANIFEST, PARTS
-from kappatune.screening.rank import BadScan, scan_is_complete
+from kappatune.screening.ranking import BadScan, scan_is_complete
 from kappatune.structures.crystal import MAX_ATOMIC_NUMBER, element_symbol
 
 N_CANDIDATES = 25
@@ -143,7 +143,7 @@ class Candidate(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Look:
+class ScanOverview:
     """All that a report says about a scan.
 
     Attributes:
@@ -199,10 +199,10 @@ def write_report(folder: Path, out: Path | None = None) -> Path:
         BadScan: There is no scan in the folder, or it cannot be read.
         OSError: The file cannot be written.
     """
-    from kappatune.screening.report.page import page
+    from kappatune.screening.reporting.page import page
 
     path = out or folder / "_report.html"
-    html = page(look_at(folder))
+    html = page(overview_of(folder))
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}-{os.getpid()}")
     try:
@@ -213,7 +213,7 @@ def write_report(folder: Path, out: Path | None = None) -> Path:
     return path
 
 
-def look_at(folder: Path) -> Look:
+def overview_of(folder: Path) -> ScanOverview:
     """Ask a scan for all that a report says.
 
     Raises:
@@ -251,13 +251,13 @@ def _open(parts: list[str]) -> duckdb.DuckDBPyConnection:
     return scan
 
 
-def _look(scan: duckdb.DuckDBPyConnection, name: str, complete: bool, about: dict[str, Any]) -> Look:
+def _look(scan: duckdb.DuckDBPyConnection, name: str, complete: bool, about: dict[str, Any]) -> ScanOverview:
     n_rows, n_answered, n_in_domain, n_low = scan.execute(
         "SELECT count(*), count(kappa), count(kappa) FILTER (in_domain), count(*) FILTER (in_domain AND kappa < 1) "
         "FROM scan"
     ).fetchall()[0]
     medians = _medians(scan)
-    return Look(
+    return ScanOverview(
         name=name,
         complete=complete,
         about=about,

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 from zlib import crc32
 
-from kappatune.screening.report.overview import STEPS_PER_DECADE, Cell, Look, Median, Point
-from kappatune.screening.report.text import UNIT, counted, harmless, kappa_text, short
+from kappatune.screening.reporting.overview import STEPS_PER_DECADE, Cell, Median, Point, ScanOverview
+from kappatune.screening.reporting.text import UNIT, counted, harmless, kappa_text, short
 
 _SIDE = 1000
 _COLUMNS = 50
@@ -65,7 +65,7 @@ def _log_ticks(low: float, high: float) -> list[tuple[float, str, bool]]:
     return [tick for tick in ticks if low - 1e-9 <= tick[0] <= high + 1e-9]
 
 
-def kappa_axis(look: Look) -> Axis:
+def kappa_axis(look: ScanOverview) -> Axis:
     """Logarithmic axis of kappa that holds all bins, in halves of a decade."""
     low = math.floor(look.bins[0].step / STEPS_PER_DECADE * 2) / 2
     high = math.ceil((look.bins[-1].step + 1) / STEPS_PER_DECADE * 2) / 2
@@ -98,7 +98,7 @@ def _box(x0: float, x1: float, y0: float, y1: float) -> str:
     return f"M{short(left)} {short((1 - y1) * _SIDE)}h{short(width)}v{short((y1 - y0) * _SIDE)}h{short(-width)}z"
 
 
-def distribution(look: Look, kappa: Axis) -> str:
+def distribution(look: ScanOverview, kappa: Axis) -> str:
     """Histogram of kappa."""
     width = next(w for w, most in ((4, 200), (2, 5_000), (1, math.inf)) if look.n_answered < most)
     bars: defaultdict[int, list[int]] = defaultdict(lambda: [0, 0])
@@ -128,7 +128,7 @@ def distribution(look: Look, kappa: Axis) -> str:
 
 
 def density(
-    look: Look, kappa: Axis, name: str, unit: str, cells: list[Cell], x_of: Callable[[Point], float | None]
+    look: ScanOverview, kappa: Axis, name: str, unit: str, cells: list[Cell], x_of: Callable[[Point], float | None]
 ) -> str:
     """Kappa over a property: all crystals counted in boxes, and the sample as points.
 

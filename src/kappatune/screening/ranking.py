@@ -181,7 +181,7 @@ class RankedCrystal(BaseModel):
         )
 
 
-class Place(NamedTuple):
+class RowLocation(NamedTuple):
     """Where a row of a scan stands.
 
     Attributes:
@@ -198,7 +198,7 @@ class _Candidate(NamedTuple):
 
     structure_hash: str | None
     elements: list[str] | None
-    place: Place
+    place: RowLocation
 
 
 _DERIVED = {"max_member_w_mk": "list_max(members_w_mk)", "relative_spread": _SPREAD}
@@ -364,7 +364,7 @@ def _ranking(connection: duckdb.DuckDBPyConnection, parts: list[str], settings: 
         n_rows = 0
         while rows := answer.fetchmany(_FIRST_PAGE):
             n_rows += len(rows)
-            yield from (_Candidate(key, elements, Place(part, row)) for key, elements, part, row in rows)
+            yield from (_Candidate(key, elements, RowLocation(part, row)) for key, elements, part, row in rows)
         if n_rows < page:
             return
         start, page = start + page, page * _PAGE_GROWTH
@@ -415,7 +415,9 @@ def _spread_out(candidates: Iterable[_Candidate], settings: RankSettings) -> lis
     return [candidate for _, candidate in sorted(chosen, key=lambda entry: entry[0])]
 
 
-def columns_at(connection: duckdb.DuckDBPyConnection, columns: str, places: Sequence[Place]) -> list[tuple[Any, ...]]:
+def columns_at(
+    connection: duckdb.DuckDBPyConnection, columns: str, places: Sequence[RowLocation]
+) -> list[tuple[Any, ...]]:
     """Some columns, or SQL expressions of them, of the rows at these places, in their order."""
     if not places:
         return []
@@ -432,7 +434,7 @@ def columns_at(connection: duckdb.DuckDBPyConnection, columns: str, places: Sequ
     ).fetchall()
 
 
-def whole_rows(connection: duckdb.DuckDBPyConnection, places: Sequence[Place]) -> list[RankedCrystal]:
+def whole_rows(connection: duckdb.DuckDBPyConnection, places: Sequence[RowLocation]) -> list[RankedCrystal]:
     """The rows at these places, in their order."""
     return [
         RankedCrystal.model_validate(dict(zip(RankedCrystal.model_fields, row, strict=True)))

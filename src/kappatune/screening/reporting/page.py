@@ -7,12 +7,12 @@ from importlib.resources import files
 from string import Template
 from typing import Any
 
-from kappatune.screening.report.figures import Axis, density, distribution, heat_map, kappa_axis
-from kappatune.screening.report.overview import Candidate, Group, Look
-from kappatune.screening.report.text import UNIT, counted, formula_html, harmless, kappa_text, share_text
+from kappatune.screening.reporting.figures import Axis, density, distribution, heat_map, kappa_axis
+from kappatune.screening.reporting.overview import Candidate, Group, ScanOverview
+from kappatune.screening.reporting.text import UNIT, counted, formula_html, harmless, kappa_text, share_text
 
 
-def page(look: Look) -> str:
+def page(look: ScanOverview) -> str:
     """The whole page."""
     parts = [
         f"<h1>Lattice thermal conductivity of {counted(look.n_rows, 'crystal')}</h1>",
@@ -45,7 +45,7 @@ def page(look: Look) -> str:
     return Template(template).substitute(title=f"kappatune: {harmless(look.name)}", body="\n".join(filter(None, parts)))
 
 
-def _warnings(look: Look) -> list[str]:
+def _warnings(look: ScanOverview) -> list[str]:
     found = []
     if not look.complete:
         found.append(
@@ -61,7 +61,7 @@ def _warnings(look: Look) -> list[str]:
     return [f'<p class="warning">{text}</p>' for text in found]
 
 
-def _tiles(look: Look) -> str:
+def _tiles(look: ScanOverview) -> str:
     tiles = [
         (f"{look.n_rows:,}", "crystals"),
         (f"{look.n_answered:,}", f"with an answer ({share_text(look.n_answered, look.n_rows)})"),
@@ -136,7 +136,7 @@ def _reasons(title: str, groups: list[Group], total: int) -> str:
     )
 
 
-def _about(look: Look) -> str:
+def _about(look: ScanOverview) -> str:
     about = look.about
     versions: Any = about.get("versions")
     shown = {

@@ -20,21 +20,21 @@ from pydantic import Field
 
 from kappatune.screening.acquisition import (
     TARGET_FRACTION,
-    Seek,
+    Direction,
     choose,
     expected_improvement,
     probability,
     widened,
 )
 from kappatune.screening.layout import CLAIM
-from kappatune.screening.rank import (
+from kappatune.screening.ranking import (
     CONFIG,
     NEEDED,
     ROWS,
     BadScan,
     Filters,
-    Place,
     RankedCrystal,
+    RowLocation,
     check_columns,
     columns_at,
     conditions,
@@ -66,7 +66,7 @@ class SuggestSettings(Filters):
     """
 
     limit: int = Field(default=20, ge=1)
-    seek: Seek = "low"
+    seek: Direction = "low"
     fidelity: Fidelity | None = None
     in_domain_only: bool = True
 
@@ -105,7 +105,7 @@ class _Candidate(NamedTuple):
     ln_kappa: float
     spread: float
     distance: float
-    place: Place
+    place: RowLocation
 
 
 def suggest(folder: str | Path, settings: SuggestSettings | None = None) -> list[Suggestion]:
@@ -179,7 +179,7 @@ def _candidates(
     )
     while rows := answer.fetchmany(_ROWS_AT_ONCE):
         yield [
-            _Candidate(id, key, ln_kappa, spread, distance, Place(part, row))
+            _Candidate(id, key, ln_kappa, spread, distance, RowLocation(part, row))
             for id, key, ln_kappa, spread, distance, part, row in rows
         ]
 
