@@ -22,8 +22,9 @@ from ase.data import atomic_masses
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
+from kappatune.agl_workflow import AglResult, AglSettings
 from kappatune.agl_workflow.batch import agl_or_reason
-from kappatune.agl_workflow.workflow import AglResult, AglSettings, energy_curve
+from kappatune.calculations.agl import energy_curve
 from kappatune.errors import UserError
 from kappatune.physics.debye_gruneisen import DebyeGruneisen, debye_temperature, slack_kappa
 from kappatune.physics.elastic import poisson_ratio

@@ -20,8 +20,8 @@ import numpy as np
 import torch
 import typer
 
+from kappatune.agl_workflow import AglResult, AglSettings
 from kappatune.agl_workflow.batch import agl_or_reason
-from kappatune.agl_workflow.workflow import AglResult, AglSettings
 from kappatune.demo import textbook_table
 from kappatune.errors import UserError
 from kappatune.model.kappa_model import KappaModel

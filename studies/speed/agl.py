@@ -15,7 +15,8 @@ import typer
 
 from kappatune.agl_workflow import AglResult, AglSettings, iter_agl
 from kappatune.agl_workflow.batch import agl_or_reason
-from kappatune.agl_workflow.workflow import energy_curve, relaxed_crystal
+from kappatune.calculations.agl import energy_curve
+from kappatune.calculations.relaxation import relax_crystal
 from kappatune.demo import textbook_table
 from kappatune.potentials.base import load_potential
 from kappatune.processes import use_one_thread
@@ -34,7 +35,9 @@ def main(repeats: int = 3) -> None:
     rows = [agl_or_reason(crystal, potential, SETTINGS) for crystal in crystals]
     curves = []
     for crystal in crystals:
-        relaxed = relaxed_crystal(crystal, potential, SETTINGS).atoms
+        relaxed = relax_crystal(
+            crystal, potential, fmax=SETTINGS.fmax, max_steps=SETTINGS.max_steps, symprec=SETTINGS.symprec
+        ).atoms
         start = perf_counter()
         energy_curve(relaxed, potential, SETTINGS)
         curves.append(perf_counter() - start)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from kappatune.agl_workflow.plot import CannotPlot
+from kappatune.plotting import NoMatplotlib
 from studies.transfer.intervals import CalibrationResult
 from studies.transfer.published import TESTS
 from studies.transfer.results import Results
@@ -28,10 +28,10 @@ def draw(results: Results, folder: Path) -> list[Path]:
         The PNGs.
 
     Raises:
-        CannotPlot: matplotlib is not installed.
+        NoMatplotlib: matplotlib is not installed.
     """
     if importlib.util.find_spec("matplotlib") is None:
-        raise CannotPlot("figures need matplotlib: pip install 'kappatune[mlip]'")
+        raise NoMatplotlib("figures need matplotlib: pip install 'kappatune[mlip]'")
     from matplotlib.figure import Figure
 
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +7,11 @@ import pytest
 from ase.build import bulk
 from ase.calculators.lj import LennardJones
 
-from kappatune.agl_workflow import AglSettings, agl, iter_agl
+from kappatune.agl_workflow import AglSettings, iter_agl
 from kappatune.agl_workflow.plot import plot_agl
-from kappatune.calculations.poisson import UnknownModuli
-from kappatune.calculations.relax import NotConverged
+from kappatune.calculations.agl import agl_of_crystal
+from kappatune.calculations.network_moduli import UnknownModuli
+from kappatune.calculations.relaxation import NotConverged
 from kappatune.errors import UserError
 from kappatune.physics.elastic import BadElasticity
 from kappatune.physics.equation_of_state import BadCurve
@@ -31,7 +31,7 @@ def potential(name: str) -> Potential:
 
 @pytest.fixture(scope="module")
 def silicon():
-    return agl(SILICON, potential("silicon"), SETTINGS)
+    return agl_of_crystal(SILICON, potential("silicon"), SETTINGS)
 
 
 def test_everything_hangs_together(silicon):
@@ -58,7 +58,7 @@ def test_everything_hangs_together(silicon):
     ids=["supercell", "conventional cell, shuffled", "another start"],
 )
 def test_any_description_of_the_crystal_gives_the_same(silicon, other):
-    answer = agl(other, potential("silicon"), SETTINGS)
+    answer = agl_of_crystal(other, potential("silicon"), SETTINGS)
     assert answer.n_atoms == 2
     assert answer.kappa_w_mk == pytest.approx(silicon.kappa_w_mk, rel=5e-3)
     assert answer.debye_temperature_k == pytest.approx(silicon.debye_temperature_k, rel=2e-3)
@@ -66,7 +66,7 @@ def test_any_description_of_the_crystal_gives_the_same(silicon, other):
 
 def test_a_given_poisson_ratio_spares_the_elastic_constants(silicon):
     settings = AglSettings(window=0.06, poisson=silicon.poisson_ratio)
-    answer = agl(SILICON, potential("silicon"), settings)
+    answer = agl_of_crystal(SILICON, potential("silicon"), settings)
     assert answer.shear_modulus_gpa is None and answer.stiffness_gpa is None
     assert answer.kappa_w_mk == pytest.approx(silicon.kappa_w_mk, rel=1e-6)
 
@@ -84,17 +84,17 @@ def test_a_given_poisson_ratio_spares_the_elastic_constants(silicon):
 )
 def test_failures_have_names(name, crystal, error, reason):
     with pytest.raises(error, match=reason):
-        agl(crystal, potential(name), SETTINGS)
+        agl_of_crystal(crystal, potential(name), SETTINGS)
 
 
 def test_a_cap_on_steps():
     with pytest.raises(NotConverged, match="after 1 steps"):
-        agl(zincblende(14, 14, 5.1), potential("silicon"), AglSettings(max_steps=1))
+        agl_of_crystal(zincblende(14, 14, 5.1), potential("silicon"), AglSettings(max_steps=1))
 
 
 def test_no_equilibrium_when_hot():
     with pytest.raises(BadCurve, match="no equilibrium: at 300 K"):
-        agl(Crystal.from_ase(bulk("Ar", "fcc", 5.26)), potential("argon"), SETTINGS)
+        agl_of_crystal(Crystal.from_ase(bulk("Ar", "fcc", 5.26)), potential("argon"), SETTINGS)
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_real_potentials(name):
     package = {"chgnet": "chgnet", "sevennet": "sevenn"}[name]
     pytest.importorskip(package, reason=f"needs {package}: pip install 'kappatune[mlip]'")
     loaded = load_potential(name)
-    answer = agl(SILICON, loaded)
+    answer = agl_of_crystal(SILICON, loaded)
     assert answer.bulk_modulus_gpa == pytest.approx(88.0, rel=0.15)
     assert 1.0 < answer.gruneisen < 2.5
     assert loaded.name in answer.potential
@@ -206,31 +206,31 @@ def soft(factory: str) -> Potential:
 
 
 def test_a_potential_that_is_soft_in_shear_gets_its_poisson_ratio_from_the_networks(silicon):
-    answer = agl(SILICON, soft("silicon"), SETTINGS)
+    answer = agl_of_crystal(SILICON, soft("silicon"), SETTINGS)
     assert "MEGNet" in answer.poisson_source and "Tersoff" in silicon.poisson_source
     assert answer.poisson_ratio == pytest.approx(0.22, abs=0.04)  # measured: 0.218
     assert answer.elastic_poisson_ratio == pytest.approx(silicon.poisson_ratio)
     assert answer.shear_modulus_gpa == pytest.approx(silicon.shear_modulus_gpa)
-    own = agl(SILICON, soft("silicon"), dataclasses.replace(SETTINGS, poisson="elastic"))
+    own = agl_of_crystal(SILICON, soft("silicon"), SETTINGS.replace(poisson="elastic"))
     assert own.kappa_w_mk == pytest.approx(silicon.kappa_w_mk)
-    asked = agl(SILICON, potential("silicon"), dataclasses.replace(SETTINGS, poisson="network"))
+    asked = agl_of_crystal(SILICON, potential("silicon"), SETTINGS.replace(poisson="network"))
     assert asked.kappa_w_mk == pytest.approx(answer.kappa_w_mk) and asked.stiffness_gpa is None
 
 
 def test_only_where_the_ratio_needs_it_does_instability_cost_the_answer():
     crystal = Crystal.from_ase(bulk("Ar", "sc", 2.7))
-    answer = agl(crystal, soft("stiff_lennard_jones"), SETTINGS)
+    answer = agl_of_crystal(crystal, soft("stiff_lennard_jones"), SETTINGS)
     assert answer.kappa_w_mk > 0 and any("mechanically unstable" in w for w in answer.warnings)
     for careful in (potential("stiff_lennard_jones"), soft("stiff_lennard_jones")):
         with pytest.raises(BadElasticity, match="mechanically unstable"):
-            agl(crystal, careful, dataclasses.replace(SETTINGS, poisson="elastic"))
+            agl_of_crystal(crystal, careful, SETTINGS.replace(poisson="elastic"))
 
 
 def test_a_crystal_the_networks_cannot_judge_keeps_the_potentials_own_ratio():
     wide = Potential("wide", "", LennardJones(sigma=3.9, epsilon=0.2, rc=12.0), soft_in_shear=True)
     crystal = Crystal.from_ase(bulk("Kr", "fcc", 6.0))
-    answer = agl(crystal, wide, SETTINGS)
+    answer = agl_of_crystal(crystal, wide, SETTINGS)
     assert answer.poisson_ratio == answer.elastic_poisson_ratio
     assert any("no neighbour" in warning for warning in answer.warnings)
     with pytest.raises(UnknownModuli, match="no neighbour"):
-        agl(crystal, wide, dataclasses.replace(SETTINGS, poisson="network"))
+        agl_of_crystal(crystal, wide, SETTINGS.replace(poisson="network"))

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kappatune import KappaModel
-from kappatune.agl_workflow import AglSettings, agl
+from kappatune.agl_workflow import AglSettings
+from kappatune.calculations.agl import agl_of_crystal
 from kappatune.model.kappa_model import BadTemperature, Prediction, PredictionDetails, at_temperature
 from kappatune.physics.slack import acoustic_debye_temperature, ln_slack_kappa
 from kappatune.potentials.base import Potential
@@ -87,7 +88,7 @@ def test_the_agl_rung_is_the_slack_formula_at_that_temperature(model):
 def test_the_curve_of_agl_has_the_same_course(model):
     temperatures = (200.0, 300.0, 450.0, 1000.0)
     settings = AglSettings(window=0.06, poisson=0.22, temperatures_k=temperatures)
-    curve = agl(SILICON, Potential("Tersoff", "", toy.silicon()), settings)
+    curve = agl_of_crystal(SILICON, Potential("Tersoff", "", toy.silicon()), settings)
     own = [model.predict(SILICON, temperature_k=t)[0].kappa_w_mk for t in temperatures]
     assert np.allclose(np.array(own) / own[1], np.array(curve.kappa_by_temperature_w_mk) / curve.kappa_w_mk)
 

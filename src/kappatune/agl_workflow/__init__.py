@@ -1,6 +1,7 @@
-"""AGL for any crystal: the Debye-Grüneisen workflow with an interatomic potential."""
+"""AGL for any crystals: the Debye-Grüneisen model with energies of an interatomic potential."""
 
 from kappatune.agl_workflow.batch import iter_agl
-from kappatune.agl_workflow.workflow import AglResult, AglSettings, agl
+from kappatune.calculations.agl_result import CURVES, AglResult
+from kappatune.calculations.agl_settings import AglSettings
 
-__all__ = ["AglResult", "AglSettings", "agl", "iter_agl"]
+__all__ = ["CURVES", "AglResult", "AglSettings", "iter_agl"]

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
-import re
 from pathlib import Path
 
 import numpy as np
 
-from kappatune.agl_workflow.workflow import AglResult
-from kappatune.errors import UserError
+from kappatune.calculations.agl_result import AglResult
 from kappatune.physics.equation_of_state import Fit, fit_equation_of_state
-
-
-class CannotPlot(UserError):
-    """There is nothing to draw with."""
+from kappatune.plotting import file_name, new_figure, save_png
 
 
 def plot_agl(result: AglResult, folder: Path, index: int, fit: Fit = "averaged") -> Path:
@@ -30,19 +24,13 @@ def plot_agl(result: AglResult, folder: Path, index: int, fit: Fit = "averaged")
         The PNG.
 
     Raises:
-        CannotPlot: matplotlib is not installed.
+        NoMatplotlib: matplotlib is not installed.
     """
-    if importlib.util.find_spec("matplotlib") is None:
-        raise CannotPlot("figures need matplotlib: pip install 'kappatune[mlip]'")
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     n = result.n_atoms or 1
     volumes, energies = np.array(result.curve_volumes_a3), np.array(result.curve_energies_ev)
     curve = fit_equation_of_state(volumes, energies, fit)
     fine = np.linspace(volumes[0], volumes[-1], 300)
-    figure = Figure(figsize=(9, 3.8), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(9, 3.8)
     left, right = figure.subplots(1, 2)
     left.plot(volumes / n, energies / n, "o", label=result.potential)
     left.plot(fine / n, curve.derivatives(fine)[0] / n, "-", label="fit")
@@ -59,7 +47,4 @@ def plot_agl(result: AglResult, folder: Path, index: int, fit: Fit = "averaged")
         f"{result.id} ({result.formula}): κ {result.kappa_w_mk:.3g} W/(m K) at 300 K, "
         f"θ {result.debye_temperature_k:.0f} K, γ {result.gruneisen:.2f}, B {result.bulk_modulus_gpa:.0f} GPa"
     )
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{index:04d}-{re.sub(r'[^A-Za-z0-9._-]+', '_', result.id)[:80]}.png"
-    figure.savefig(path, dpi=120)
-    return path
+    return save_png(figure, folder / f"{index:04d}-{file_name(result.id)}.png")

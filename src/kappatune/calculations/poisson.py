@@ -1,60 +1,81 @@
-"""Poisson ratio of a crystal from the shipped networks for elastic moduli.
-
-Debye temperatures follow the Poisson ratio steeply, and universal potentials are far too soft in shear. Two networks
-that were trained on elastic moduli from density functional theory know the ratio better: MEGNet for log10 K and for
-log10 G, Materials Project 2018.6.1 (Chen et al., Chem. Mater. 31, 3564 (2019)).
-"""
+"""The Poisson ratio of a relaxed crystal from the source that the settings name."""
 
 from __future__ import annotations
 
-from functools import cache
-from typing import TYPE_CHECKING, cast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import torch
-
-from kappatune.errors import UserError
-from kappatune.model.graphs import build_graphs
-from kappatune.model.hosts import MEGNet, load_host
-from kappatune.physics.elastic import poisson_ratio
-from kappatune.structures import Crystal
-from kappatune.structures.crystal import element_symbol
+from kappatune.calculations.agl_settings import AglSettings
+from kappatune.calculations.elasticity import ElasticConstants, elastic_constants
+from kappatune.calculations.network_moduli import SOURCE, UnknownModuli, network_poisson_ratio
+from kappatune.physics.elastic import BadElasticity
+from kappatune.potentials.base import Potential
 
 if TYPE_CHECKING:
     from ase import Atoms
 
-MODULI = ("megnet-mp-2018.6.1-log10K", "megnet-mp-2018.6.1-log10G")
-SOURCE = "MEGNet log10 K and log10 G (mp-2018.6.1)"
+
+@dataclass(frozen=True)
+class PoissonRatio:
+    """A Poisson ratio and how it was found.
+
+    Attributes:
+        value: The ratio.
+        source: Where it comes from.
+        elastic: The potential's elastic constants, if they were computed and are those of a stable crystal.
+        warnings: What is unusual.
+    """
+
+    value: float
+    source: str
+    elastic: ElasticConstants | None = None
+    warnings: tuple[str, ...] = ()
 
 
-class UnknownModuli(UserError):
-    """The networks cannot judge the elastic moduli of a crystal."""
-
-
-def network_poisson_ratio(atoms: Atoms) -> float:
-    """Poisson ratio from the networks' bulk and shear modulus.
+def find_poisson_ratio(atoms: Atoms, potential: Potential, settings: AglSettings) -> PoissonRatio:
+    """Find the Poisson ratio as `settings.poisson` says.
 
     Args:
-        atoms: Any periodic cell.
+        atoms: Relaxed cell.
+        potential: The potential that relaxed it.
+        settings: `poisson` and what the elastic constants need are used.
 
     Raises:
-        UnknownModuli: An element the networks do not know, or an atom without a neighbour in their sight.
+        BadElasticity: The crystal is mechanically unstable, and the ratio was to come from its elastic constants.
+        EvaluationError: The potential fails or gives unphysical numbers.
+        UnknownModuli: The networks were asked for and cannot predict the elastic moduli.
     """
-    crystal = Crystal.from_ase(atoms)
-    moduli = []
-    for host in _hosts():
-        unknown = sorted(set(crystal.numbers.tolist()) - host.supported_elements)
-        if unknown:
-            raise UnknownModuli(f"the networks for elastic moduli know no {', '.join(map(element_symbol, unknown))}")
-        graphs = build_graphs([crystal], host.cutoff_angstrom)
-        if graphs.n_isolated[0]:
-            raise UnknownModuli(
-                f"the networks for elastic moduli look {host.cutoff_angstrom:g} Å far, where an atom has no neighbour"
-            )
-        with torch.inference_mode():
-            moduli.append(10.0 ** float(host.predict_property(graphs.batch())[0]))
-    return poisson_ratio(*moduli)
+    if not isinstance(settings.poisson, str):
+        return PoissonRatio(settings.poisson, "given")
+    if settings.poisson == "network":
+        return PoissonRatio(network_poisson_ratio(atoms), SOURCE)
+    if settings.poisson == "auto" and potential.soft_in_shear:
+        return _for_soft_potential(atoms, potential, settings)
+    elastic = _elastic_constants(atoms, potential, settings)
+    return PoissonRatio(elastic.moduli.poisson_ratio, _source(potential), elastic)
 
 
-@cache
-def _hosts() -> tuple[MEGNet, ...]:
-    return tuple(cast(MEGNet, load_host(name).eval()) for name in MODULI)
+def _for_soft_potential(atoms: Atoms, potential: Potential, settings: AglSettings) -> PoissonRatio:
+    """From the networks; from the elastic constants if the networks cannot predict it."""
+    elastic, warnings = None, []
+    try:
+        elastic = _elastic_constants(atoms, potential, settings)
+    except BadElasticity as error:
+        warnings.append(f"{potential.name} finds it {error}")
+    try:
+        return PoissonRatio(network_poisson_ratio(atoms), SOURCE, elastic, tuple(warnings))
+    except UnknownModuli as error:
+        if elastic is None:
+            raise
+        warnings.append(f"{error}: the Poisson ratio is that of a potential known to be too soft in shear")
+        return PoissonRatio(elastic.moduli.poisson_ratio, _source(potential), elastic, tuple(warnings))
+
+
+def _elastic_constants(atoms: Atoms, potential: Potential, settings: AglSettings) -> ElasticConstants:
+    return elastic_constants(
+        atoms, potential, strain=settings.strain, displacement=settings.displacement, symprec=settings.symprec
+    )
+
+
+def _source(potential: Potential) -> str:
+    return f"elastic constants of {potential.name}"

@@ -143,7 +143,7 @@ def _write_json(rows: Iterable[AglResult], answer: TextIO) -> None:
 
 
 def _write_csv(rows: Iterable[AglResult], answer: TextIO) -> None:
-    from kappatune.agl_workflow.workflow import CURVES, AglResult
+    from kappatune.agl_workflow import CURVES, AglResult
 
     writer = csv.writer(answer, lineterminator="\n")
     writer.writerow(name for name in AglResult.model_fields if name not in CURVES)

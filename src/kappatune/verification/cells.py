@@ -10,7 +10,7 @@ import numpy as np
 import spglib
 from numpy.typing import NDArray
 
-from kappatune.calculations.relax import primitive_cell
+from kappatune.calculations.symmetry import primitive_cell
 from kappatune.structures import BadCrystal, Crystal
 from kappatune.structures.crystal import neighbour_pairs
 from kappatune.verification.forces import cell_hash

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from kappatune.calculations.relax import NotConverged
+from kappatune.calculations.relaxation import NotConverged
 from kappatune.errors import UserError
 from kappatune.potentials.base import EvaluationError, UnknownElement, UnphysicalResult
 from kappatune.structures import BadCrystal

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -11,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from kappatune.agl_workflow.plot import CannotPlot
+from kappatune.plotting import file_name, new_figure, save_png
 from kappatune.verification.row import Verification
 
 if TYPE_CHECKING:
@@ -54,9 +52,8 @@ class Curves:
 
 def figure_path(row: Verification, folder: Path) -> Path:
     """Where the figure of a row lies."""
-    name = re.sub(r"[^A-Za-z0-9._-]+", "_", row.id)[:80]
-    potential = re.sub(r"[^A-Za-z0-9._-]+", "_", (row.potential or "").split(" ")[0])
-    return folder / f"{name}-{potential}.png"
+    potential = (row.potential or "").split(" ")[0]
+    return folder / f"{file_name(row.id)}-{file_name(potential)}.png"
 
 
 def plot_verification(row: Verification, curves: Curves, folder: Path) -> Path:
@@ -71,15 +68,9 @@ def plot_verification(row: Verification, curves: Curves, folder: Path) -> Path:
         The PNG.
 
     Raises:
-        CannotPlot: matplotlib is not installed.
+        NoMatplotlib: matplotlib is not installed.
     """
-    if importlib.util.find_spec("matplotlib") is None:
-        raise CannotPlot("figures need matplotlib: pip install 'kappatune[mlip]'")
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(12, 4.2), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(12, 4.2)
     bands, dos, share, temperature = figure.subplots(1, 4, width_ratios=(3, 1, 1.3, 2.4))
     top = 1.05 * float(curves.frequencies.max())
     bottom = min(0.0, 1.05 * float(curves.frequencies.min()))
@@ -104,10 +95,7 @@ def plot_verification(row: Verification, curves: Curves, folder: Path) -> Path:
         f"{row.id} ({row.formula}): κ {row.kappa_bte_w_mk:.3g} W/(m K) at 300 K by {potential}, {row.solution}, "
         f"{born} Born charges; {row.verdict}"
     )
-    folder.mkdir(parents=True, exist_ok=True)
-    path = figure_path(row, folder)
-    figure.savefig(path, dpi=120)
-    return path
+    return save_png(figure, figure_path(row, folder))
 
 
 def _kappa_of_t(axis: Any, row: Verification) -> None:

@@ -8,10 +8,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from kappatune.agl_workflow.plot import CannotPlot
-from kappatune.agl_workflow.workflow import AglSettings, Relaxed, agl_of_relaxed
+from kappatune.calculations.agl import agl_of_relaxed
+from kappatune.calculations.agl_settings import AglSettings
+from kappatune.calculations.relaxation import RelaxedCrystal
 from kappatune.errors import UserError
 from kappatune.model.kappa_model import KappaModel
+from kappatune.plotting import NoMatplotlib
 from kappatune.potentials.base import Potential
 from kappatune.structures import Crystal, Rejection, check
 from kappatune.structures.crystal import element_symbol
@@ -67,7 +69,7 @@ class Verifier:
         known = self._known(entry)
         try:
             return self._verified(check(entry), known, watch)
-        except CannotPlot:
+        except NoMatplotlib:
             raise
         except UserError as error:
             return Verification(**known, outcome=outcome_of(error), reason=str(error))
@@ -148,7 +150,7 @@ class Verifier:
     def _agl(self, crystal: Crystal, standard: Standard) -> dict[str, Any]:
         """Kappa of AGL of the same relaxed crystal, or why there is none."""
         try:
-            relaxed = Relaxed(standard.primitive, standard.space_group)
+            relaxed = RelaxedCrystal(standard.primitive, standard.space_group)
             return {"kappa": agl_of_relaxed(crystal, relaxed, self.potential, AglSettings()).kappa_w_mk, "reason": None}
         except UserError as error:
             return {"kappa": None, "reason": str(error)}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kappatune.calculations.relax import relax
+from kappatune.calculations.relaxation import relax
 from kappatune.potentials.base import Potential
 from kappatune.structures import Crystal
 from kappatune.verification import cells

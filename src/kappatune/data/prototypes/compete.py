@@ -11,13 +11,10 @@ from ase.data import covalent_radii
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.io.ase import AseAtomsAdaptor
 
-from kappatune.agl_workflow.workflow import (
-    AglResult,
-    AglSettings,
-    Relaxed,
-    agl_of_relaxed,
-    relaxed_crystal,
-)
+from kappatune.calculations.agl import agl_of_relaxed
+from kappatune.calculations.agl_result import AglResult
+from kappatune.calculations.agl_settings import AglSettings
+from kappatune.calculations.relaxation import RelaxedCrystal, relax_crystal
 from kappatune.data.prototypes.chemistry import Candidate
 from kappatune.data.prototypes.templates import MAX_ATOMS, Template, templates
 from kappatune.errors import UserError
@@ -69,7 +66,7 @@ class Entry:
     """
 
     template: Template
-    relaxed: Relaxed
+    relaxed: RelaxedCrystal
     answer: AglResult
     formation_energy_ev: float
     above_best_ev: float
@@ -224,13 +221,15 @@ def _best_size(cell: Atoms, potential: Potential) -> tuple[float, float]:
 
 def _relaxed(
     candidate: Candidate, chosen: list[tuple[float, Template, Atoms]], potential: Potential, outcome: Outcome
-) -> list[tuple[float, Template, Crystal, Relaxed]]:
+) -> list[tuple[float, Template, Crystal, RelaxedCrystal]]:
     """Energy per atom and relaxed cell of each, lowest first; those that became the same crystal once."""
-    found: list[tuple[float, Template, Crystal, Relaxed]] = []
+    found: list[tuple[float, Template, Crystal, RelaxedCrystal]] = []
     for _, template, cell in chosen:
         crystal = Crystal.from_ase(cell, id=f"{candidate.formula}:{template.label}")
         try:
-            relaxed = relaxed_crystal(crystal, potential, SETTINGS)
+            relaxed = relax_crystal(
+                crystal, potential, fmax=SETTINGS.fmax, max_steps=SETTINGS.max_steps, symprec=SETTINGS.symprec
+            )
             (energy,) = potential.energies([relaxed.atoms])
         except UserError as error:
             outcome.dropped.append((template.label, str(error)))
@@ -238,7 +237,7 @@ def _relaxed(
         found.append((float(energy) / len(relaxed.atoms), template, crystal, relaxed))
     found.sort(key=lambda item: item[0])
     matcher = StructureMatcher()
-    kept: list[tuple[float, Template, Crystal, Relaxed]] = []
+    kept: list[tuple[float, Template, Crystal, RelaxedCrystal]] = []
     for item in found:
         structure = AseAtomsAdaptor.get_structure(item[3].atoms)
         if any(matcher.fit(structure, AseAtomsAdaptor.get_structure(other[3].atoms)) for other in kept):
@@ -256,7 +255,7 @@ def _reference(candidate: Candidate, elements: Mapping[int, float]) -> float:
     return sum(n * elements[z] for z, n in candidate.composition) / total
 
 
-def _fault(candidate: Candidate, cell: Relaxed, formation_energy: float, above_best: float) -> str | None:
+def _fault(candidate: Candidate, cell: RelaxedCrystal, formation_energy: float, above_best: float) -> str | None:
     if above_best > MAX_ABOVE_BEST_EV:
         return f"more than {MAX_ABOVE_BEST_EV:g} eV per atom above the best prototype"
     if formation_energy > 0 and candidate.bonding != "element":
