@@ -51,13 +51,13 @@ def rows_of(folder: Path) -> list[dict]:
 
 SMALL_UNITS = "import kappatune.screening.sources as s; s.UNIT_SIZE = 8\n"
 POISON = """
-import os, kappatune.structures.read as files
-read = files._read_file
+import os, kappatune.structures.read as sources
+read = sources.read_file
 def dies(path, file):
     if path.name == "poison.cif":
         os.kill(os.getpid(), 9)
     return read(path, file)
-files._read_file = dies
+sources.read_file = dies
 """
 
 

@@ -22,7 +22,8 @@ from pymatgen.io.cif import CifWriter
 from pymatgen.io.vasp import Poscar
 
 from kappatune.structures.crystal import Crystal, Rejection, check
-from kappatune.structures.read import READERS, kind_of, read_content, read_crystals
+from kappatune.structures.files import READERS, kind_of, read_content
+from kappatune.structures.read import read_crystals
 
 NACL = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
 SILICON = Structure.from_spacegroup("Fd-3m", Lattice.cubic(5.43), ["Si"], [[0, 0, 0]])
@@ -613,7 +614,7 @@ def test_content_is_read_as_its_file_would_be(tmp_path, name):
         "CIF": str(CifWriter(NACL)),
         "POSCAR": Poscar(NACL).get_str(),
         "extxyz": extxyz.getvalue(),
-        "pymatgen JSON": json.dumps(NACL.as_dict()),
+        "JSON": json.dumps(NACL.as_dict()),
     }
     kind = kind_of(Path(name))
     for text in [texts[kind]] if kind else texts.values():

@@ -49,7 +49,7 @@ def test_files_and_structures_and_the_command_line_agree(client, service):
 
 
 def hostile_crystal(name: str, text: str):
-    from kappatune.structures.read import read_content
+    from kappatune.structures.files import read_content
 
     return list(read_content(text.encode(), name))
 

@@ -18,7 +18,7 @@ from kappatune.data.table_writer import CRYSTAL_COLUMNS, Counts, Entry, check_ta
 from kappatune.errors import BadSource
 from kappatune.storage import file_sha256
 from kappatune.structures import BadCrystal, Crystal, Rejection, check
-from kappatune.structures.pymatgen_json import crystal_of_dict
+from kappatune.structures.pymatgen_dict import crystal_of_dict
 from kappatune.structures.table import table_rows
 
 BATCH_SIZE = 256

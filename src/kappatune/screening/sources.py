@@ -15,7 +15,8 @@ from typing import Any
 from kappatune.errors import BadSource
 from kappatune.structures import BadCrystal, Crystal, Rejection, check, read_crystals
 from kappatune.structures.extxyz import frame_texts, read_extxyz
-from kappatune.structures.read import kind_of, structure_files
+from kappatune.structures.files import kind_of
+from kappatune.structures.read import structure_files
 from kappatune.structures.table import SUFFIXES, crystal_of_row, table_rows
 
 UNIT_SIZE = 256

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Union
 import numpy as np
 
 from kappatune.structures.crystal import BadCrystal, Crystal, Rejection, atomic_number, check
-from kappatune.structures.pymatgen_json import crystal_of_dict
+from kappatune.structures.pymatgen_dict import crystal_of_dict
 from kappatune.structures.read import read_crystals
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -23,6 +23,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from kappatune.errors import UserError
 from kappatune.storage import file_sha256
 from kappatune.structures.crystal import BadCrystal, Crystal, Rejection, atomic_number, check
+from kappatune.structures.files import read_file
+from kappatune.structures.text import printable
 
 Fidelity = Literal["agl", "semiempirical", "dft", "experiment", "mlip"]
 """Where a value of kappa comes from, a rung of the ladder."""
@@ -244,14 +246,11 @@ def crystal_of_row(row: dict[str, Any], number: int, path: Path) -> Crystal | Re
 
 
 def _crystal_of_file(row: dict[str, Any], name: str, number: int, path: Path) -> Crystal | Rejection:
-    from dataclasses import replace
-
-    from kappatune.structures.read import read_crystals
-
     _require(row, {"file"}, path)
     if not row["file"]:
         return Rejection(name, f"row {number}: names no structure file: fill the column 'file'", str(path))
-    entries = list(read_crystals([path.parent / row["file"]]))
+    file = path.parent / row["file"]
+    entries = list(read_file(file, printable(str(file))))
     if len(entries) != 1:
         reason = f"row {number}: {row['file']} holds {len(entries)} crystals: give one file per row"
         return Rejection(name, reason, str(path))

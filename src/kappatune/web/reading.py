@@ -23,7 +23,7 @@ from pebble import ProcessExpired, ProcessPool
 
 from kappatune.processes import exit_with_parent
 from kappatune.structures import Crystal, Rejection
-from kappatune.structures.read import read_content
+from kappatune.structures.files import read_content
 from kappatune.structures.text import printable
 from kappatune.web.limits import Limits, Refusal
 

@@ -1,35 +1,15 @@
-"""pymatgen structures written as JSON."""
+"""The crystal of a pymatgen structure written as a dictionary, `Structure.as_dict()`."""
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import Any
 
 from kappatune.structures.crystal import BadCrystal, Crystal, Rejection, atomic_number
-from kappatune.structures.text import DISORDER_ADVICE, formula_of, unexpected, whole_text
+from kappatune.structures.text import DISORDER_ADVICE, formula_of, unexpected
 
 _ID_KEYS = ("id", "material_id")
-_EXPECTED = "a pymatgen Structure.as_dict(), or a list of these"
-
-
-def read_pymatgen_json(file: BinaryIO) -> Iterator[Crystal | Rejection]:
-    """Read one `Structure.as_dict()`, or a list of these.
-
-    Raises:
-        BadCrystal: The file is no JSON, or holds neither.
-    """
-    text = whole_text(file)
-    try:
-        content = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise BadCrystal(f"line {error.lineno} is not JSON: the file is cut or damaged there, correct it") from error
-    entries = content if isinstance(content, list) else [content]
-    if not entries:
-        raise BadCrystal(f"the list is empty: give {_EXPECTED}")
-    for entry in entries:
-        yield crystal_of_dict(entry)
+EXPECTED = "a pymatgen Structure.as_dict(), or a list of these"
 
 
 def crystal_of_dict(entry: object) -> Crystal | Rejection:
@@ -49,7 +29,7 @@ def crystal_of_dict(entry: object) -> Crystal | Rejection:
     except BadCrystal as error:
         return Rejection(name, str(error), formula=formula_of(symbols))
     except KeyError as error:
-        return Rejection(name, f"a site has no {error}: give {_EXPECTED}", formula=formula_of(symbols))
+        return Rejection(name, f"a site has no {error}: give {EXPECTED}", formula=formula_of(symbols))
     except Exception as error:
         return Rejection(name, unexpected("pymatgen's Structure.as_dict()", error), formula=formula_of(symbols))
 
@@ -57,7 +37,7 @@ def crystal_of_dict(entry: object) -> Crystal | Rejection:
 def _body(entry: object) -> dict[str, Any]:
     body = entry.get("structure", entry) if isinstance(entry, dict) else entry
     if not isinstance(body, dict) or not isinstance(body.get("sites"), list):
-        raise BadCrystal(f"this JSON holds no crystal (no 'sites'): give {_EXPECTED}")
+        raise BadCrystal(f"this JSON holds no crystal (no 'sites'): give {EXPECTED}")
     if not isinstance(body.get("lattice"), dict) or "matrix" not in body["lattice"]:
         raise BadCrystal("this JSON has sites but no lattice matrix, as a molecule: give a periodic Structure")
     return body
