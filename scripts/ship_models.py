@@ -14,8 +14,7 @@ import typer
 
 from kappatune.model.evidence import EVIDENCE
 from kappatune.model.kappa_model import SHIPPED, KappaModel
-from kappatune.training.recipe import read_recipe
-from kappatune.training.train import climb, tables_in
+from kappatune.training import train
 from studies.transfer.benchmark import MODELS
 from studies.transfer.model_card import model_card
 from studies.transfer.page import evidence
@@ -33,7 +32,7 @@ def main(
     stored = Results.read(results)
     cards = []
     for name in MODELS:
-        model = climb(read_recipe(name), tables_in(data), work / name, resume=True, progress=False, say=typer.echo)
+        model = train(name, data, work / name, resume=True)
         widths = {c.fidelity: c.calibration for c in stored.calibrations if c.model == name}
         model.card = model.card.model_copy(update={"calibration": widths})
         model.save(SHIPPED / name)

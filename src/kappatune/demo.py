@@ -7,19 +7,17 @@ from __future__ import annotations
 
 import copy
 import csv
-import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
 from kappatune.model.heads import BASE_FIDELITY
 from kappatune.model.kappa_model import KappaModel, Prediction
+from kappatune.progress import Message, OnProgress, ignore
 from kappatune.storage import SHIPPED_TABLES
 from kappatune.structures.table import LabelledCrystal, LabelledTable, read_table
-from kappatune.training.recipe import read_recipe
-from kappatune.training.train import climb
+from kappatune.training import train
 
 VALUES = SHIPPED_TABLES["shipped:textbook"]
 
@@ -69,18 +67,18 @@ def textbook_table(part: str) -> LabelledTable:
     return replace(table, rows=[row for row in table.rows if row.crystal.id in chosen])
 
 
-def run_demo(say: Callable[[str], None] = lambda _: None) -> Demo:
-    """Predict the shown crystals on the AGL rung, learn a correction from the others, predict again."""
+def run_demo(on_progress: OnProgress = ignore) -> Demo:
+    """Predict the shown crystals on the AGL rung, train a correction on the others, predict again.
+
+    Args:
+        on_progress: Called with each step.
+    """
     shown, learned = textbook_table("shown"), textbook_table("learned")
     model = agl_rung_of(KappaModel.load())
-    say(f"predicting {len(shown.rows)} textbook crystals with the AGL rung of the shipped model")
+    on_progress(Message(f"predicting {len(shown.rows)} textbook crystals with the AGL rung of the shipped model"))
     before = _predict(model, shown.rows)
-    say(f"learning a correction from {len(learned.rows)} measured values of other crystals")
-    with tempfile.TemporaryDirectory() as folder:
-        start = Path(folder) / "agl"
-        model.save(start)
-        recipe = read_recipe("finetune").model_copy(update={"start": str(start)})
-        tuned = climb(recipe, lambda _: [learned], Path(folder) / "model", progress=False, say=say)
+    on_progress(Message(f"training a correction on {len(learned.rows)} measured values of other crystals"))
+    tuned = train("finetune", learned, start=model, on_progress=on_progress)
     after = _predict(tuned, shown.rows)
     rows = [
         DemoRow(

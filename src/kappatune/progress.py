@@ -60,6 +60,18 @@ def ignore(event: Event) -> None:
 
 
 @contextmanager
+def handler_or_default(on_progress: OnProgress | None) -> Iterator[OnProgress]:
+    """The handler that a caller gave; without one, progress is shown on stderr if that is a terminal."""
+    if on_progress is not None:
+        yield on_progress
+    elif sys.stderr.isatty():
+        with shown_on_stderr() as handler:
+            yield handler
+    else:
+        yield ignore
+
+
+@contextmanager
 def shown_on_stderr() -> Iterator[OnProgress]:
     """A handler that prints messages on stderr, and a bar for `Advanced` where stderr is a terminal."""
     from rich.console import Console

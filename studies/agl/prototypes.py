@@ -20,8 +20,8 @@ import typer
 from scipy.stats import spearmanr
 
 from kappatune.data.prototypes.dataset import summary
+from kappatune.storage import SHIPPED_TABLES
 from kappatune.structures import Crystal, LabelledCrystal, read_table
-from kappatune.training.train import SHIPPED_TABLES
 from studies.figures import kappa_against
 from studies.results import data_folder, store
 

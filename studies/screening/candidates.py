@@ -43,7 +43,10 @@ PUBLISHED = {"L96": "Dataset1", "HH143": "Dataset2", "MIX": "MIX"}
 
 def main(data: Annotated[Path | None, typer.Option(envvar="KAPPATUNE_DATA")] = None, work: Path = Path("runs")) -> None:
     folder = data_folder(data)
-    models = {**{name: str(path) for name, path in step_three.train(folder, work).items()}, "accurate": "accurate"}
+    models = {
+        **{name: str(path) for name, path in step_three.train_models(folder, work).items()},
+        "accurate": "accurate",
+    }
     scans = {name: work / f"candidates-{name}" for name in models}
     for name, model in models.items():
         settings = ScanSettings((str(folder / "phonondb_pool.parquet"),), model, "dft")

@@ -13,8 +13,8 @@ from typing import Annotated
 import torch
 import typer
 
+from kappatune.training import train
 from kappatune.training.recipe import Recipe, read_recipe
-from kappatune.training.train import climb, tables_in
 from studies.results import data_folder
 
 SEEDS = (1, 2, 3, 4, 5)
@@ -23,10 +23,10 @@ SETS = {"L96": ("l96.parquet",), "HH143": ("hh143.parquet",), "MIX": ("l96.parqu
 
 
 def main(data: Annotated[Path | None, typer.Option(envvar="KAPPATUNE_DATA")] = None, work: Path = Path("runs")) -> None:
-    train(data_folder(data), work)
+    train_models(data_folder(data), work)
 
 
-def train(data: Path, work: Path) -> dict[str, Path]:
+def train_models(data: Path, work: Path) -> dict[str, Path]:
     """Train what is not there yet.
 
     Returns:
@@ -48,7 +48,7 @@ def train(data: Path, work: Path) -> dict[str, Path]:
 
 def _follow(recipe: Recipe, data: Path, out: Path) -> None:
     if not (out / "card.json").is_file():
-        climb(recipe, tables_in(data), out, resume=True, progress=False, say=typer.echo)
+        train(recipe, data, out, resume=True)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from typing import Annotated, Any
 import typer
 from PIL import Image
 
-from kappatune.training.train import SHIPPED_TABLES
+from kappatune.storage import SHIPPED_TABLES
 from studies.speed.serving import serving
 
 WIDTHS = {"wide": 1280, "narrow": 390}

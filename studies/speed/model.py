@@ -28,7 +28,7 @@ from kappatune.model.hosts import load_host
 from kappatune.model.kappa_model import KappaModel
 from kappatune.structures import Crystal, read_table
 from kappatune.training.recipe import Stage, Validation
-from kappatune.training.stage import StageData, climb_stage
+from kappatune.training.stage import StageData, train_stage
 from studies.results import data_folder, machine_speed, store
 
 PUBLIC_TRAIN_MS = 4.27
@@ -111,7 +111,7 @@ def _train_seconds(folder: Path, rows: list[Any], batch_size: int, repeats: int)
         )
         with tempfile.TemporaryDirectory() as work:
             start = process_time()
-            climb_stage(network, stage, "agl", data, seed=seed, folder=Path(work) / "stage", progress=False)
+            train_stage(network, stage, "agl", data, seed=seed, folder=Path(work) / "stage")
             times.append(process_time() - start)
     return median(times) / len(rows)
 

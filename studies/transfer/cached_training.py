@@ -8,8 +8,8 @@ from pathlib import Path
 
 from kappatune.model.kappa_model import KappaModel
 from kappatune.structures.table import LabelledTable
+from kappatune.training import train
 from kappatune.training.recipe import Recipe, Stage
-from kappatune.training.train import climb
 
 
 def without_formulas(table: LabelledTable, formulas: Set[str]) -> LabelledTable:
@@ -18,7 +18,7 @@ def without_formulas(table: LabelledTable, formulas: Set[str]) -> LabelledTable:
 
 
 def trained_member(recipe: Recipe, stage: Stage, table: LabelledTable, seed: int, folder: Path) -> KappaModel:
-    """One member that has trained_member one stage; taken from `folder` where it stands there already.
+    """One member trained by one stage; taken from `folder` where it stands there already.
 
     Args:
         recipe: Gives the host, heads and composition, or the model to go on from.
@@ -28,4 +28,4 @@ def trained_member(recipe: Recipe, stage: Stage, table: LabelledTable, seed: int
         folder: Of the model.
     """
     alone = recipe.model_copy(update={"name": folder.name, "description": "", "seeds": (seed,), "stages": (stage,)})
-    return climb(alone, lambda _: [table], folder, resume=True, progress=False)
+    return train(alone, lambda _: [table], folder, resume=True)

@@ -22,8 +22,8 @@ from kappatune.model.graphs import build_graphs
 from kappatune.model.heads import KappaNetwork
 from kappatune.structures.table import LabelledCrystal
 from kappatune.training.recipe import Recipe
+from kappatune.training.run import shipped_crystals
 from kappatune.training.stage import all_features
-from kappatune.training.train import shipped_crystals
 from kappatune.training.trees import fit_trees
 from studies.transfer.cached_training import trained_member, without_formulas
 from studies.transfer.evaluations import Answered, Store, Study, evaluation_name

@@ -22,8 +22,8 @@ from kappatune.model.graphs import build_graphs
 from kappatune.model.heads import KappaNetwork, TargetScaler
 from kappatune.model.hosts import read_host_card
 from kappatune.structures.table import LabelledCrystal
+from kappatune.training.networks import new_network
 from kappatune.training.recipe import read_recipe
-from kappatune.training.train import begin
 from studies.transfer.research_tables import SMALL, ResearchTables
 from studies.transfer.splits import PAPER_RUNS
 from studies.transfer.stored import read_stored, write_stored
@@ -130,7 +130,7 @@ def _one(
 
 def _network(scaler: TargetScaler, seed: int) -> KappaNetwork:
     recipe = read_recipe("step-1")
-    network = begin(recipe, read_host_card(recipe.host or ()), scaler, seed)
+    network = new_network(recipe, read_host_card(recipe.host or ()), scaler, seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network.heads["dft"] = network.new_head("dft")

@@ -2,7 +2,7 @@
 
     python -m studies.transfer.starter_host --data FOLDER
 
-AFLOW's crystals are split by formula, four fifths to train. Every host climbs the same AGL rung; before it they
+AFLOW's crystals are split by formula, four fifths to train. Every host is trained on the same AGL rung; before it they
 were trained on nothing, on the Materials Project's formation energies (the published weights), on our own data set
 (formation energies, then our AGL), or on both. No formula of the test part enters our data set here. Resumable.
 """
@@ -18,10 +18,11 @@ import torch
 import typer
 
 from kappatune.model.graphs import build_graphs
+from kappatune.storage import SHIPPED_TABLES
 from kappatune.structures import LabelledTable, read_table
+from kappatune.training import train
 from kappatune.training.recipe import Recipe, Stage, read_recipe
 from kappatune.training.stage import split_by_formula
-from kappatune.training.train import SHIPPED_TABLES, climb
 from studies.results import data_folder, store
 
 SEEDS = (1, 2)
@@ -32,19 +33,19 @@ TEST_FRACTION = 0.2
 def main(data: Annotated[Path | None, typer.Option(envvar="KAPPATUNE_DATA")] = None, work: Path = Path("runs")) -> None:
     torch.set_num_threads(1)
     table = read_table(data_folder(data) / "aflow_agl.parquet")
-    train, test = split_by_formula([row.crystal.formula for row in table.rows], TEST_FRACTION, SPLIT_SEED)
+    fitted, test = split_by_formula([row.crystal.formula for row in table.rows], TEST_FRACTION, SPLIT_SEED)
     held = [table.rows[i] for i in test]
     hidden = {row.crystal.formula for row in held}
     own = read_table(SHIPPED_TABLES["shipped:prototypes"])
     own = replace(own, rows=[row for row in own.rows if row.crystal.formula not in hidden])
-    known = replace(table, rows=[table.rows[i] for i in train])
+    known = replace(table, rows=[table.rows[i] for i in fitted])
 
     def tables(stage: Stage) -> list[LabelledTable]:
         return [own if stage.data == ("shipped:prototypes",) else known]
 
     found: dict[str, Any] = {}
     for name, recipe in _recipes().items():
-        model = climb(recipe, tables, work / f"starter-host-{name}", resume=True, progress=False, say=typer.echo)
+        model = train(recipe, tables, work / f"starter-host-{name}", resume=True)
         usable = [row for row in held if model.supports(row.crystal)]
         graphs = build_graphs([row.crystal for row in usable], model.cutoff)
         bonded = graphs.n_bonds > 0
@@ -60,7 +61,7 @@ def main(data: Annotated[Path | None, typer.Option(envvar="KAPPATUNE_DATA")] = N
         {
             "seeds": list(SEEDS),
             "split_seed": SPLIT_SEED,
-            "n_train": len(train),
+            "n_train": len(fitted),
             "n_test": len(held),
             "n_own": len(own.rows),
             "hosts": found,

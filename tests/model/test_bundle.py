@@ -9,14 +9,14 @@ from safetensors.torch import load_file, save_file
 from kappatune.model.bundle import BadBundle, read_card
 from kappatune.model.kappa_model import KappaModel
 from kappatune.storage import file_sha256
-from kappatune.training.train import climb
+from kappatune.training import train
 from tests.training.tiny import recipe, stage, tables, tiny_table, weights_of
 
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory):
     out = tmp_path_factory.mktemp("bundle") / "model"
-    climb(recipe(stage("dft", epochs=1, frozen=["host"]), seeds=[1, 2]), tables, out, progress=False)
+    train(recipe(stage("dft", epochs=1, frozen=["host"]), seeds=[1, 2]), tables, out)
     return out
 
 

@@ -16,8 +16,8 @@ from kappatune.model.kappa_model import BadTemperature, Prediction, PredictionDe
 from kappatune.physics.slack import acoustic_debye_temperature, ln_slack_kappa
 from kappatune.potentials.base import Potential
 from kappatune.structures import Crystal, LabelledCrystal, LabelledTable, Rejection
+from kappatune.training import train
 from kappatune.training.recipe import Recipe
-from kappatune.training.train import climb
 from tests import toy_potentials as toy
 from tests.builders import low_symmetry, rocksalt, supercell, zincblende
 
@@ -118,7 +118,7 @@ def test_a_model_without_debye_temperatures_answers_at_300_k_alone(tmp_path):
     recipe = Recipe.model_validate(
         {"name": "tiny", "host": "megnet-mp-2018.6.1-log10K", "head": [4], "seeds": [1, 2], "stages": [stage]}
     )
-    direct = climb(recipe, lambda _: [LabelledTable("toy", rows, [], "0" * 64)], tmp_path / "model", progress=False)
+    direct = train(recipe, lambda _: [LabelledTable("toy", rows, [], "0" * 64)], tmp_path / "model")
     (room,), (warm,) = direct.predict(rows[0].crystal), direct.predict(rows[0].crystal, temperature_k=400.0)
     assert room.kappa_w_mk and room.in_domain and room.reason is None
     assert (warm.temperature_k, warm.kappa_w_mk, warm.lower_w_mk, warm.upper_w_mk, warm.in_domain) == (

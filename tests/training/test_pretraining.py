@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 import torch
 
+from kappatune.storage import SHIPPED_TABLES
 from kappatune.structures import read_table
 from kappatune.structures.table import BadTable
-from kappatune.training.recipe import Recipe, read_recipe
-from kappatune.training.train import SHIPPED_TABLES, BadRun, climb, tables_in
+from kappatune.training import train
+from kappatune.training.recipe import BadRun, Recipe, read_recipe
+from kappatune.training.tables import tables_for
 from tests.training import tiny
 from tests.training.tiny import recipe, stage, tables, weights_of
 
@@ -23,7 +25,7 @@ PRETRAIN = {
 
 
 def grown(folder, *stages, resume=False, **settings):
-    return climb(recipe(*stages, **settings), tables, folder, progress=False, resume=resume)
+    return train(recipe(*stages, **settings), tables, folder, resume=resume)
 
 
 def test_a_host_learns_a_column_and_keeps_no_head_of_it(tmp_path):
@@ -78,11 +80,11 @@ def test_a_missing_column_is_named(tmp_path):
 
 def test_shipped_tables_need_no_data():
     plan = read_recipe("starter")
-    found = [tables_in(None)(step) for step in plan.stages]
+    found = [tables_for(step, None) for step in plan.stages]
     assert all(len(tables) == 1 and not tables[0].rejections for tables in found)
     assert len(found[0][0].rows) >= 1500 and len(found[2][0].rows) >= 40
     with pytest.raises(BadRun, match="needs data"):
-        tables_in(None)(plan.stages[0].model_copy(update={"data": ("shipped:prototypes", "mine.parquet")}))
+        tables_for(plan.stages[0].model_copy(update={"data": ("shipped:prototypes", "mine.parquet")}), None)
 
 
 def test_a_folder_of_parts_is_one_table(tmp_path):
@@ -95,12 +97,12 @@ def test_a_folder_of_parts_is_one_table(tmp_path):
 
 
 @pytest.mark.slow
-def test_starter_climbs_from_the_package_alone(tmp_path):
+def test_starter_trains_from_the_package_alone(tmp_path):
     plan = read_recipe("starter").model_dump(mode="json")
     plan["seeds"] = [1]
     for step in plan["stages"]:
         step.update(epochs=1, batch_size=256)
-    model = climb(Recipe.model_validate(plan), tables_in(None), tmp_path, progress=False)
+    model = train(Recipe.model_validate(plan), None, tmp_path)
     assert model.card.fidelities == ["agl", "experiment"]
     (row,) = model.predict(tiny.tiny_table("dft").rows[5].crystal)
     assert row.kappa_w_mk > 0 and row.debye_temperature_k > 0

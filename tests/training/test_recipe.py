@@ -32,9 +32,9 @@ def test_the_three_steps_differ_as_the_paper_says():
     [
         ({"host": None}, "either 'start'"),
         ({"start": "accurate"}, "either 'start'"),
-        ({"seeds": [1, 1]}, "every seed"),
+        ({"seeds": [1, 1]}, "two seeds are the same"),
         ({"stages": []}, "stages"),
-        ({"stages": [{"name": "a", "epochs": 1}, {"name": "a", "epochs": 1}]}, "name of its own"),
+        ({"stages": [{"name": "a", "epochs": 1}, {"name": "a", "epochs": 1}]}, "two stages have the same name"),
         ({"stages": [{"name": "a", "epochs": 0}]}, r"stages\.0\.epochs"),
         ({"stages": [{"name": "a", "epochs": 1, "learning_speed": 1}]}, r"stages\.0\.learning_speed"),
         ({"composition": "debye"}, "begins with a stage of fidelity 'agl'"),

@@ -16,15 +16,17 @@ from kappatune.model.hosts import load_host
 from kappatune.model.kappa_model import KappaModel
 from kappatune.structures import Crystal, LabelledCrystal, LabelledTable, Rejection
 from kappatune.training import stage as stage_module
+from kappatune.training import train
+from kappatune.training.recipe import BadRun
 from kappatune.training.stage import split_by_formula
-from kappatune.training.train import BadRun, climb, tables_in
+from kappatune.training.tables import tables_for
 from tests.builders import rocksalt
 from tests.training import tiny
 from tests.training.tiny import DEBYE_COLUMNS, recipe, stage, tables, tiny_table, weights_of
 
 
 def grown(tmp_path, *stages, name="model", **settings) -> KappaModel:
-    return climb(recipe(*stages, **settings), tables, tmp_path / name, progress=False)
+    return train(recipe(*stages, **settings), tables, tmp_path / name)
 
 
 def test_learning_reduces_the_error(tmp_path):
@@ -80,7 +82,7 @@ def test_parts_of_the_host_can_be_frozen(tmp_path):
     frozen = [n for n in state if n.startswith(("blocks.0", "element"))]
     assert all(torch.equal(state[n], published[n]) for n in frozen)
     assert not torch.equal(state["blocks.1.update_edge.0.weight"], published["blocks.1.update_edge.0.weight"])
-    with pytest.raises(BadRun, match=r"no parameter of the host begins with 'host\.block'"):
+    with pytest.raises(BadRun, match=r"has a name that begins with 'host\.block'"):
         grown(tmp_path, stage("dft", frozen=["host.block"]), name="other")
 
 
@@ -110,7 +112,7 @@ def test_the_debye_composition_learns_theta_and_gamma(tmp_path):
 def test_a_correction_moves_nothing_below_it(tmp_path):
     agl = stage("agl", properties=DEBYE_COLUMNS)
     first = grown(tmp_path, agl, composition="debye", name="first")
-    second = climb(recipe(stage("dft"), start=str(tmp_path / "first")), tables, tmp_path / "second", progress=False)
+    second = train(recipe(stage("dft"), start=str(tmp_path / "first")), tables, tmp_path / "second")
     before, after = weights_of(first), weights_of(second)
     assert all(np.array_equal(before[name], after[name]) for name in before)
     assert set(after) - set(before) == {n for n in after if ".heads.dft." in n}
@@ -119,11 +121,10 @@ def test_a_correction_moves_nothing_below_it(tmp_path):
 def test_finetuning_keeps_the_scaler_and_the_record(tmp_path):
     first = grown(tmp_path, stage("dft"), seeds=[1, 2], name="first")
     own = {"name": "own", "epochs": 2, "frozen": ["host"]}
-    second = climb(
+    second = train(
         recipe(own, start=str(tmp_path / "first")),
         lambda _: [tiny_table("experiment", 3.0)],
         tmp_path / "second",
-        progress=False,
     )
     assert second.card.scaler == first.card.scaler
     assert second.card.fidelities == ["dft", "experiment"]
@@ -160,11 +161,10 @@ def test_averaged_weights_are_the_ones_kept(tmp_path, monkeypatch):
 def test_a_base_that_moves_takes_its_corrections_away(tmp_path):
     agl = stage("agl", properties=DEBYE_COLUMNS)
     grown(tmp_path, agl, stage("dft"), composition="debye", name="first")
-    again = climb(
+    again = train(
         recipe(stage("agl", frozen=["host"]), start=str(tmp_path / "first")),
         tables,
         tmp_path / "second",
-        progress=False,
     )
     assert again.card.fidelities == ["agl"]
 
@@ -173,7 +173,7 @@ def test_one_formula_alone_trains_without_validation(tmp_path):
     rows = [replace(row, crystal=rocksalt(12, 8, 4.0 + 0.05 * k)) for k, row in enumerate(tiny_table("dft").rows[:6])]
     table = LabelledTable("t", rows, [], "0" * 64)
     own = stage("dft", validation={"fraction": 0.5, "patience": 1})
-    model = climb(recipe(own), lambda _: [table], tmp_path / "m", progress=False)
+    model = train(recipe(own), lambda _: [table], tmp_path / "m")
     assert model.card.metrics["dft"][0]["n_validation"] == 0
     assert model.card.metrics["dft"][0]["validation_error"] is None
 
@@ -207,7 +207,7 @@ def test_an_interrupted_run_ends_like_an_uninterrupted_one(tmp_path, monkeypatch
     monkeypatch.setattr(stage_module.StageModule, "on_train_epoch_start", die, raising=False)
     for _ in range(20):
         try:
-            resumed = climb(recipe(*stages, seeds=[1, 2]), tables, tmp_path / "killed", resume=True, progress=False)
+            resumed = train(recipe(*stages, seeds=[1, 2]), tables, tmp_path / "killed", resume=True)
             break
         except Killed:
             countdown[0] = next(epochs_left, 100)
@@ -223,12 +223,12 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from kappatune.training import stage as stage_module
-from kappatune.training.train import climb
+from kappatune.training import train
 from tests.training import tiny
 stage_module.CHECKPOINT_SECONDS = 0.0
 recipe = tiny.recipe(tiny.stage("agl", epochs=30), tiny.stage("dft", epochs=30))
 print("begins", flush=True)
-climb(recipe, tiny.tables, Path(sys.argv[1]), resume=True, progress=False)
+train(recipe, tiny.tables, Path(sys.argv[1]), resume=True)
 """
 
 
@@ -274,8 +274,8 @@ def test_a_used_folder_is_refused(tmp_path):
     grown(tmp_path, stage("dft", epochs=1))
     with pytest.raises(BadRun, match="not empty"):
         grown(tmp_path, stage("dft", epochs=1))
-    with pytest.raises(BadRun, match="another recipe or other data"):
-        climb(recipe(stage("dft", epochs=2)), tables, tmp_path / "model", resume=True, progress=False)
+    with pytest.raises(BadRun, match="run of another recipe or with other data"):
+        train(recipe(stage("dft", epochs=2)), tables, tmp_path / "model", resume=True)
 
 
 def test_rows_that_cannot_be_used_are_listed(tmp_path):
@@ -287,7 +287,7 @@ def test_rows_that_cannot_be_used_are_listed(tmp_path):
         LabelledCrystal(rocksalt(12, 8, 4.2, "rough"), 1.0, "agl"),
     ]
     table = LabelledTable("t", rows + odd, [], "0" * 64)
-    model = climb(recipe(stage("dft", epochs=1)), lambda _: [table], tmp_path / "m", progress=False)
+    model = train(recipe(stage("dft", epochs=1)), lambda _: [table], tmp_path / "m")
     listed = (tmp_path / "m" / "run" / "left_out.jsonl").read_text()
     assert all(name in listed for name in ("polonium", "lonely", "rough"))
     assert (model.card.data[0].n_rows, model.card.data[0].n_left_out) == (len(rows), 3)
@@ -296,25 +296,25 @@ def test_rows_that_cannot_be_used_are_listed(tmp_path):
 def test_data_that_do_not_fit_are_explained(tmp_path):
     with pytest.raises(BadRun, match="usable rows"):
         few = replace(tiny_table("dft"), rows=tiny_table("dft").rows[:2])
-        climb(recipe(stage("dft")), lambda _: [few], tmp_path / "a", progress=False)
+        train(recipe(stage("dft")), lambda _: [few], tmp_path / "a")
     with pytest.raises(BadRun, match="names no fidelity"):
         mixed = replace(tiny_table("dft"), rows=tiny_table("dft").rows + tiny_table("agl").rows)
-        climb(recipe({"name": "x", "epochs": 1}), lambda _: [mixed], tmp_path / "b", progress=False)
+        train(recipe({"name": "x", "epochs": 1}), lambda _: [mixed], tmp_path / "b")
     with pytest.raises(BadRun, match="missing or empty"):
         columns = {"debye_temperature_k": "absent"}
-        climb(recipe(stage("agl", properties=columns), composition="debye"), tables, tmp_path / "c", progress=False)
+        train(recipe(stage("agl", properties=columns), composition="debye"), tables, tmp_path / "c")
     with pytest.raises(BadRun, match=r"corrects the 'agl' rung|offers pooled, readout"):
-        climb(recipe(stage("dft"), embedding="foo"), tables, tmp_path / "d", progress=False)
+        train(recipe(stage("dft"), embedding="foo"), tables, tmp_path / "d")
     refused = replace(tiny_table("dft"), rows=[], rejections=[Rejection("a", "there is no such file", "a.cif")])
     with pytest.raises(BadRun, match=r"no usable row. Left out: a \(a\.cif\): there is no such file"):
-        climb(recipe({"name": "x", "epochs": 1}), lambda _: [refused], tmp_path / "e", progress=False)
+        train(recipe({"name": "x", "epochs": 1}), lambda _: [refused], tmp_path / "e")
     (tmp_path / "file").write_text("")
     with pytest.raises(BadRun, match="is a file"):
-        climb(recipe(stage("dft")), tables, tmp_path / "file", progress=False)
+        train(recipe(stage("dft")), tables, tmp_path / "file")
     with pytest.raises(BadRun, match="needs data"):
-        tables_in(None)(recipe(stage("dft")).stages[0])
+        tables_for(recipe(stage("dft")).stages[0], None)
     with pytest.raises(BadRun, match="no such file"):
-        tables_in(tmp_path / "nowhere")(recipe(stage("dft")).stages[0])
+        tables_for(recipe(stage("dft")).stages[0], tmp_path / "nowhere")
 
 
 def test_formulas_never_stand_on_both_sides():

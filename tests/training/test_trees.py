@@ -6,8 +6,8 @@ import torch
 
 from kappatune.model.heads import Correction
 from kappatune.model.kappa_model import KappaModel
+from kappatune.training import train
 from kappatune.training.recipe import BadRun
-from kappatune.training.train import climb
 from kappatune.training.trees import fit_trees
 from tests.training.tiny import DEBYE_COLUMNS, recipe, stage, tables, tiny_table
 
@@ -19,7 +19,7 @@ TREES = {"name": "dft", "fidelity": "dft", "learner": "trees"}
 @pytest.fixture(scope="module")
 def model(tmp_path_factory) -> KappaModel:
     out = tmp_path_factory.mktemp("trees") / "model"
-    return climb(recipe(AGL, TREES, composition="debye", host=HOSTS), tables, out, progress=False)
+    return train(recipe(AGL, TREES, composition="debye", host=HOSTS), tables, out)
 
 
 def test_correction_learns_what_the_base_lacks(model):
@@ -79,17 +79,17 @@ def test_far_inputs_do_not_run_away():
 
 
 def test_trees_need_a_rung_below(tmp_path):
-    direct = climb(recipe(stage("dft"), host=HOSTS[0]), tables, tmp_path / "direct", progress=False)
+    direct = train(recipe(stage("dft"), host=HOSTS[0]), tables, tmp_path / "direct")
     direct.save(tmp_path / "saved")
     with pytest.raises(BadRun, match="no rung to correct"):
-        climb(recipe(TREES, start=str(tmp_path / "saved")), tables, tmp_path / "more", progress=False)
-    with pytest.raises(ValueError, match="trees learn corrections"):
+        train(recipe(TREES, start=str(tmp_path / "saved")), tables, tmp_path / "more")
+    with pytest.raises(ValueError, match="trees fit corrections"):
         recipe(TREES, host=HOSTS[0])
 
 
 def test_gradient_corrections_say_how_far_they_are_off(tmp_path):
     steps = recipe(AGL, stage("dft"), composition="debye", host=HOSTS[0])
-    model = climb(steps, tables, tmp_path / "m", progress=False)
+    model = train(steps, tables, tmp_path / "m")
     rows = model.predict([row.crystal for row in tiny_table("dft").rows[:4]], "dft")
     widths = np.log([row.upper_w_mk / row.lower_w_mk for row in rows])
     assert np.allclose(widths, widths[0]) and widths[0] > 0

@@ -1,4 +1,4 @@
-"""A small world to climb in: rocksalts whose kappa follows a simple rule."""
+"""Small tables to train on: rocksalts whose kappa follows a simple rule."""
 
 from __future__ import annotations
 

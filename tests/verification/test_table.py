@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from kappatune.structures import read_table
-from kappatune.training.train import climb
+from kappatune.training import train
 from kappatune.verification.row import Verification
 from kappatune.verification.table import BadLabels, add_labels, check_labels
 from tests.training.tiny import recipe, stage, tables, tiny_table
@@ -23,7 +23,7 @@ def test_verified_values_are_one_more_rung(tmp_path):
     assert {row.fidelity for row in table.rows} == {"mlip"} and "SevenNet-0" in table.rows[0].source
     assert table.rows[3].kappa == world.rows[3].kappa
     plan = recipe(stage("mlip", frozen=["host"]), stage("dft", frozen=["host"]))
-    model = climb(plan, lambda s: [table] if s.fidelity == "mlip" else tables(s), tmp_path / "run")
+    model = train(plan, lambda s: [table] if s.fidelity == "mlip" else tables(s), tmp_path / "run")
     assert model.card.fidelities == ["mlip", "dft"]
 
 

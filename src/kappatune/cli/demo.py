@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, TextIO
 
-from kappatune.cli.output import answer_stream, plain_errors, tell
+from kappatune.cli.output import answer_stream, plain_errors
 
 if TYPE_CHECKING:
     from kappatune.demo import Demo
@@ -18,8 +18,11 @@ def demo() -> None:
     """
     with answer_stream() as answer, plain_errors():
         from kappatune.demo import run_demo
+        from kappatune.progress import shown_on_stderr
 
-        _print(run_demo(say=tell), answer)
+        with shown_on_stderr() as on_progress:
+            result = run_demo(on_progress)
+        _print(result, answer)
 
 
 def _print(result: Demo, answer: TextIO) -> None:

@@ -1,4 +1,4 @@
-"""`kappatune train`: climb the ladder by a recipe."""
+"""`kappatune train`: train a model by a recipe."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from kappatune.cli.output import answer_stream, fail, plain_errors, tell
+from kappatune.cli.output import answer_stream, plain_errors, tell
 
 
 def train(
@@ -41,16 +41,14 @@ def train(
         kappatune train step-3 --data tables/ --out step-3 --resume
     """
     with answer_stream() as answer, plain_errors():
-        from kappatune.training.recipe import Recipe, read_recipe
-        from kappatune.training.train import climb, tables_in
+        from kappatune.progress import shown_on_stderr
+        from kappatune.training import train
+        from kappatune.training.recipe import read_recipe
 
         plan = read_recipe(recipe)
-        if start:
-            if plan.host:
-                fail(f"recipe '{plan.name}' begins with a host of its own: --start does not apply")
-            plan = Recipe.model_validate({**plan.model_dump(exclude_unset=True), "start": start})
         folder = out or Path("runs") / plan.name
-        model = climb(plan, tables_in(data), folder, resume=resume, say=tell)
+        with shown_on_stderr() as on_progress:
+            model = train(plan, data, folder, start=start, resume=resume, on_progress=on_progress)
         if as_json:
             json.dump({"model": str(folder), "metrics": model.card.metrics}, answer, indent=1)
             answer.write("\n")

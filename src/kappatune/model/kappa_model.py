@@ -152,7 +152,7 @@ class KappaModel:
 
     @property
     def default_fidelity(self) -> str:
-        """The rung that is asked for by default: the last one climbed."""
+        """The rung that is asked for by default: the last one trained."""
         return self.card.fidelities[-1]
 
     @property
@@ -182,7 +182,7 @@ class KappaModel:
         Args:
             structures: pymatgen `Structure`s, ASE `Atoms`, `Crystal`s, paths, and what else
                 `kappatune.structures.inputs.as_entries` reads (a file with several crystals gives several rows).
-            fidelity: Rung whose value is wanted; by default the last one climbed (`dft` in shipped models).
+            fidelity: Rung whose value is wanted; by default the last one trained (`dft` in shipped models).
             temperature_k: Temperature of kappa, K; how it gets there from 300 K, `at_temperature` says.
 
         Returns:
@@ -259,9 +259,9 @@ class KappaModel:
             members = np.stack(outputs[:4])
             distance = self.distances(outputs, fidelity)
             half = self._half_widths(outputs, fidelity, distance)
-            bonds = zip(graphs.n_bonds.tolist(), graphs.n_isolated.tolist(), strict=True)
-            for k, (crystal, (n_bonds, n_isolated)) in enumerate(zip(crystals, bonds, strict=True)):
-                row = self._row(crystal, members[..., k], half[k], distance[k], n_bonds, n_isolated)
+            for k, crystal in enumerate(crystals):
+                n_isolated = int(graphs.n_isolated[k]) if self.members[0].host.needs_bonds else 0
+                row = self._row(crystal, members[..., k], half[k], distance[k], n_isolated)
                 theta, n_primitive = row.debye_temperature_k, float(graphs.n_primitive[k])
                 acoustic = None if theta is None else acoustic_debye_temperature(theta, n_primitive)
                 details[id(crystal)] = PredictionDetails(
@@ -295,12 +295,11 @@ class KappaModel:
         members: NDArray[np.float64],
         half: float,
         distance: float,
-        n_bonds: int,
         n_isolated: int,
     ) -> Prediction:
         ln_kappa, theta, gruneisen, _ = members
         row = Prediction(id=crystal.id, file=crystal.file, formula=crystal.formula)
-        if n_bonds == 0:
+        if n_isolated == crystal.n_atoms:
             row.reason = (
                 f"no atom has a neighbour within {self.cutoff:g} Å, so the model cannot judge this crystal: "
                 "check the cell and its unit (Å)"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,8 @@ from lightning.pytorch.plugins import CheckpointIO
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
+
+from kappatune.storage import atomic_path
 
 _SKELETON = "skeleton"
 
@@ -23,11 +24,8 @@ class SafetensorsCheckpointIO(CheckpointIO):
         """Write `checkpoint` to `path`."""
         tensors: dict[str, Tensor] = {}
         skeleton = json.dumps(_strip(checkpoint, tensors))
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        save_file(tensors, partial, metadata={_SKELETON: skeleton})
-        os.replace(partial, path)
+        with atomic_path(Path(path)) as partial:
+            save_file(tensors, partial, metadata={_SKELETON: skeleton})
 
     def load_checkpoint(
         self, path: str | Path, map_location: Any = None, weights_only: bool | None = None

@@ -1,4 +1,4 @@
-"""What Lightning trains in a stage: loss, errors and optimiser of a network, or of a host that is pretrained."""
+"""What Lightning trains in a stage: a network on conductivities, or a host that is pretrained on another column."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class StageModule(pl.LightningModule):
         self._errors: list[Tensor] = []
 
     @property
-    def judged(self) -> nn.Module:
-        """The network that is validated and kept: the running average, where there is one."""
+    def evaluated(self) -> nn.Module:
+        """The network that is validated: the running average of the weights, where there is one."""
         return self.averaged.module if self.averaged is not None else self.network
 
     def training_step(self, batch: Item, batch_index: int) -> Tensor:
@@ -54,12 +54,12 @@ class StageModule(pl.LightningModule):
         return loss
 
     def on_train_batch_end(self, *_: Any) -> None:
-        """Let the running average follow."""
+        """Update the running average of the weights."""
         if self.averaged is not None:
             self.averaged.update_parameters(self.network)
 
     def validation_step(self, batch: Item, batch_index: int) -> None:
-        """Collect errors."""
+        """Collect the errors of one batch."""
         crystals, kappa, _ = batch
         self._errors.append(self._error(crystals, kappa))
 
@@ -71,24 +71,24 @@ class StageModule(pl.LightningModule):
         if float(error) < self.best_error:
             self.best_error = float(error)
             self.best_epoch = self.current_epoch + 1
-            self.best_weights = {k: v.detach().cpu().clone() for k, v in self.judged.state_dict().items()}
+            self.best_weights = {k: v.detach().cpu().clone() for k, v in self.evaluated.state_dict().items()}
 
-    def keep_best(self) -> None:
-        """Put the weights that are kept into the network."""
-        weights = self.best_weights or self.judged.state_dict()
+    def restore_best(self) -> None:
+        """Load the weights of the best epoch into the network; without validation, those of the last."""
+        weights = self.best_weights or self.evaluated.state_dict()
         self.network.load_state_dict({k: v.cpu() for k, v in weights.items()}, strict=True)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Store the best epoch beside the state of the loop."""
+        """Store the best epoch too."""
         checkpoint["best"] = {"error": self.best_error, "epoch": self.best_epoch, "weights": self.best_weights}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take the best epoch back."""
+        """Restore the best epoch."""
         best = checkpoint["best"]
         self.best_error, self.best_epoch, self.best_weights = best["error"], best["epoch"], best["weights"]
 
     def configure_optimizers(self) -> Any:
-        """AdamW on what is not frozen."""
+        """AdamW on the parameters that are not frozen, with the schedule of the stage."""
         stage = self.stage
         trained = [p for p in self.network.parameters() if p.requires_grad]
         optimiser = torch.optim.AdamW(trained, lr=stage.learning_rate, weight_decay=stage.weight_decay, fused=True)
@@ -108,9 +108,9 @@ class StageModule(pl.LightningModule):
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def _error(self, crystals: GraphBatch | Tensor, kappa: Tensor) -> Tensor:
-        """|ln kappa| errors of the judged network."""
+        """(n,) absolute errors of ln kappa."""
         scaler = cast(KappaNetwork, self.network).scaler
-        return (scaler.ln_kappa(self.judged(crystals, self.fidelity).scaled) - kappa.log()).abs()
+        return (scaler.ln_kappa(self.evaluated(crystals, self.fidelity).scaled) - kappa.log()).abs()
 
     def _loss(self, crystals: GraphBatch | Tensor, kappa: Tensor, properties: Tensor) -> Tensor:
         outputs: NetworkOutputs = self.network(crystals, self.fidelity)
@@ -131,8 +131,16 @@ class StageModule(pl.LightningModule):
         return losses[self.stage.loss](predicted, target, reduction="none")
 
 
-class Pupil(nn.Module):
-    """A host with a head for the column it is pretrained on."""
+class PretrainingNetwork(nn.Module):
+    """A host with a head for the column it is pretrained on.
+
+    Attributes:
+        host: The network that is pretrained.
+        level: Which of its embeddings the head takes.
+        mean: Mean of the column, in its unit.
+        std: Standard deviation of the column, in its unit.
+        head: Gives the column in standard deviations from its mean.
+    """
 
     def __init__(self, host: Host, level: str, mean: float, std: float) -> None:
         super().__init__()
@@ -148,11 +156,11 @@ class Pupil(nn.Module):
 
 
 class PretrainingModule(StageModule):
-    """A stage that teaches the host a column; what is learnt in its head is thrown away."""
+    """A stage that pretrains the host on a column; the head is discarded afterwards."""
 
     def _error(self, crystals: GraphBatch | Tensor, kappa: Tensor) -> Tensor:
-        return (self.judged(crystals) - kappa).abs()
+        return (self.evaluated(crystals) - kappa).abs()
 
     def _loss(self, crystals: GraphBatch | Tensor, kappa: Tensor, properties: Tensor) -> Tensor:
-        std = cast(Pupil, self.network).std
+        std = cast(PretrainingNetwork, self.network).std
         return self._distance(self.network(crystals) / std, kappa / std).mean()

@@ -1,4 +1,4 @@
-"""Recipes: YAML files that say how a model climbs the ladder, stage by stage."""
+"""Recipes: YAML files that describe how a model is trained, stage by stage."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ SHIPPED = ASSETS / "recipes"
 
 
 class BadRecipe(UserError):
-    """A recipe that cannot be followed; the message names the field."""
+    """A recipe that does not fit; the message names the field."""
 
 
 class BadRun(UserError):
-    """A training run that cannot begin or go on; the message says why."""
+    """A training run that cannot start or continue; the message says why."""
 
 
 class _Strict(BaseModel):
@@ -29,10 +29,10 @@ class _Strict(BaseModel):
 
 
 class Validation(_Strict):
-    """The inner validation part, cut by formula from the training data of the stage.
+    """The inner validation part, split by formula from the training data of the stage.
 
     Attributes:
-        fraction: Part of the formulas that is held out of the fit.
+        fraction: Fraction of the formulas that is held out.
         patience: Epochs without improvement after which the stage stops.
     """
 
@@ -41,18 +41,18 @@ class Validation(_Strict):
 
 
 class Stage(_Strict):
-    """One rung: a table, a fidelity, and how to fit it.
+    """How one rung is trained: tables, fidelity, and the settings of the fit.
 
     Attributes:
         name: Name of the stage, used in logs and folders.
         data: Tables inside the data folder; `shipped:prototypes` and `shipped:textbook` come with the package; empty:
             the table given to `train --data` itself.
-        pretrain: Column that the host learns with a head that is then thrown away; kappa plays no part.
-        fidelity: Rows of this fidelity are used; without it, the one fidelity the table holds.
-        joined: Rows of these fidelities are learnt as if they were of that one.
-        learner: `gradient` fits what is not frozen; `trees` grows trees for a correction and distils them into its
-            head (`kappatune.training.trees`), where loss, rate and epochs play no part.
-        frozen: Prefixes of parameter names that stay as they are (`host`, `host.blocks.0`, ...).
+        pretrain: Column on which the host is pretrained, with a head that is then discarded; kappa is not used.
+        fidelity: Rows of this fidelity are used; without it, the only fidelity in the table.
+        joined: Rows of these fidelities are used as if they were of that one.
+        learner: `gradient` fits what is not frozen; `trees` fits trees to a correction and distils them into its head
+            (`kappatune.training.trees`), without loss, learning rate and epochs.
+        frozen: Prefixes of the names of parameters that are not trained (`host`, `host.blocks.0`, ...).
         properties: Columns that hold further targets of the `agl` rung of a `debye` model.
         loss_weights: Weight of each target; kappa alone by default.
         loss: `l1` and `smooth_l1` act on scaled targets, `mape` on W/(m K) as in the paper.
@@ -60,10 +60,10 @@ class Stage(_Strict):
         schedule: `constant`, `cosine` (to 1 % over the stage's epochs) or `one_cycle`.
         weight_decay: Decoupled weight decay.
         gradient_clip: Largest norm of the gradient.
-        average: Decay of the running average of the weights, which replaces them in the end.
-        epochs: Passes over the training data, at most.
+        average: Decay of the running average of the weights, which replaces them at the end.
+        epochs: Largest number of passes over the training data.
         batch_size: Crystals per step.
-        validation: Inner validation; without it the weights of the last epoch are kept.
+        validation: Inner validation part, which chooses the epoch; without it, the last epoch is used.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
@@ -93,15 +93,15 @@ class Recipe(_Strict):
         schema_version: Version of this format.
         name: Name of the model it makes.
         description: What it is for.
-        start: A model (name or path) to go on from; its host, head and scaler are kept.
-        host: A host (shipped name or path) to begin with, or a list of hosts to combine, if there is no `start`.
-        pretrained: Whether the host's weights are used; if not it starts at random.
-        embedding: Which of the host's embeddings the heads take.
+        start: Model (name or path) to start from; its host, head and scaler are kept.
+        host: Host (shipped name or path), or a list of hosts to combine, if there is no `start`.
+        pretrained: Whether the pretrained weights of the host are used; otherwise it starts from random ones.
+        embedding: Which embedding of the host the heads take.
         head: Widths of the head's hidden layers.
         composition: How kappa comes from the heads: `direct` or `debye` (see `kappatune.model.heads`).
         target: Scale of the targets.
         seeds: One member of the ensemble per seed; with `start`, one seed per member, or one for all.
-        stages: What is climbed, in order.
+        stages: What is trained, in order.
     """
 
     schema_version: Literal[1] = 1
@@ -117,42 +117,75 @@ class Recipe(_Strict):
     seeds: tuple[int, ...] = Field(default=(1,), min_length=1)
     stages: tuple[Stage, ...] = Field(min_length=1)
 
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Names of the hosts; none with `start`."""
+        return (self.host,) if isinstance(self.host, str) else self.host or ()
+
+    def starting_from(self, start: str) -> Recipe:
+        """The recipe with another model to start from.
+
+        Raises:
+            BadRecipe: It names a host, so it starts from no model.
+        """
+        if self.host is not None:
+            raise BadRecipe(f"recipe '{self.name}' names a host, so it cannot start from a model (--start)")
+        return Recipe.model_validate({**self.model_dump(exclude_unset=True), "start": start})
+
     @model_validator(mode="after")
-    def _consistent(self) -> Recipe:
+    def _is_consistent(self) -> Recipe:
+        self._check_origin()
+        self._check_order()
+        self._check_unique_names()
+        for stage in self.stages:
+            self._check_learner(stage)
+            self._check_targets(stage)
+        return self
+
+    def _check_origin(self) -> None:
         if (self.start is None) == (self.host is None):
-            raise ValueError("give either 'start' (a model to go on from) or 'host' (a network to begin with)")
+            raise ValueError("give either 'start' (a model to start from) or 'host' (a pretrained network)")
         if self.start is not None:
-            own = {"pretrained", "embedding", "head", "composition", "target"} & self.model_fields_set
-            changed = sorted(name for name in own if getattr(self, name) != type(self).model_fields[name].default)
+            from_model = {"pretrained", "embedding", "head", "composition", "target"} & self.model_fields_set
+            changed = [name for name in from_model if getattr(self, name) != type(self).model_fields[name].default]
             if changed:
-                raise ValueError(f"with 'start', {', '.join(changed)} come from the model: remove them here")
-        climbing = [stage for stage in self.stages if not stage.pretrain]
-        n_pretraining = len(self.stages) - len(climbing)
-        if tuple(climbing) != self.stages[n_pretraining:] or not climbing or (self.start and n_pretraining):
-            raise ValueError("stages that pretrain come first, in a recipe with 'host', and others follow")
-        if self.composition == "debye" and (self.target != "ln" or climbing[0].fidelity != BASE_FIDELITY):
+                raise ValueError(f"with 'start', {', '.join(sorted(changed))} come from the model: remove them here")
+
+    def _check_order(self) -> None:
+        others = [stage for stage in self.stages if not stage.pretrain]
+        n_pretraining = len(self.stages) - len(others)
+        if not others or tuple(others) != self.stages[n_pretraining:]:
+            raise ValueError("stages that pretrain come first, and at least one other stage follows")
+        if self.start and n_pretraining:
+            raise ValueError("a recipe with 'start' cannot pretrain: its host is trained already")
+        if self.composition == "debye" and (self.target != "ln" or others[0].fidelity != BASE_FIDELITY):
             raise ValueError(
                 f"a 'debye' model has the target 'ln' and begins with a stage of fidelity '{BASE_FIDELITY}'"
             )
-        for stage in self.stages:
-            corrects = self.start is not None or (self.composition == "debye" and stage.fidelity != BASE_FIDELITY)
-            if stage.learner == "trees" and (stage.pretrain or stage.fidelity == BASE_FIDELITY or not corrects):
-                raise ValueError(f"stage '{stage.name}': trees learn corrections, of a 'debye' model's higher rungs")
-            if stage.pretrain and (stage.loss == "mape" or stage.properties):
-                raise ValueError(f"stage '{stage.name}' pretrains: it has no properties, and no loss 'mape'")
-            if stage.properties and (stage.loss == "mape" or (self.host and self.composition == "direct")):
-                raise ValueError(
-                    f"stage '{stage.name}' names properties, which only a 'debye' model learns, not by mape"
-                )
-            unknown = stage.loss_weights.keys() - {"kappa"} - stage.properties.keys()
-            if unknown:
-                raise ValueError(f"stage '{stage.name}' weighs {', '.join(unknown)} but names no column for it")
-        names = [stage.name for stage in self.stages]
-        if len(set(names)) < len(names):
-            raise ValueError("every stage needs a name of its own")
+
+    def _check_unique_names(self) -> None:
+        if len({stage.name for stage in self.stages}) < len(self.stages):
+            raise ValueError("two stages have the same name")
         if len(set(self.seeds)) < len(self.seeds):
-            raise ValueError("every seed may stand once")
-        return self
+            raise ValueError("two seeds are the same")
+
+    def _check_learner(self, stage: Stage) -> None:
+        corrects = self.start is not None or self.composition == "debye"
+        if stage.learner == "trees" and (stage.pretrain or stage.fidelity == BASE_FIDELITY or not corrects):
+            raise ValueError(
+                f"stage '{stage.name}': trees fit corrections only: rungs of a 'debye' model above '{BASE_FIDELITY}'"
+            )
+
+    def _check_targets(self, stage: Stage) -> None:
+        if stage.pretrain and (stage.loss == "mape" or stage.properties):
+            raise ValueError(f"stage '{stage.name}' pretrains: it takes no properties, and not the loss 'mape'")
+        if stage.properties and (stage.loss == "mape" or (self.host and self.composition == "direct")):
+            raise ValueError(
+                f"stage '{stage.name}' names properties: only a 'debye' model learns them, and not by 'mape'"
+            )
+        unknown = stage.loss_weights.keys() - {"kappa"} - stage.properties.keys()
+        if unknown:
+            raise ValueError(f"stage '{stage.name}' has loss weights for {', '.join(unknown)} but no column of it")
 
 
 def shipped_recipes() -> list[str]:
@@ -179,5 +212,8 @@ def read_recipe(name: str | Path) -> Recipe:
     except (yaml.YAMLError, OSError, UnicodeDecodeError) as error:
         raise BadRecipe(f"{path}: not readable as YAML ({error})") from error
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'recipe'}: {e['msg']}" for e in error.errors())
+        faults = "; ".join(
+            f"{'.'.join(map(str, e['loc'])) or 'recipe'}: {e['msg'].removeprefix('Value error, ')}"
+            for e in error.errors()
+        )
         raise BadRecipe(f"{path}: {faults}") from error

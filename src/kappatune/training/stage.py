@@ -1,4 +1,4 @@
-"""One stage of the ladder for one member: Lightning runs the loop."""
+"""Training one stage of one member: Lightning runs the loop."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any, cast
 import lightning.pytorch as pl
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import Callback, EarlyStopping, RichProgressBar
+from lightning.pytorch.callbacks import Callback, EarlyStopping
 from lightning.pytorch.loggers import CSVLogger
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -22,12 +22,16 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from kappatune.model.graphs import CrystalGraphs
 from kappatune.model.heads import BASE_FIDELITY, Correction, KappaNetwork
+from kappatune.progress import Advanced, OnProgress, ignore
 from kappatune.training.checkpoint import SafetensorsCheckpointIO
-from kappatune.training.lightning_modules import Item, PretrainingModule, Pupil, StageModule
+from kappatune.training.lightning_modules import Item, PretrainingModule, PretrainingNetwork, StageModule
 from kappatune.training.recipe import Stage
 
 CHECKPOINT_SECONDS = 15.0
 """A checkpoint is written at the end of an epoch when the last one is older than this."""
+
+CHECKPOINT = "checkpoint.safetensors"
+"""Name of a checkpoint in the folder of its stage."""
 
 _VALIDATION_BATCH = 512
 
@@ -57,9 +61,9 @@ class StageResult:
 
     Attributes:
         epochs: Epochs run.
-        best_epoch: Epoch whose weights were kept, counted from 1.
-        validation_error: Mean |ln kappa| error on the inner validation part at that epoch, if there is one; of a stage
-            that pretrains the mean absolute error of its column.
+        best_epoch: Epoch whose weights are used, counted from 1.
+        validation_error: Mean absolute error of ln kappa, or of the column that a stage pretrains on, on the inner
+            validation part at that epoch; None without such a part.
         n_train: Crystals fitted.
         n_validation: Crystals of the inner validation part.
         seconds: Wall time of this run of the stage.
@@ -73,7 +77,7 @@ class StageResult:
     seconds: float
 
 
-def climb_stage(
+def train_stage(
     network: KappaNetwork,
     stage: Stage,
     fidelity: str,
@@ -81,9 +85,9 @@ def climb_stage(
     *,
     seed: int,
     folder: Path,
-    progress: bool = True,
+    on_progress: OnProgress = ignore,
 ) -> StageResult:
-    """Fit one rung in place, going on from a checkpoint in `folder` if there is one.
+    """Fit one rung in place, continuing from a checkpoint in `folder` if there is one.
 
     Args:
         network: Member to fit; its head for `fidelity` exists.
@@ -92,10 +96,13 @@ def climb_stage(
         data: All training data of the stage; the inner validation part is cut from it.
         seed: Decides the inner validation part and the order of the crystals.
         folder: Where the log and the checkpoint go.
-        progress: Show a progress bar on stderr.
+        on_progress: Called with the number of epochs after each of them.
 
     Returns:
-        What happened; `network` holds the weights that were kept, all trainable again.
+        What happened; `network` holds the weights of the best epoch, all trainable again.
+
+    Raises:
+        BadRun: The loss is no longer finite.
     """
     started = time.monotonic()
     train, validation = split_by_formula(data.formulas, stage.validation.fraction if stage.validation else 0.0, seed)
@@ -109,17 +116,40 @@ def climb_stage(
         _Crystals(source, target, properties, train),
         batch_size=stage.batch_size,
         sampler=_Shuffle(len(train), seed),
-        collate_fn=_as_it_is,
+        collate_fn=_identity,
     )
-    validation_loader = DataLoader(
-        _Crystals(source, target, properties, validation), batch_size=_VALIDATION_BATCH, collate_fn=_as_it_is
+    validation_loader: DataLoader[Item] = DataLoader(
+        _Crystals(source, target, properties, validation), batch_size=_VALIDATION_BATCH, collate_fn=_identity
     )
-    callbacks: list[Callback] = [_Checkpoint(folder)]
-    if stage.validation and stage.validation.patience and len(validation):
+    n_epochs = _fit(module, stage, loader, validation_loader if len(validation) else None, folder, on_progress)
+    module.restore_best()
+    _set_spread(network, fidelity, source, data, validation if len(validation) else train)
+    for parameter in network.parameters():
+        parameter.requires_grad_(True)
+    network.to("cpu").eval()
+    return StageResult(
+        epochs=n_epochs,
+        best_epoch=module.best_epoch or n_epochs,
+        validation_error=module.best_error if math.isfinite(module.best_error) else None,
+        n_train=len(train),
+        n_validation=len(validation),
+        seconds=time.monotonic() - started,
+    )
+
+
+def _fit(
+    module: StageModule,
+    stage: Stage,
+    loader: DataLoader[Item],
+    validation_loader: DataLoader[Item] | None,
+    folder: Path,
+    on_progress: OnProgress,
+) -> int:
+    """Run Lightning's loop; returns how many epochs were run, those before an interruption among them."""
+    callbacks: list[Callback] = [_Checkpoint(folder), _Progress(on_progress)]
+    if stage.validation and stage.validation.patience and validation_loader is not None:
         patience = stage.validation.patience
         callbacks.append(EarlyStopping("validation_error", patience=patience, check_on_train_epoch_end=False))
-    if progress:
-        callbacks.append(RichProgressBar(leave=False, console_kwargs={"stderr": True}))
     folder.mkdir(parents=True, exist_ok=True)
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     with warnings.catch_warnings():
@@ -132,39 +162,23 @@ def climb_stage(
             callbacks=callbacks,
             plugins=[SafetensorsCheckpointIO()],
             enable_checkpointing=False,
-            enable_progress_bar=progress,
+            enable_progress_bar=False,
             enable_model_summary=False,
             num_sanity_val_steps=0,
             log_every_n_steps=50,
             gradient_clip_val=stage.gradient_clip,
         )
-        checkpoint = folder / _Checkpoint.FILE
+        checkpoint = folder / CHECKPOINT
         trainer.fit(
-            module,
-            loader,
-            validation_loader if len(validation) else None,
-            ckpt_path=checkpoint if checkpoint.exists() else None,
-            weights_only=True,
+            module, loader, validation_loader, ckpt_path=checkpoint if checkpoint.exists() else None, weights_only=True
         )
-    module.keep_best()
-    _judge_spread(network, fidelity, source, data, validation if len(validation) else train)
-    for parameter in network.parameters():
-        parameter.requires_grad_(True)
-    network.to("cpu").eval()
-    return StageResult(
-        epochs=trainer.current_epoch,
-        best_epoch=module.best_epoch or trainer.current_epoch,
-        validation_error=module.best_error if math.isfinite(module.best_error) else None,
-        n_train=len(train),
-        n_validation=len(validation),
-        seconds=time.monotonic() - started,
-    )
+    return int(trainer.current_epoch)
 
 
-def _judge_spread(
+def _set_spread(
     network: KappaNetwork, fidelity: str, source: CrystalGraphs | Tensor, data: StageData, rows: NDArray[np.int64]
 ) -> None:
-    """Let a correction say how far it is off: the same everywhere, its root mean square error on some rows."""
+    """Set the standard deviation that a correction reports: its root mean square error on some rows, everywhere."""
     if fidelity not in network.heads or not isinstance(head := network.heads[fidelity], Correction):
         return
     network.to("cpu").eval()
@@ -178,33 +192,42 @@ def _judge_spread(
 def _module(
     network: KappaNetwork, stage: Stage, fidelity: str, data: StageData, train: NDArray[np.int64], seed: int
 ) -> tuple[StageModule, Tensor]:
-    """What is trained, and its targets."""
+    """The module that Lightning trains, and its targets."""
     if data.pretraining is None:
         return StageModule(network, stage, fidelity), torch.from_numpy(data.kappa).float()
     values = data.pretraining[train]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        pupil = Pupil(network.host, network.level, float(values.mean()), float(values.std()) or 1.0)
-    return PretrainingModule(pupil, stage, fidelity), torch.from_numpy(data.pretraining).float()
+        pretrained = PretrainingNetwork(network.host, network.level, float(values.mean()), float(values.std()) or 1.0)
+    return PretrainingModule(pretrained, stage, fidelity), torch.from_numpy(data.pretraining).float()
 
 
 class _Checkpoint(Callback):
     """Writes the state of the loop at the end of an epoch, not more often than `CHECKPOINT_SECONDS`.
 
-    An epoch that stops the stage early is not stored: the wish to stop is not part of a checkpoint, so a
+    An epoch after which the stage stops early is not stored: a checkpoint does not hold the decision to stop, so a
     resumed run repeats that epoch and stops again.
     """
 
-    FILE = "checkpoint.safetensors"
-
     def __init__(self, folder: Path) -> None:
-        self.path = folder / self.FILE
+        self.path = folder / CHECKPOINT
         self.written = time.monotonic()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if not trainer.should_stop and time.monotonic() - self.written >= CHECKPOINT_SECONDS:
             trainer.save_checkpoint(self.path)
             self.written = time.monotonic()
+
+
+class _Progress(Callback):
+    """Reports the number of epochs after each of them, from one process of those that train together."""
+
+    def __init__(self, on_progress: OnProgress) -> None:
+        self.on_progress = on_progress
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.is_global_zero:
+            self.on_progress(Advanced(trainer.current_epoch + 1, trainer.max_epochs, "epochs"))
 
 
 class _Crystals(Dataset[Item]):
@@ -228,7 +251,7 @@ class _Crystals(Dataset[Item]):
 
 
 class _Shuffle(Sampler[int]):
-    """A new order each epoch that depends on seed and epoch alone, so that a resumed run sees the same."""
+    """A new order each epoch, which depends on seed and epoch alone, so that a resumed run sees the same order."""
 
     def __init__(self, n: int, seed: int) -> None:
         self.n = n
@@ -249,7 +272,7 @@ class _Shuffle(Sampler[int]):
 def split_by_formula(
     formulas: Sequence[str], fraction: float, seed: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Cut rows in two so that no formula stands on both sides.
+    """Split rows in two so that no formula is on both sides.
 
     Args:
         formulas: (n,) reduced formulas.
@@ -268,7 +291,7 @@ def split_by_formula(
 
 
 def frozen_prefixes(network: KappaNetwork, stage: Stage, fidelity: str) -> tuple[str, ...]:
-    """What stays as it is: the recipe's wish, other rungs' heads, and everything below a correction."""
+    """What a stage does not train: what the recipe freezes, other heads, and the host below a correction."""
     others = tuple(f"heads.{name}" for name in network.heads if name != fidelity)
     correction = network.composition == "debye" and fidelity != BASE_FIDELITY and not stage.pretrain
     return (*stage.frozen, *others, *(("host",) if correction else ()))
@@ -277,16 +300,16 @@ def frozen_prefixes(network: KappaNetwork, stage: Stage, fidelity: str) -> tuple
 def freeze(network: KappaNetwork, prefixes: Sequence[str]) -> None:
     """Keep the parameters whose names begin with one of the prefixes from changing."""
     for name, parameter in network.named_parameters():
-        parameter.requires_grad_(not any(begins_with(name, prefix) for prefix in prefixes))
+        parameter.requires_grad_(not any(matches_prefix(name, prefix) for prefix in prefixes))
 
 
-def begins_with(name: str, prefix: str) -> bool:
-    """Whether a dotted parameter name lies at or below a prefix."""
+def matches_prefix(name: str, prefix: str) -> bool:
+    """Whether a dotted parameter name is a prefix or continues it after a dot."""
     return name == prefix or name.startswith(f"{prefix}.")
 
 
 def all_features(network: KappaNetwork, graphs: CrystalGraphs) -> Tensor:
-    """(n_crystals, d) features the heads take, without gradients."""
+    """(n_crystals, d) inputs of the heads, without gradients."""
     network.eval()
     with torch.no_grad():
         parts = [
@@ -297,9 +320,9 @@ def all_features(network: KappaNetwork, graphs: CrystalGraphs) -> Tensor:
 
 
 def _next_log(folder: Path) -> str:
-    """A log folder of its own for every run of a stage, so that resuming keeps the earlier log."""
+    """A new log folder for every run of a stage, so that resuming keeps the earlier log."""
     return f"log-{1 + sum(1 for _ in folder.glob('log-*'))}"
 
 
-def _as_it_is(item: Any) -> Any:
+def _identity(item: Any) -> Any:
     return item

@@ -1,8 +1,8 @@
 """Corrections from a few dozen crystals: extremely randomised trees, distilled into the head.
 
-On a small set trees learn better than a network trained on it, but their leaves hold the set's values. So they serve
-as a teacher: the head learns what they answer, mean and spread, all over the space of crystals, and they are thrown
-away.
+On a small set trees are more accurate than a network, but their leaves store the values of the set. So they serve as
+a teacher: the head is trained to reproduce their mean and spread all over the space of crystals, and they are
+discarded.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from kappatune.training.stage import StageResult
 
 N_TREES = 300
 SMALLEST_LEAF = 2
-"""Crystals that a leaf holds at least."""
+"""Fewest crystals in a leaf."""
 
 SMALLEST_SPREAD = 0.05
-"""Spread of the trees below which a correction is not taken, on the scale of the ladder."""
+"""Smallest standard deviation that a correction reports, on the scale of the targets."""
 
 _FOLDS = 5
-_QUESTIONS = 20_000
+_N_POINTS = 20_000
 _BATCH = 256
 _PASSES = 12
 _LEARNING_RATE = 2e-3
@@ -40,24 +40,23 @@ def fit_trees(
     features: Tensor,
     kappa: NDArray[np.float64],
     formulas: Sequence[str],
-    elsewhere: Tensor,
+    unlabelled: Tensor,
     *,
     seed: int,
 ) -> StageResult:
-    """Fit the correction of one rung in place: what its head says already, plus what the trees add.
+    """Fit the correction of one rung in place: its head is trained to give what it gave before plus what trees add.
 
     Args:
         network: Member to fit.
         fidelity: Rung that is fitted.
-        features: (n, d) what the heads take of the training crystals (`KappaNetwork.features`).
+        features: (n, d) features of the training crystals (`KappaNetwork.features`).
         kappa: (n,) their values, W/(m K).
         formulas: (n,) their reduced formulas.
-        elsewhere: (m, d) features of crystals without a label, where the head is to agree with the trees too.
+        unlabelled: (m, d) features of crystals without a label, where the head should agree with the trees too.
         seed: Of the trees and the distillation.
 
     Returns:
-        What happened; `validation_error` is the mean |ln kappa| error of trees at crystals whose formula they had
-        not seen.
+        What happened; `validation_error` is the mean absolute error of ln kappa of trees, cross-validated by formula.
     """
     started = time.monotonic()
     head = network.heads[fidelity]
@@ -66,17 +65,17 @@ def fit_trees(
         inputs = network.head_inputs(features, fidelity)
         errors = network.scaler.encode(torch.from_numpy(kappa).float()) - network(features, fidelity).scaled
         x, y = head.standardised(inputs).numpy(), errors.double().numpy()
-        unseen = _unseen_errors(x, y, formulas, seed)
+        errors_of_unseen = _cross_validated_errors(x, y, formulas, seed)
         trees = _trees(seed).fit(x, y)
-        questions = _questions(inputs, network.head_inputs(elsewhere, fidelity), seed)
-        each = np.stack([tree.predict(head.standardised(questions).numpy()) for tree in trees.estimators_])
-        mean = head(questions)[:, 0] + torch.from_numpy(each.mean(axis=0)).float()
+        points = _sample_points(inputs, network.head_inputs(unlabelled, fidelity), seed)
+        each = np.stack([tree.predict(head.standardised(points).numpy()) for tree in trees.estimators_])
+        mean = head(points)[:, 0] + torch.from_numpy(each.mean(axis=0)).float()
         spread = torch.from_numpy(each.std(axis=0)).float().clamp(min=SMALLEST_SPREAD)
-    _distil(head, questions, torch.stack([mean, spread.log()], dim=1), seed)
+    _distil(head, points, torch.stack([mean, spread.log()], dim=1), seed)
     return StageResult(
         epochs=_PASSES,
         best_epoch=_PASSES,
-        validation_error=float(np.abs(unseen).mean()) * network.scaler.std,
+        validation_error=float(np.abs(errors_of_unseen).mean()) * network.scaler.std,
         n_train=len(y),
         n_validation=0,
         seconds=time.monotonic() - started,
@@ -87,10 +86,10 @@ def _trees(seed: int, n_trees: int = N_TREES) -> ExtraTreesRegressor:
     return ExtraTreesRegressor(n_trees, min_samples_leaf=SMALLEST_LEAF, random_state=seed)
 
 
-def _unseen_errors(
+def _cross_validated_errors(
     x: NDArray[np.float32], y: NDArray[np.float64], formulas: Sequence[str], seed: int
 ) -> NDArray[np.float64]:
-    """(n,) errors of trees that were grown without the formulas of a fifth of the crystals."""
+    """(n,) errors of trees in cross-validation: each crystal's trees have not seen its formula."""
     names, group = np.unique(np.asarray(formulas), return_inverse=True)
     fold = np.random.default_rng(seed).permutation(len(names))[group] % min(_FOLDS, len(names))
     errors = np.zeros(len(y))
@@ -101,41 +100,41 @@ def _unseen_errors(
     return errors
 
 
-def _questions(labelled: Tensor, unlabelled: Tensor, seed: int) -> Tensor:
-    """Where the trees are asked: at crystals, between pairs of them, and beyond.
+def _sample_points(labelled: Tensor, unlabelled: Tensor, seed: int) -> Tensor:
+    """Where the head is trained to agree with the trees: at crystals, between pairs of them, and beyond.
 
     Args:
-        labelled: (n, d) head inputs of the training crystals, asked as often as the others together.
+        labelled: (n, d) head inputs of the training crystals, drawn as often as the others together.
         unlabelled: (m, d) head inputs of other crystals.
         seed: Of the draw.
 
     Returns:
-        (n_questions, d).
+        (n_points, d) head inputs.
     """
     draw = torch.Generator().manual_seed(seed)
 
     def share(chance: float) -> Tensor:
-        """Even between 0 and 1 for some questions, by chance, and 0 for the others."""
-        asked = torch.rand(_QUESTIONS, 1, generator=draw) < chance
-        return torch.rand(_QUESTIONS, 1, generator=draw) * asked
+        """Uniform between 0 and 1 for some points, at random, and 0 for the others."""
+        is_moved = torch.rand(_N_POINTS, 1, generator=draw) < chance
+        return torch.rand(_N_POINTS, 1, generator=draw) * is_moved
 
     known = torch.cat([labelled, unlabelled])
     weight = torch.cat([x.new_full((len(x),), 1 / max(len(x), 1)) for x in (labelled, unlabelled)])
-    first, second = (known[torch.multinomial(weight, _QUESTIONS, replacement=True, generator=draw)] for _ in range(2))
+    first, second = (known[torch.multinomial(weight, _N_POINTS, replacement=True, generator=draw)] for _ in range(2))
     between = first + share(0.5) * (second - first)
     centre = known.mean(dim=0)
     return centre + (1 + share(0.2)) * (between - centre)
 
 
-def _distil(head: Correction, questions: Tensor, answers: Tensor, seed: int) -> None:
+def _distil(head: Correction, points: Tensor, targets: Tensor, seed: int) -> None:
     optimiser = torch.optim.Adam(head.parameters(), lr=_LEARNING_RATE)
-    steps = _PASSES * -(-len(questions) // _BATCH)
+    steps = _PASSES * -(-len(points) // _BATCH)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, _LEARNING_RATE, total_steps=steps)
     draw = torch.Generator().manual_seed(seed)
-    unit = answers.std(dim=0).clamp(min=1e-3)
+    unit = targets.std(dim=0).clamp(min=1e-3)
     for _ in range(_PASSES):
-        for rows in torch.randperm(len(questions), generator=draw).split(_BATCH):
-            loss = mse_loss(head(questions[rows]) / unit, answers[rows] / unit)
+        for rows in torch.randperm(len(points), generator=draw).split(_BATCH):
+            loss = mse_loss(head(points[rows]) / unit, targets[rows] / unit)
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()

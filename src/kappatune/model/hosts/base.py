@@ -41,6 +41,11 @@ class Host(nn.Module, ABC):
     def from_description(cls, description: dict[str, Any]) -> Host:
         """The inverse of `describe`; weights are random."""
 
+    @property
+    def needs_bonds(self) -> bool:
+        """Whether the embedding depends on bonds, so that a crystal without any has none that means something."""
+        return self.cutoff_angstrom > 0
+
     def fixed_columns(self, level: str) -> range:
         """Columns of an embedding that no training moves, which corrections from few crystals build on.
 

@@ -1,0 +1,73 @@
+"""What a training run reports while it works; `kappatune.progress.Advanced` counts the epochs of a stage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from kappatune.progress import Event
+
+
+@dataclass(frozen=True)
+class StagePrepared(Event):
+    """The rows of a stage are read and chosen.
+
+    Attributes:
+        stage: Name of the stage.
+        n_crystals: Labelled crystals it trains on, its validation part among them.
+        fidelity: Rung it trains.
+    """
+
+    stage: str
+    n_crystals: int
+    fidelity: str
+
+    def __str__(self) -> str:
+        """Stage, number of crystals and rung."""
+        return f"{self.stage}: {self.n_crystals} crystals, {self.fidelity}"
+
+
+@dataclass(frozen=True)
+class RowsLeftOut(Event):
+    """Some rows of the tables cannot be used.
+
+    Attributes:
+        n_rows: How many.
+        reasons: File that holds one JSON object per row, with its reason.
+    """
+
+    n_rows: int
+    reasons: Path
+
+    def __str__(self) -> str:
+        """How many, and where the reasons are."""
+        rows = "1 row was" if self.n_rows == 1 else f"{self.n_rows} rows were"
+        return f"{rows} left out; see {self.reasons} for the reasons"
+
+
+@dataclass(frozen=True)
+class StageFinished(Event):
+    """One member of the ensemble has finished one stage, in this run or in an earlier one that is resumed.
+
+    Attributes:
+        member: Number of the member, counted from 1.
+        n_members: Members of the ensemble.
+        stage: Name of the stage.
+        epochs: Epochs run.
+        validation_error: Mean absolute error on the inner validation part; None without one.
+        error_of: What the error is an error of: `ln kappa`, or the column that the stage pretrains on.
+    """
+
+    member: int
+    n_members: int
+    stage: str
+    epochs: int
+    validation_error: float | None
+    error_of: str = "ln kappa"
+
+    def __str__(self) -> str:
+        """Member, stage, epochs and error."""
+        error = "no validation part"
+        if self.validation_error is not None:
+            error = f"validation error of {self.error_of}: {self.validation_error:.3f}"
+        return f"member {self.member} of {self.n_members}, {self.stage}: {self.epochs} epochs, {error}"

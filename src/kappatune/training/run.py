@@ -1,0 +1,200 @@
+"""A training run: every stage of a recipe for every member, resumable, ending in a model."""
+
+from __future__ import annotations
+
+import copy
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from kappatune.model.graphs import build_graphs
+from kappatune.model.heads import KappaNetwork, TargetScaler
+from kappatune.model.hosts import Host, HostCard, new_host, read_host_card
+from kappatune.model.kappa_model import KappaModel
+from kappatune.progress import OnProgress, handler_or_default
+from kappatune.storage import SHIPPED_TABLES
+from kappatune.structures.crystal import Crystal
+from kappatune.structures.table import read_table
+from kappatune.training.card import card_of_trained, domains_of_trained
+from kappatune.training.events import RowsLeftOut, StageFinished, StagePrepared
+from kappatune.training.networks import attach_head, new_network
+from kappatune.training.recipe import BadRun, Recipe, read_recipe
+from kappatune.training.rows import PreparedStage, prepare_stage
+from kappatune.training.run_folder import claim_folder, store_result, stored_result, write_left_out
+from kappatune.training.stage import all_features, matches_prefix, train_stage
+from kappatune.training.tables import TrainingData, tables_for
+from kappatune.training.trees import fit_trees
+
+
+def train(
+    recipe: str | Path | Recipe = "finetune",
+    data: TrainingData | None = None,
+    out: str | Path | None = None,
+    *,
+    start: str | Path | KappaModel | None = None,
+    resume: bool = False,
+    on_progress: OnProgress | None = None,
+) -> KappaModel:
+    """Train a model by a recipe, on your own values or on published tables.
+
+    The recipe `finetune` brings a shipped model closer to your own values; a few dozen crystals are enough:
+
+    >>> model = kappatune.train(data="mine.csv")  # columns: id, file, kappa
+    >>> model = kappatune.train(data=[(structure, 12.3), ...])  # W/(m K) at 300 K
+    >>> model.predict("new_crystal.cif")
+
+    A run writes into `out/run` and may be killed at any moment; with `resume` it continues and ends with the same
+    model as a run that was not interrupted.
+
+    Args:
+        recipe: Path of a YAML file, name of a shipped recipe (`finetune`, `starter`, ...), or a `Recipe`.
+        data: For a recipe that names no table, such as `finetune`: a table (path of a `.parquet`, `.jsonl` or `.csv`
+            file, or a `LabelledTable`), or pairs of a structure and its lattice thermal conductivity at 300 K,
+            W/(m K); for a recipe that names tables: the folder that holds them. It may also be a function that gives
+            the tables of a `Stage`. A recipe whose tables ship with the package needs none.
+        out: Folder of the new model, which must be empty or absent unless `resume`. Without it the model is in memory
+            only; keep it by `model.save(folder)`.
+        start: Model to start from instead of the one that the recipe names: a name, a folder, or a model.
+        resume: Continue the run in `out`.
+        on_progress: Called with each event; by default progress is shown on stderr if that is a terminal.
+
+    Returns:
+        The model, saved in `out` if that is given.
+
+    Raises:
+        kappatune.training.recipe.BadRecipe: There is no such recipe, or a field of it does not fit.
+        BadRun: `out` is in use, the run in it had another recipe or other data, or there are too few usable rows.
+        kappatune.structures.table.BadTable: A table cannot be read.
+    """
+    plan = recipe if isinstance(recipe, Recipe) else read_recipe(recipe)
+    if start is not None:
+        plan = plan.starting_from(start.card.name if isinstance(start, KappaModel) else str(start))
+    with _model_folder(out, resume) as folder, handler_or_default(on_progress) as report:
+        model = start if isinstance(start, KappaModel) else KappaModel.load(plan.start) if plan.start else None
+        return _run(plan, data, model, folder, report)
+
+
+@contextmanager
+def _model_folder(out: str | Path | None, resume: bool) -> Iterator[Path]:
+    """Folder of the model: a temporary one without `out`."""
+    if out is None:
+        if resume:
+            raise BadRun("resume needs the folder of the run: give it as out")
+        with tempfile.TemporaryDirectory(prefix="kappatune-") as temporary:
+            yield Path(temporary)
+        return
+    folder = Path(out)
+    is_helper = "LOCAL_RANK" in os.environ  # a further process that Lightning starts on a machine with several GPUs
+    if folder.exists() and not folder.is_dir():
+        raise BadRun(f"{folder} is a file: choose a folder (--out)")
+    if folder.exists() and any(folder.iterdir()) and not (resume or is_helper):
+        raise BadRun(f"{folder} is not empty: choose another folder (--out), or --resume to continue the run in it")
+    yield folder
+
+
+def _run(
+    recipe: Recipe, data: TrainingData | None, start: KappaModel | None, out: Path, report: OnProgress
+) -> KappaModel:
+    host_card = start.card.host if start else _host_card(recipe)
+    host = start.members[0].host if start else new_host(host_card)
+    _check_names(recipe, host, start)
+    seeds = _seeds(recipe, start)
+    stages = [prepare_stage(stage, tables_for(stage, data), host) for stage in recipe.stages]
+    run = out / "run"
+    claim_folder(run, recipe, stages, start)
+    left_out = [row for prepared in stages for row in prepared.left_out]
+    reasons = write_left_out(run, left_out)
+    for prepared in stages:
+        report(StagePrepared(prepared.stage.name, len(prepared.data.kappa), prepared.fidelity))
+    if left_out:
+        report(RowsLeftOut(len(left_out), reasons))
+
+    scaler = start.card.scaler if start else _fitted_scaler(recipe, stages)
+    members: list[KappaNetwork] = []
+    metrics: dict[str, list[dict[str, Any]]] = {prepared.stage.name: [] for prepared in stages}
+    for k, seed in enumerate(seeds):
+        network = copy.deepcopy(start.members[k]) if start else new_network(recipe, host_card, scaler, seed)
+        for prepared in stages:
+            name = prepared.stage.name
+            result = _train_or_restore(network, prepared, seed, run / f"member-{k + 1}" / name, report)
+            metrics[name].append({"seed": seed, **result})
+            error_of = prepared.stage.pretrain or "ln kappa"
+            epochs, error = result["epochs"], result["validation_error"]
+            report(StageFinished(k + 1, len(seeds), name, epochs, error, error_of))
+        members.append(network)
+    model = KappaModel(card_of_trained(recipe, host_card, start, stages, scaler, metrics, members), members)
+    model.domains = domains_of_trained(model, stages, start)
+    model.save(out)
+    return model
+
+
+def _host_card(recipe: Recipe) -> HostCard:
+    card = read_host_card(recipe.host or ())
+    if recipe.pretrained:
+        return card
+    source = f"random weights, trained by the recipe '{recipe.name}'"
+    return card.model_copy(update={"name": recipe.name, "source": source, "licence": "MIT"})
+
+
+def _check_names(recipe: Recipe, host: Host, start: KappaModel | None) -> None:
+    """Find names that nothing answers to now, rather than after hours of training."""
+    if not start and recipe.embedding not in host.embedding_sizes:
+        raise BadRun(f"embedding: the host offers {', '.join(host.embedding_sizes)}, not '{recipe.embedding}'")
+    names = [f"host.{name}" for name, _ in host.named_parameters()]
+    for stage in recipe.stages:
+        for prefix in stage.frozen:
+            if prefix != "host" and not any(matches_prefix(name, prefix) for name in names):
+                existing = ", ".join(names if len(names) < 4 else [*names[:2], "...", names[-1]])
+                raise BadRun(
+                    f"stage '{stage.name}', frozen: no parameter of the host has a name that begins with '{prefix}'; "
+                    + (f"there are {existing}" if names else "this host has no parameters")
+                )
+
+
+def _seeds(recipe: Recipe, start: KappaModel | None) -> Sequence[int]:
+    """One seed per member."""
+    if start is None:
+        return recipe.seeds
+    n_members = len(start.members)
+    if len(recipe.seeds) == 1:
+        return range(recipe.seeds[0], recipe.seeds[0] + n_members)
+    if len(recipe.seeds) != n_members:
+        raise BadRun(f"the recipe has {len(recipe.seeds)} seeds, but model '{start.card.name}' has {n_members} members")
+    return recipe.seeds
+
+
+def _fitted_scaler(recipe: Recipe, stages: Sequence[PreparedStage]) -> TargetScaler:
+    """The scale of the first stage that learns conductivities."""
+    first = next(prepared.data for prepared in stages if not prepared.stage.pretrain)
+    return TargetScaler.fit(first.kappa, recipe.target, first.properties)
+
+
+def _train_or_restore(
+    network: KappaNetwork, prepared: PreparedStage, seed: int, folder: Path, report: OnProgress
+) -> dict[str, Any]:
+    """Train one stage of one member, or restore its stored result."""
+    stage, fidelity, data = prepared.stage, prepared.fidelity, prepared.data
+    if not stage.pretrain:
+        attach_head(network, prepared, seed)
+    stored = stored_result(folder, network)
+    if stored is not None:
+        return stored
+    if stage.learner == "trees":
+        unlabelled = build_graphs(shipped_crystals(network.host), network.host.cutoff_angstrom)
+        features = all_features(network, data.graphs)
+        elsewhere = all_features(network, unlabelled)
+        result = fit_trees(network, fidelity, features, data.kappa, data.formulas, elsewhere, seed=seed)
+    else:
+        result = train_stage(network, stage, fidelity, data, seed=seed, folder=folder, on_progress=report)
+    store_result(folder, network, result)
+    return asdict(result)
+
+
+def shipped_crystals(host: Host) -> list[Crystal]:
+    """The crystals that ship with the package and that a host supports: all kinds of compounds."""
+    rows = read_table(SHIPPED_TABLES["shipped:prototypes"]).rows
+    return [row.crystal for row in rows if host.supported_elements.issuperset(row.crystal.numbers.tolist())]

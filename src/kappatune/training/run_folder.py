@@ -1,0 +1,73 @@
+"""The files of a training run, from which it can be resumed: one folder per member and stage."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load_file, save_file
+
+from kappatune.model.heads import KappaNetwork
+from kappatune.model.hosts import load_strictly
+from kappatune.model.kappa_model import KappaModel
+from kappatune.storage import atomic_path, file_sha256, write_text
+from kappatune.training.recipe import BadRun, Recipe
+from kappatune.training.rows import LeftOutRow, PreparedStage
+from kappatune.training.stage import CHECKPOINT, StageResult
+
+_FINGERPRINT = "run.json"
+_LEFT_OUT = "left_out.jsonl"
+_RESULT = "done.json"
+_WEIGHTS = "network.safetensors"
+
+
+def claim_folder(folder: Path, recipe: Recipe, stages: Sequence[PreparedStage], start: KappaModel | None) -> None:
+    """Store what is trained in a folder, and refuse to mix two runs.
+
+    Raises:
+        BadRun: The folder holds a run of another recipe or with other data.
+    """
+    inputs = {
+        "recipe": recipe.model_dump(mode="json", exclude_defaults=True),
+        "data": [card.rows_sha256 for prepared in stages for card in prepared.cards],
+        "host": [file_sha256(Path(name)) if Path(name).is_file() else name for name in recipe.hosts],
+        "start": start.card.weights_sha256 if start else None,
+    }
+    mark = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
+    path = folder / _FINGERPRINT
+    if path.is_file() and json.loads(path.read_text(encoding="utf-8"))["mark"] != mark:
+        raise BadRun(f"{folder} holds a run of another recipe or with other data: choose another folder (--out)")
+    write_text(path, json.dumps({"mark": mark, **inputs}, indent=1))
+
+
+def write_left_out(folder: Path, rows: Sequence[LeftOutRow]) -> Path:
+    """Write the rows that are left out, one JSON object a line; returns the file."""
+    path = folder / _LEFT_OUT
+    write_text(path, "".join(json.dumps(asdict(row)) + "\n" for row in rows))
+    return path
+
+
+def stored_result(folder: Path, network: KappaNetwork) -> dict[str, Any] | None:
+    """The result of a stage that was completed earlier; its weights are loaded into the network.
+
+    Raises:
+        kappatune.model.hosts.BadWeights: The stored weights do not fit the network.
+    """
+    if not (folder / _RESULT).is_file():
+        return None
+    weights = folder / _WEIGHTS
+    load_strictly(network, load_file(weights), str(weights))
+    result: dict[str, Any] = json.loads((folder / _RESULT).read_text(encoding="utf-8"))
+    return result
+
+
+def store_result(folder: Path, network: KappaNetwork, result: StageResult) -> None:
+    """Store weights and result of a completed stage; its checkpoint is no longer needed."""
+    with atomic_path(folder / _WEIGHTS) as partial:
+        save_file({name: value.contiguous() for name, value in network.state_dict().items()}, partial)
+    write_text(folder / _RESULT, json.dumps(asdict(result)))
+    (folder / CHECKPOINT).unlink(missing_ok=True)

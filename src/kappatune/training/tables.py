@@ -1,0 +1,99 @@
+"""Where the stages of a recipe find their labelled crystals."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from numbers import Real
+from pathlib import Path
+
+from kappatune.storage import SHIPPED_TABLES
+from kappatune.structures.crystal import Crystal, Rejection
+from kappatune.structures.inputs import Input, as_entries
+from kappatune.structures.table import Fidelity, LabelledCrystal, LabelledTable, read_table
+from kappatune.training.recipe import BadRun, Stage
+from kappatune.training.rows import rows_sha256
+
+USER_FIDELITY: Fidelity = "experiment"
+"""Fidelity of a user's rows that name none."""
+
+TrainingData = str | Path | LabelledTable | Iterable[tuple[Input, float]] | Callable[[Stage], list[LabelledTable]]
+"""What `train` takes as data: see there."""
+
+
+def tables_for(stage: Stage, data: TrainingData | None) -> list[LabelledTable]:
+    """The tables of one stage.
+
+    Args:
+        stage: Names tables that ship with the package, files of a folder, or nothing.
+        data: A folder for a stage that names files; for one that names nothing a table, its path, or pairs of a
+            structure and its conductivity; or a function that gives the tables of any stage.
+
+    Raises:
+        BadRun: The data are missing or of the wrong kind for this stage.
+        kappatune.structures.table.BadTable: A table that cannot be read.
+    """
+    if callable(data):
+        return data(stage)
+    if stage.data and all(name in SHIPPED_TABLES for name in stage.data):
+        return [read_table(SHIPPED_TABLES[name], default_fidelity=stage.fidelity) for name in stage.data]
+    if data is None:
+        raise BadRun(f"stage '{stage.name}' needs data: pass --data, or set KAPPATUNE_DATA")
+    if isinstance(data, str | Path):
+        fidelity = stage.fidelity or USER_FIDELITY
+        return [read_table(path, default_fidelity=fidelity) for path in _paths(stage, Path(data).expanduser())]
+    if stage.data:
+        raise BadRun(f"stage '{stage.name}' reads {', '.join(stage.data)} from a folder: give its path as the data")
+    return [data if isinstance(data, LabelledTable) else table_of_pairs(data, stage.fidelity or USER_FIDELITY)]
+
+
+def _paths(stage: Stage, data: Path) -> list[Path]:
+    if not data.exists():
+        raise BadRun(f"{data}: no such file or folder")
+    if stage.data and not data.is_dir():
+        raise BadRun(f"stage '{stage.name}' reads {', '.join(stage.data)} from a folder, but {data} is a file")
+    if not stage.data and data.is_dir() and not any(data.glob("part-*.parquet")):
+        raise BadRun(f"stage '{stage.name}' takes one table, but {data} is a folder: give a .parquet, .jsonl or .csv")
+    return [SHIPPED_TABLES.get(name, data / name) for name in stage.data] or [data]
+
+
+def table_of_pairs(pairs: Iterable[tuple[Input, float]], fidelity: Fidelity = USER_FIDELITY) -> LabelledTable:
+    """A table from structures and their conductivities.
+
+    Args:
+        pairs: Structures (pymatgen, ASE, `Crystal`, or the path of a file with one crystal), each with its lattice
+            thermal conductivity at 300 K, W/(m K).
+        fidelity: Where the values come from.
+
+    Returns:
+        Usable rows and rejected ones, each of these with its reason.
+
+    Raises:
+        BadRun: An item is not a pair.
+    """
+    rows: list[LabelledCrystal] = []
+    rejections: list[Rejection] = []
+    for number, pair in enumerate(pairs, 1):
+        try:
+            structure, kappa = pair
+        except (TypeError, ValueError) as error:
+            raise BadRun(f"item {number} of the data is not a pair: give (structure, kappa in W/(m K))") from error
+        entry = _one_entry(structure, str(number))
+        if isinstance(entry, Rejection):
+            rejections.append(entry)
+        elif not (isinstance(kappa, Real) and 0 < kappa < math.inf):
+            reason = f"its conductivity is {kappa!r}: give a number above 0, in W/(m K)"
+            rejections.append(Rejection(entry.id, reason, entry.file, entry.formula))
+        else:
+            rows.append(LabelledCrystal(entry, float(kappa), fidelity))
+    return LabelledTable("pairs", rows, rejections, rows_sha256(rows))
+
+
+def _one_entry(structure: Input, number: str) -> Crystal | Rejection:
+    entries = list(as_entries([structure]))
+    if len(entries) != 1:
+        return Rejection(number, f"{structure} holds {len(entries)} crystals: give one for each conductivity")
+    (entry,) = entries
+    has_name = isinstance(structure, str | Path | Rejection) or (isinstance(structure, Crystal) and structure.id)
+    return entry if has_name else replace(entry, id=number)
