@@ -21,7 +21,7 @@ from pymatgen.core import Composition
 
 from kappatune.structures import Crystal, Rejection
 from kappatune.structures.table import crystal_of_row
-from kappatune.verification import Request, VerifySettings, verify_all
+from kappatune.verification import VerifierSpec, VerifySettings, iter_verifications
 from kappatune.verification.cells import standardise
 from kappatune.verification.table import add_labels
 from studies.results import data_folder
@@ -41,8 +41,8 @@ def main(
 ) -> None:
     folder = data_folder(data)
     chosen = _chosen(folder)[:limit]
-    request = Request(calculator, SETTINGS, work / "steps", model=None)
-    for crystal, row in zip(chosen, verify_all(chosen, request), strict=True):
+    spec = VerifierSpec(calculator, SETTINGS, work / "steps", model=None)
+    for crystal, row in zip(chosen, iter_verifications(chosen, spec), strict=True):
         add_labels(work / "values.parquet", [(crystal, row)])
         seconds = row.seconds.get("total", 0)
         typer.echo(f"{row.id} {row.formula}: {row.outcome} {row.kappa_bte_w_mk} {seconds:.0f} s {row.reason or ''}")

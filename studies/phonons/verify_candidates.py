@@ -21,9 +21,11 @@ import pyarrow.parquet as pq
 import typer
 from PIL import Image
 
+from kappatune.progress import Event
 from kappatune.structures import Crystal, Rejection
 from kappatune.structures.table import crystal_of_row
-from kappatune.verification import Request, Verification, VerifySettings, verify_all
+from kappatune.verification import Verification, VerifierSpec, VerifySettings, iter_verifications
+from kappatune.verification.events import ForcesProgress
 from studies.results import FOLDER, data_folder, store
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -49,16 +51,16 @@ def main(
     ]
     rows: list[Verification] = []
     for ids, settings in plans:
-        request = Request(calculator, settings, work / Path(calculator).stem, figures=work / "figures")
-        for row in verify_all(_crystals(pool, ids), request, workers, lambda *e: _tell(*e)):
+        spec = VerifierSpec(calculator, settings, work / Path(calculator).stem, figures=work / "figures")
+        for row in iter_verifications(_crystals(pool, ids), spec, workers, _show):
             rows.append(row)
             _store(calculator, rows)
             _keep_figure(work / "figures")
 
 
-def _tell(crystal: str, what: str, done: int, total: int) -> None:
-    if not total or done % 50 == 0:
-        typer.echo(f"{crystal}: {what} {done}/{total}")
+def _show(event: Event) -> None:
+    if not isinstance(event, ForcesProgress) or event.done % 50 == 0:
+        typer.echo(event)
 
 
 def _candidates(scan: Path) -> list[str]:

@@ -19,9 +19,11 @@ import numpy as np
 import pyarrow.parquet as pq
 import typer
 
+from kappatune.progress import Event
 from kappatune.structures import Crystal, Rejection
 from kappatune.structures.table import crystal_of_row
-from kappatune.verification import Request, Verification, VerifySettings, verify_all
+from kappatune.verification import Verification, VerifierSpec, VerifySettings, iter_verifications
+from kappatune.verification.events import ForcesProgress
 from studies.results import FOLDER, data_folder, store
 
 PROTOTYPES = ("rocksalt", "zincblende", "wurtzite")
@@ -43,18 +45,18 @@ def main(
 ) -> None:
     table = data_folder(data) / "l96.parquet"
     chosen = list(_chosen(table, each))
-    request = Request(calculator, VerifySettings.of("standard", wigner=True), work / calculator, model=None)
+    spec = VerifierSpec(calculator, VerifySettings.of("standard", wigner=True), work / calculator, model=None)
     answers: list[tuple[str, float, Verification]] = []
-    told = verify_all((crystal for crystal, *_ in chosen), request, workers, lambda *event: _tell(*event))
-    for (_, prototype, reference), row in zip(chosen, told, strict=True):
+    rows = iter_verifications((crystal for crystal, *_ in chosen), spec, workers, _show)
+    for (_, prototype, reference), row in zip(chosen, rows, strict=True):
         answers.append((prototype, reference, row))
         typer.echo(f"{row.id} {row.formula}: {row.outcome} {row.kappa_bte_w_mk} {row.seconds.get('total', 0):.0f} s")
         _store(calculator, answers, len(chosen))
 
 
-def _tell(crystal: str, what: str, done: int, total: int) -> None:
-    if not total or done % 50 == 0:
-        typer.echo(f"{crystal}: {what} {done}/{total}")
+def _show(event: Event) -> None:
+    if not isinstance(event, ForcesProgress) or event.done % 50 == 0:
+        typer.echo(event)
 
 
 def _chosen(table: Path, each: int) -> Iterator[tuple[Crystal, str, float]]:

@@ -40,12 +40,12 @@ def main(calculator: str = "sevennet") -> None:
 
 def _measured(name: str, calculator: str) -> dict[str, Any]:
     from kappatune.structures import Crystal
-    from kappatune.verification import Request, VerifySettings, verify_all
+    from kappatune.verification import VerifierSpec, VerifySettings, iter_verifications
 
     with tempfile.TemporaryDirectory() as out:
-        request = Request(calculator, VerifySettings.of("standard"), Path(out))
+        spec = VerifierSpec(calculator, VerifySettings.of("standard"), Path(out))
         wall, processor = perf_counter(), process_time()
-        (row,) = verify_all([Crystal.from_ase(bulk(*CRYSTALS[name]), id=name)], request)
+        (row,) = iter_verifications([Crystal.from_ase(bulk(*CRYSTALS[name]), id=name)], spec)
         wall, processor = perf_counter() - wall, process_time() - processor
     total = row.seconds["total"]
     return {

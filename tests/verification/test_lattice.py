@@ -6,7 +6,7 @@ from ase.build import bulk
 
 from kappatune.structures import Crystal
 from kappatune.verification.cells import displaced, harmonic_cells, pair_cells, standardise
-from kappatune.verification.forces import ForceStore
+from kappatune.verification.forces import ForceCache
 from kappatune.verification.lattice import (
     dispersion,
     harmonic_crystal,
@@ -20,11 +20,11 @@ from tests.verification.small import ALLOY, COPPER, SETTINGS, potential
 
 def phonons_of(crystal: Crystal, tmp_path, *, third: bool = True):
     phonons = displaced(standardise(crystal, 1e-3), SETTINGS)
-    store = ForceStore(tmp_path)
-    set_harmonic_forces(phonons, store.forces(harmonic_cells(phonons), potential(), lambda: None))
+    cache = ForceCache(tmp_path)
+    set_harmonic_forces(phonons, cache.forces(harmonic_cells(phonons), potential(), lambda: None))
     cells = pair_cells(phonons)
     if third:
-        forces = store.forces(cells, potential(), lambda: None)
+        forces = cache.forces(cells, potential(), lambda: None)
         set_pair_forces(phonons, forces, np.array([cell is not None for cell in cells[1:]]))
         return phonons, forces
     return phonons, None

@@ -11,8 +11,10 @@ import pytest
 
 import kappatune.verification.workflow as workflow
 from kappatune.potentials.base import Potential
+from kappatune.progress import Event
 from kappatune.structures import Crystal, Rejection
-from kappatune.verification import Request, Verification, VerifySettings, verify_all
+from kappatune.verification import Verification, VerifierSpec, VerifySettings, iter_verifications
+from kappatune.verification.events import CostEstimated, CrystalEvent, CrystalFinished, ForcesProgress
 from kappatune.verification.plot import figure_path
 from tests.builders import supercell
 from tests.verification.small import ALLOY, COPPER, SETTINGS, TOY, potential, verifier
@@ -92,9 +94,10 @@ verifier(Path({str(tmp_path)!r}), name="slow_copper").verify(COPPER)
     assert 5 <= len(stored) < copper.n_forces
     damaged = next(iter(stored))
     damaged.write_bytes(damaged.read_bytes()[:100])
-    said: list[str] = []
-    row = verifier(tmp_path, name="slow_copper").verify(COPPER, lambda what, *_: said.append(what))
-    assert f"{len(stored)} are there already" in said[0]
+    events: list[Event] = []
+    row = verifier(tmp_path, name="slow_copper").verify(COPPER, events.append)
+    assert isinstance(events[0], CostEstimated) and events[0].n_on_disk == len(stored)
+    assert f"{len(stored)} of the forces are on disk already" in str(events[0])
     assert row.kappa_tensor_w_mk == copper.kappa_tensor_w_mk
     assert all(path.stat().st_mtime_ns == then for path, then in stored.items() if path != damaged)
     assert len(list(tmp_path.glob("*/forces/*.npy"))) == copper.n_forces
@@ -138,12 +141,15 @@ def test_every_failure_has_a_name_and_no_number(tmp_path, monkeypatch):
 
 def test_the_number_of_workers_changes_nothing(copper, tmp_path):
     entries = [COPPER, Rejection("x", "no such file"), ALLOY]
-    request = Request(f"{TOY}:copper", SETTINGS, tmp_path / "two", model=None)
-    heard: list[tuple[object, ...]] = []
-    rows = list(verify_all(entries, request, workers=2, progress=lambda *event: heard.append(event)))
+    spec = VerifierSpec(f"{TOY}:copper", SETTINGS, tmp_path / "two", model=None)
+    events: list[CrystalEvent] = []
+    rows = list(iter_verifications(entries, spec, workers=2, on_progress=events.append))
     assert [row.id for row in rows] == ["cu", "x", "cu3au"]
     assert same(rows[0], copper) and rows[2].outcome == "answered"
-    assert {event[0] for event in heard} == {"cu", "cu3au"} and any(event[1] == "forces" for event in heard)
+    assert {event.crystal for event in events if not isinstance(event, CrystalFinished)} == {"cu", "cu3au"}
+    assert {event.crystal for event in events if isinstance(event, CrystalFinished)} == {"cu", "x", "cu3au"}
+    last = [event for event in events if isinstance(event, ForcesProgress) and event.crystal == "cu"][-1]
+    assert last.done == last.total
 
 
 def test_other_settings_find_the_same_forces(copper, tmp_path):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO
@@ -16,8 +15,7 @@ from kappatune.cli.output import EXIT_SOME_WITHOUT_ANSWER, Form, answer_stream, 
 
 if TYPE_CHECKING:
     from kappatune.structures import Crystal, Rejection
-    from kappatune.verification import Request, Verification
-    from kappatune.verification.batch import Progress
+    from kappatune.verification import Verification, VerifierSpec
 
 
 class QualityName(StrEnum):
@@ -93,7 +91,8 @@ def verify(
     grid = _temperatures(temperatures)
     with answer_stream() as answer, plain_errors():
         from kappatune.structures import Crystal, read_crystals
-        from kappatune.verification import Request, VerifySettings, verify_all
+        from kappatune.verification import VerifierSpec, VerifySettings, iter_verifications
+        from kappatune.verification.display import crystals_on_stderr
         from kappatune.verification.table import add_labels, check_labels
 
         settings = VerifySettings.of(
@@ -103,12 +102,12 @@ def verify(
             solution="direct" if direct else "rta",
             wigner=wigner,
         )
-        request = Request(calculator, settings, out, model, born, plot)
+        spec = VerifierSpec(calculator, settings, out, model, born, plot)
         entries = read_crystals(files)
         if born:
             entries = iter(_one_crystal(entries))
         if estimate:
-            _write_estimates(entries, request, form, answer)
+            _write_estimates(entries, spec, form, answer)
             return
         if labels:
             check_labels(labels)
@@ -121,8 +120,8 @@ def verify(
                 yield entry
 
         def rows() -> Iterator[Verification]:
-            with _shown_progress() as progress:
-                for row in verify_all(noted(), request, workers, progress):
+            with crystals_on_stderr() as on_progress:
+                for row in iter_verifications(noted(), spec, workers, on_progress):
                     entry = given.pop(0)
                     counts[0] += 1
                     counts[1] += row.kappa_bte_w_mk is None
@@ -152,51 +151,14 @@ def _one_crystal(entries: Iterable[Crystal | Rejection]) -> list[Crystal | Rejec
     return found
 
 
-@contextmanager
-def _shown_progress() -> Iterator[Progress]:
-    """A bar per crystal on a terminal; elsewhere a line per step."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-
-    from kappatune.verification.verifier import AHEAD, FINISHED
-
-    console = Console(stderr=True)
-    said: dict[str, str] = {}
-
-    def line(crystal: str, what: str, done: int, total: int) -> None:
-        if said.get(crystal) != what:
-            tell(f"{crystal}: {what}{f', {total} in all' if total else ''}")
-        said[crystal] = what
-
-    if not console.is_terminal:
-        yield line
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bars:
-        tasks: dict[str, TaskID] = {}
-
-        def bar(crystal: str, what: str, done: int, total: int) -> None:
-            if what.startswith(AHEAD):
-                console.print(f"{crystal}: {what}", highlight=False, markup=False)
-            elif what == FINISHED:
-                if crystal in tasks:
-                    bars.remove_task(tasks.pop(crystal))
-            else:
-                if crystal not in tasks:
-                    tasks[crystal] = bars.add_task("", total=None)
-                bars.update(tasks[crystal], description=f"{crystal}: {what}", completed=done, total=total or None)
-
-        yield bar
-
-
-def _write_estimates(entries: Iterable[Crystal | Rejection], request: Request, form: Form, answer: TextIO) -> None:
+def _write_estimates(entries: Iterable[Crystal | Rejection], spec: VerifierSpec, form: Form, answer: TextIO) -> None:
     from dataclasses import asdict
 
     from kappatune.potentials.base import load_potential
-    from kappatune.verification.estimate import estimates, spoken
+    from kappatune.verification.estimate import estimates, format_duration
 
     rows = []
-    for entry, said in estimates(entries, load_potential(request.calculator), request.settings):
+    for entry, said in estimates(entries, load_potential(spec.calculator), spec.settings):
         tell(f"{entry.id}: {said}")
         rows.append({"id": entry.id, **({"reason": said} if isinstance(said, str) else asdict(said))})
     if form is Form.JSON:
@@ -207,7 +169,7 @@ def _write_estimates(entries: Iterable[Crystal | Rejection], request: Request, f
         writer.writerows(rows)
     else:
         total = sum(row.get("seconds", 0.0) for row in rows)
-        answer.write(f"{len(rows)} crystals, about {spoken(total)} in one process\n")
+        answer.write(f"{len(rows)} crystals, about {format_duration(total)} in one process\n")
 
 
 def _write_json(rows: Iterable[Verification], answer: TextIO) -> None:
@@ -219,12 +181,12 @@ def _write_json(rows: Iterable[Verification], answer: TextIO) -> None:
 
 
 def _write_csv(rows: Iterable[Verification], answer: TextIO) -> None:
-    from kappatune.verification.row import LISTS, Verification
+    from kappatune.verification.row import NESTED_FIELDS, Verification
 
     writer = csv.writer(answer, lineterminator="\n")
-    writer.writerow(name for name in Verification.model_fields if name not in LISTS)
+    writer.writerow(name for name in Verification.model_fields if name not in NESTED_FIELDS)
     for row in rows:
-        values = row.model_dump(exclude=set(LISTS)) | {"warnings": "; ".join(row.warnings)}
+        values = row.model_dump(exclude=set(NESTED_FIELDS)) | {"warnings": "; ".join(row.warnings)}
         writer.writerow("" if value is None else value for value in values.values())
         answer.flush()
 

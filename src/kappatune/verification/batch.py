@@ -1,10 +1,10 @@
-"""Verification of many crystals: one row each, in order, whatever happens to one of them."""
+"""Verification of many crystals: one row each, in order; an error concerns only its own crystal."""
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -13,91 +13,91 @@ from typing import Any
 from kappatune.model.kappa_model import KappaModel
 from kappatune.potentials.base import load_potential
 from kappatune.processes import exit_with_parent, map_in_processes, use_one_thread
+from kappatune.progress import Event, OnProgress, ignore
 from kappatune.structures import Crystal, Rejection
 from kappatune.verification.row import Verification
 from kappatune.verification.settings import VerifySettings
 from kappatune.verification.verifier import Verifier
 
-Progress = Callable[[str, str, int, int], None]
-"""Told of a crystal's id, what is being done, how many steps of it are done, and how many there are."""
-
 
 @dataclass(frozen=True)
-class Request:
-    """What a verification of many crystals is asked to do.
+class VerifierSpec:
+    """What a process needs in order to load a `Verifier`.
 
     Attributes:
         calculator: Potential, as `load_potential` takes it.
-        settings: How.
-        out: Folder where steps are kept; the same request finds them again.
-        model: Name or folder of the model whose predictions are judged; None judges none.
-        born: BORN file of the one crystal there is; None looks for `NAME.born` beside each file.
+        settings: How kappa is computed.
+        out: Folder for finished steps; a later run with the same settings finds them again.
+        model: The model whose predictions are assessed, or its name or folder; None for none.
+        born: BORN file if there is only one crystal; None looks for `NAME.born` beside each file.
         figures: Folder for figures; None draws none.
     """
 
     calculator: str
     settings: VerifySettings
     out: Path
-    model: str | None = "accurate"
+    model: str | KappaModel | None = "accurate"
     born: Path | None = None
     figures: Path | None = None
 
-    def verifier(self) -> Verifier:
+    def load(self) -> Verifier:
         """Load potential and model.
 
         Raises:
             BadPotential: The potential cannot be loaded.
-            BadBundle: The model cannot.
+            BadBundle: The model cannot be loaded.
         """
         potential = load_potential(self.calculator)
-        model = None if self.model is None else KappaModel.load(self.model)
+        model = KappaModel.load(self.model) if isinstance(self.model, str) else self.model
         return Verifier(potential, self.settings, self.out, model, self.born, self.figures)
 
 
-def verify_all(
+def iter_verifications(
     entries: Iterable[Crystal | Rejection],
-    request: Request,
+    spec: VerifierSpec,
     workers: int = 1,
-    progress: Progress = lambda *_: None,
+    on_progress: OnProgress = ignore,
 ) -> Iterator[Verification]:
-    """Verify many crystals.
+    """Verify many crystals, one after the other or several at once.
 
     Args:
         entries: What `read_crystals` gives.
-        request: What to do.
-        workers: Processes, each with a potential of its own on one thread.
-        progress: Told what is going on; with several processes, from a thread.
+        spec: Potential, settings, folder and model.
+        workers: Number of processes, each with its own potential on one thread.
+        on_progress: Called with the events of `kappatune.verification.events`; with several processes, from a
+            thread.
 
     Yields:
-        One row per entry, in order; the number of workers changes nothing in it but the time. What was interrupted
-        goes on from `request.out`. A crystal that kills its worker gets a row with a reason.
+        One row per entry, in order. The number of workers changes only the time. An interrupted run goes on from
+        `spec.out`. A crystal that kills its process gets a row with a reason.
 
     Raises:
         BadPotential: The potential cannot be loaded.
         BadBundle: The model cannot be loaded.
     """
-    verifier = request.verifier()
+    verifier = spec.load()
     if workers == 1:
         use_one_thread()
         for entry in entries:
-            yield verifier.verify(entry, lambda *event, name=entry.id: progress(name, *event))
+            yield verifier.verify(entry, on_progress)
         return
     del verifier
-    news = get_context("spawn").Queue()
-    teller = threading.Thread(target=_tell, args=(news, progress), daemon=True)
-    teller.start()
+    events = get_context("spawn").Queue()
+    listener = threading.Thread(target=_pass_on, args=(events, on_progress), daemon=True)
+    listener.start()
     try:
         yield from map_in_processes(
-            _verify_here, entries, workers, initializer=_start, initargs=(request, news), on_crash=_crashed
+            _verify_in_worker, entries, workers, initializer=_start_worker, initargs=(spec, events), on_crash=_crashed
         )
     finally:
-        news.put(None)
-        teller.join()
+        events.put(None)
+        listener.join()
 
 
-def _tell(news: Any, progress: Progress) -> None:
-    for event in iter(news.get, None):
-        progress(*event)
+def _pass_on(events: Any, on_progress: OnProgress) -> None:
+    event: Event
+    for event in iter(events.get, None):
+        on_progress(event)
 
 
 def _crashed(entry: Crystal | Rejection) -> Verification:
@@ -106,20 +106,21 @@ def _crashed(entry: Crystal | Rejection) -> Verification:
         file=entry.file,
         formula=entry.formula,
         outcome="failed",
-        reason="the process died on this crystal: it may be too large for the memory",
+        reason="the process died while working on this crystal: the crystal may need more memory than there is",
     )
 
 
-_here: dict[str, Any] = {}
+_worker: dict[str, Any] = {}
+"""What `_start_worker` leaves in a worker process."""
 
 
-def _start(request: Request, news: Any) -> None:
+def _start_worker(spec: VerifierSpec, events: Any) -> None:
     os.environ["RAYON_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"
     exit_with_parent()
     use_one_thread()
-    _here.update(verifier=request.verifier(), news=news)
+    _worker.update(verifier=spec.load(), events=events)
 
 
-def _verify_here(entry: Crystal | Rejection) -> Verification:
-    verifier: Verifier = _here["verifier"]
-    return verifier.verify(entry, lambda *event: _here["news"].put((entry.id, *event)))
+def _verify_in_worker(entry: Crystal | Rejection) -> Verification:
+    verifier: Verifier = _worker["verifier"]
+    return verifier.verify(entry, _worker["events"].put)

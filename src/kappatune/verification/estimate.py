@@ -33,7 +33,7 @@ _GB = 1e9
 
 
 @dataclass(frozen=True)
-class Estimate:
+class Cost:
     """The cost of one crystal.
 
     Attributes:
@@ -55,18 +55,18 @@ class Estimate:
     def __str__(self) -> str:
         return (
             f"{self.n_forces} force calculations of {self.n_atoms} atoms ({self.seconds_per_force:.2g} s each, "
-            f"measured), about {spoken(self.seconds)} and {self.memory_gb:.1f} GB"
+            f"measured), about {format_duration(self.seconds)} and {self.memory_gb:.1f} GB"
         )
 
 
-def spoken(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """A time as people say it."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def estimate(standard: Standard, potential: Potential, settings: VerifySettings) -> Estimate:
+def estimate(standard: Standard, potential: Potential, settings: VerifySettings) -> Cost:
     """Count the displacements and time one force calculation.
 
     Args:
@@ -94,12 +94,12 @@ def estimate(standard: Standard, potential: Potential, settings: VerifySettings)
         (len(settings.temperatures_k) * 8 * (triplets / 20 * bands) ** 2) if settings.solution == "direct" else 0
     )
     memory = _BASE_GB + (6 * fc3 + 3 * triplets * bands**3 * 8 + collisions) / _GB + 0.004 * n_harmonic
-    return Estimate(n_forces, n_atoms, n_harmonic, each, seconds + terms * SECONDS_PER_TERM, memory)
+    return Cost(n_forces, n_atoms, n_harmonic, each, seconds + terms * SECONDS_PER_TERM, memory)
 
 
 def estimates(
     entries: Iterable[Crystal | Rejection], potential: Potential, settings: VerifySettings
-) -> Iterator[tuple[Crystal | Rejection, Estimate | str]]:
+) -> Iterator[tuple[Crystal | Rejection, Cost | str]]:
     """The cost of many crystals, or why one cannot be computed."""
     use_one_thread()
     for entry in entries:
@@ -113,16 +113,16 @@ def estimates(
             yield entry, str(error)
 
 
-def check_memory(ahead: Estimate) -> None:
+def check_memory(cost: Cost) -> None:
     """Refuse what this machine cannot hold.
 
     Raises:
         TooLarge: It would need more memory than there is.
     """
     there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / _GB
-    if ahead.memory_gb > there:
+    if cost.memory_gb > there:
         raise TooLarge(
-            f"about {ahead.memory_gb:.0f} GB of memory for {ahead.n_atoms} atoms, this machine has {there:.0f}: take a "
+            f"about {cost.memory_gb:.0f} GB of memory for {cost.n_atoms} atoms, this machine has {there:.0f}: take a "
             "lower quality"
         )
 

@@ -1,4 +1,4 @@
-"""What can come of a verification, by name. Whatever has no value of kappa has one of these and a reason."""
+"""The named outcomes of a verification. A crystal without a value of kappa has one of these and a reason."""
 
 from __future__ import annotations
 
@@ -24,49 +24,49 @@ Outcome = Literal[
 ]
 
 
-class Unverified(UserError):
+class VerificationError(UserError):
     """Why a crystal has no kappa.
 
     Attributes:
-        outcome: Its name.
+        outcome: The name of the outcome.
     """
 
     outcome: Outcome = "failed"
 
 
-class BrokenSymmetry(Unverified):
-    """The relaxed crystal has fewer symmetry operations than the one that was given."""
+class BrokenSymmetry(VerificationError):
+    """The relaxed crystal has fewer symmetry operations than the crystal as given."""
 
     outcome = "broken symmetry"
 
 
-class ImaginaryModes(Unverified):
-    """The crystal is no minimum of the potential."""
+class ImaginaryModes(VerificationError):
+    """The crystal is not a minimum of the potential."""
 
     outcome = "imaginary modes"
 
 
-class TooLarge(Unverified):
-    """More force calculations than the settings allow."""
+class TooLarge(VerificationError):
+    """More force calculations than the settings allow, or more memory than there is."""
 
     outcome = "too large"
 
 
-class MeshNotConverged(Unverified):
+class MeshNotConverged(VerificationError):
     """kappa still changes with the mesh."""
 
     outcome = "mesh not converged"
 
 
 def outcome_of(error: Exception) -> Outcome:
-    """The name of what an error means."""
-    if isinstance(error, Unverified):
+    """The outcome that an error stands for."""
+    if isinstance(error, VerificationError):
         return error.outcome
-    named: tuple[tuple[type[Exception], Outcome], ...] = (
+    outcomes: tuple[tuple[type[Exception], Outcome], ...] = (
         (UnknownElement, "unsupported element"),
         (UnphysicalResult, "force explosion"),
         (EvaluationError, "potential failed"),
         (NotConverged, "not relaxed"),
         (BadCrystal, "unreadable"),
     )
-    return next((outcome for kind, outcome in named if isinstance(error, kind)), "failed")
+    return next((outcome for kind, outcome in outcomes if isinstance(error, kind)), "failed")

@@ -44,11 +44,6 @@ class Curves:
             transport.cumulative,
         )
 
-    @classmethod
-    def of(cls, arrays: dict[str, Any]) -> Self:
-        """From what was kept."""
-        return cls(**arrays)
-
 
 def figure_path(row: Verification, folder: Path) -> Path:
     """Where the figure of a row lies."""

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from kappatune.verification.outcomes import Outcome
 from kappatune.verification.verdict import Verdict
 
-LISTS = (
+NESTED_FIELDS = (
     "temperatures_k",
     "kappa_by_temperature_w_mk",
     "kappa_tensor_w_mk",

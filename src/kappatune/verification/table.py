@@ -14,7 +14,7 @@ from kappatune.data.table_writer import CRYSTAL_COLUMNS, crystal_row
 from kappatune.errors import UserError
 from kappatune.structures import Crystal
 from kappatune.verification.row import Verification
-from kappatune.verification.verdict import WORST_JUDGE
+from kappatune.verification.verdict import LOWEST_USABLE_SRD
 
 FIDELITY = "mlip"
 SCHEMA = pa.schema(
@@ -51,7 +51,8 @@ def add_labels(path: Path, verified: Iterable[tuple[Crystal, Verification]]) -> 
     new = [
         label(crystal, row)
         for crystal, row in verified
-        if row.kappa_bte_w_mk is not None and not (row.potential_srd is not None and row.potential_srd < WORST_JUDGE)
+        if row.kappa_bte_w_mk is not None
+        and not (row.potential_srd is not None and row.potential_srd < LOWEST_USABLE_SRD)
     ]
     if not new:
         return 0

@@ -15,21 +15,20 @@ from kappatune.errors import UserError
 from kappatune.model.kappa_model import KappaModel
 from kappatune.plotting import NoMatplotlib
 from kappatune.potentials.base import Potential
+from kappatune.progress import OnProgress, ignore
 from kappatune.structures import Crystal, Rejection, check
 from kappatune.structures.crystal import element_symbol
 from kappatune.verification.born import born_file
+from kappatune.verification.cache import StepCache, digest
 from kappatune.verification.cells import Standard, standardise
 from kappatune.verification.estimate import check_memory, estimate
+from kappatune.verification.events import CostEstimated, CrystalFinished, StepStarted
 from kappatune.verification.outcomes import outcome_of
 from kappatune.verification.plot import Curves, plot_verification
 from kappatune.verification.row import Verification
 from kappatune.verification.settings import VerifySettings
-from kappatune.verification.store import Store, digest
-from kappatune.verification.verdict import STANDINGS, judge
-from kappatune.verification.workflow import Clock, Phonons, Watch, phonons_of
-
-AHEAD, FINISHED = "ahead: ", "finished"
-"""How a watch is told what a crystal will cost, before anything is computed, and that it is done."""
+from kappatune.verification.verdict import POTENTIAL_ACCURACY, assess
+from kappatune.verification.workflow import Clock, Phonons, phonons_of
 
 VERSIONED = ("kappatune", "phono3py", "phonopy", "spglib", "ase", "numpy", "torch")
 """Packages whose versions an answer names."""
@@ -55,95 +54,106 @@ class Verifier:
     born: Path | None = None
     figures: Path | None = None
 
-    def verify(self, entry: Crystal | Rejection, watch: Watch = lambda *_: None) -> Verification:
-        """The row of one crystal, whatever happens.
+    def verify(self, entry: Crystal | Rejection, on_progress: OnProgress = ignore) -> Verification:
+        """The row of one crystal; every error ends in a row with a reason.
 
         Args:
             entry: What `read_crystals` gives.
-            watch: Told of the progress.
+            on_progress: Called with the events of `kappatune.verification.events`.
+
+        Raises:
+            NoMatplotlib: Figures are wanted and cannot be drawn.
         """
+        row = self._row_or_reason(entry, on_progress)
+        on_progress(CrystalFinished(entry.id, row.outcome))
+        return row
+
+    def _row_or_reason(self, entry: Crystal | Rejection, on_progress: OnProgress) -> Verification:
         if isinstance(entry, Rejection):
             return Verification(
                 id=entry.id, file=entry.file, formula=entry.formula, outcome="unreadable", reason=entry.reason
             )
-        known = self._known(entry)
+        given = self._given_fields(entry)
         try:
-            return self._verified(check(entry), known, watch)
+            return self._verify(check(entry), given, on_progress)
         except NoMatplotlib:
             raise
         except UserError as error:
-            return Verification(**known, outcome=outcome_of(error), reason=str(error))
+            return Verification(**given, outcome=outcome_of(error), reason=str(error))
         except Exception as error:
             reason = f"the verification failed unexpectedly ({type(error).__name__}: {error})"
-            return Verification(**known, outcome="failed", reason=reason)
-        finally:
-            watch(FINISHED, 0, 0)
+            return Verification(**given, outcome="failed", reason=reason)
 
-    def _known(self, crystal: Crystal) -> dict[str, Any]:
-        """The fields that are known before any phonon."""
-        standing = STANDINGS.get(self.potential.name)
-        known = {
+    def _given_fields(self, crystal: Crystal) -> dict[str, Any]:
+        """The fields of a row that are known before any phonon calculation."""
+        accuracy = POTENTIAL_ACCURACY.get(self.potential.name)
+        given = {
             "id": crystal.id,
             "file": crystal.file,
             "formula": crystal.formula,
             "potential": str(self.potential),
-            "potential_srd": standing.srd if standing else None,
+            "potential_srd": accuracy.srd if accuracy else None,
             "solution": self.settings.solution,
             "settings": self.settings.model_dump(mode="json"),
             "versions": {name: version(name) for name in VERSIONED},
         }
         if self.model is None:
-            return known
-        (said,) = self.model.predict([crystal])
-        return known | {
+            return given
+        (prediction,) = self.model.predict([crystal])
+        return given | {
             "model": self.model.card.name,
-            "predicted_w_mk": said.kappa_w_mk,
-            "lower_w_mk": said.lower_w_mk,
-            "upper_w_mk": said.upper_w_mk,
-            "in_domain": said.in_domain,
+            "predicted_w_mk": prediction.kappa_w_mk,
+            "lower_w_mk": prediction.lower_w_mk,
+            "upper_w_mk": prediction.upper_w_mk,
+            "in_domain": prediction.in_domain,
         }
 
-    def _verified(self, crystal: Crystal, known: dict[str, Any], watch: Watch) -> Verification:
+    def _verify(self, crystal: Crystal, given: dict[str, Any], on_progress: OnProgress) -> Verification:
         clock = Clock()
-        store = Store(self.out, crystal, self.potential, self.settings)
+        cache = StepCache(self.out, crystal, self.potential, self.settings)
         born = born_file(crystal, self.born)
-        key = digest(known["settings"], known["versions"], born.read_bytes().hex() if born else None)
-        kept = store.arrays(f"curves-{key}")
-        if kept is not None:
-            found = Verification.model_validate(store.kept(f"answer-{key}", dict))
-            return self._drawn(self._judged(found.model_copy(update=known)), Curves.of(kept))
+        key = digest(given["settings"], given["versions"], born.read_bytes().hex() if born else None)
+        arrays, content = cache.load_arrays(f"curves-{key}"), cache.load(f"answer-{key}")
+        if arrays is not None and content is not None:
+            row = Verification.model_validate(content).model_copy(update=given)
+            return self._plotted(self._assessed(row), Curves(**arrays))
         with clock("estimate"):
             self.potential.check_elements(crystal.numbers)
-            ahead = estimate(standardise(crystal, self.settings.symprec), self.potential, self.settings)
-            check_memory(ahead)
-        watch(f"{AHEAD}{ahead}{store.said()}", 0, 0)
-        phonons = phonons_of(crystal, self.potential, self.settings, store, born=born, watch=watch, clock=clock)
-        watch("AGL", 0, 0)
+            cost = estimate(standardise(crystal, self.settings.symprec), self.potential, self.settings)
+            check_memory(cost)
+        on_progress(CostEstimated(crystal.id, cost, len(cache.forces)))
+        phonons = phonons_of(
+            crystal, self.potential, self.settings, cache, born=born, on_progress=on_progress, clock=clock
+        )
+        on_progress(StepStarted(crystal.id, "AGL"))
         with clock("agl"):
-            agl = store.kept("agl", lambda: self._agl(crystal, phonons.standard))
+            agl = cache.load("agl")
+            if agl is None:
+                agl = self._agl(crystal, phonons.standard)
+                cache.save("agl", agl)
         curves = Curves.from_phonons(phonons)
-        row = _row(known, phonons, agl, born, self.settings).model_copy(
+        row = _row(given, phonons, agl, born, self.settings).model_copy(
             update={
                 "seconds": clock.read(),
                 "peak_memory_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9,
             }
         )
-        store.keep(f"answer-{key}", row.model_dump(mode="json"))
-        store.keep_arrays(f"curves-{key}", vars(curves))
-        return self._drawn(self._judged(row), curves)
+        cache.save(f"answer-{key}", row.model_dump(mode="json"))
+        cache.save_arrays(f"curves-{key}", vars(curves))
+        return self._plotted(self._assessed(row), curves)
 
-    def _judged(self, row: Verification) -> Verification:
-        """The row with its verdict, which depends on the model and is therefore not kept."""
+    def _assessed(self, row: Verification) -> Verification:
+        """The row with its verdict, which depends on the model and is therefore not on disk."""
         assert row.kappa_bte_w_mk is not None
         interval = (row.lower_w_mk, row.upper_w_mk) if row.lower_w_mk and row.upper_w_mk else None
-        said = judge(row.kappa_bte_w_mk, self.potential, interval, row.agl_w_mk)
+        assessment = assess(row.kappa_bte_w_mk, self.potential, interval, row.agl_w_mk)
         return row.model_copy(
             update={
-                "verdict": said.verdict,
-                "because": said.because,
-                "likely_lower_w_mk": said.lower,
-                "likely_upper_w_mk": said.upper,
-                "agl_agrees": said.agl_agrees,
+                "verdict": assessment.verdict,
+                "because": assessment.because,
+                "likely_lower_w_mk": assessment.lower,
+                "likely_upper_w_mk": assessment.upper,
+                "agl_agrees": assessment.agl_agrees,
             }
         )
 
@@ -155,14 +165,14 @@ class Verifier:
         except UserError as error:
             return {"kappa": None, "reason": str(error)}
 
-    def _drawn(self, row: Verification, curves: Curves) -> Verification:
+    def _plotted(self, row: Verification, curves: Curves) -> Verification:
         if self.figures is not None:
             plot_verification(row, curves, self.figures)
         return row
 
 
 def _row(
-    known: dict[str, Any],
+    given: dict[str, Any],
     phonons: Phonons,
     agl: dict[str, Any],
     born: Path | None,
@@ -172,7 +182,7 @@ def _row(
     coherences = () if transport.coherences is None else tuple(transport.coherences[:, :3].mean(axis=1).tolist())
     primitive = phonons.standard.primitive
     return Verification(
-        **known,
+        **given,
         kappa_bte_w_mk=float(transport.mean[at_300]),
         agl_w_mk=agl["kappa"],
         agl_reason=agl["reason"],

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from kappatune.calculations.relaxation import relax
 from kappatune.potentials.base import Potential
+from kappatune.progress import OnProgress
 from kappatune.structures import Crystal
 from kappatune.verification import cells
 from kappatune.verification.born import read_born
+from kappatune.verification.cache import StepCache
 from kappatune.verification.cells import Standard, standardise
+from kappatune.verification.events import ForcesProgress, StepStarted
 from kappatune.verification.lattice import (
     Dispersion,
     dispersion,
@@ -27,14 +30,7 @@ from kappatune.verification.lattice import (
 )
 from kappatune.verification.outcomes import BrokenSymmetry
 from kappatune.verification.settings import VerifySettings
-from kappatune.verification.store import Store
 from kappatune.verification.transport import Transport, converged_transport
-
-if TYPE_CHECKING:
-    pass
-
-Watch = Callable[[str, int, int], None]
-"""Told what is being done, how many of its steps are done, and how many there are (0 if that is not known)."""
 
 
 class Clock:
@@ -91,7 +87,7 @@ class Phonons:
 
 
 def relaxed_standard(
-    crystal: Crystal, potential: Potential, settings: VerifySettings, store: Store
+    crystal: Crystal, potential: Potential, settings: VerifySettings, cache: StepCache
 ) -> tuple[Standard, list[str]]:
     """Standardise, relax with the symmetry kept, and see that it was.
 
@@ -107,7 +103,8 @@ def relaxed_standard(
     """
     given = standardise(crystal, settings.symprec)
 
-    def relaxed() -> dict[str, Any]:
+    found = cache.load("relaxed")
+    if found is None:
         atoms = relax(
             given.primitive,
             potential,
@@ -116,9 +113,8 @@ def relaxed_standard(
             symprec=settings.symprec,
             optimiser="FIRE",
         )
-        return {"lattice": atoms.cell.array.tolist(), "frac_coords": atoms.get_scaled_positions().tolist()}
-
-    found = store.kept("relaxed", relaxed)
+        found = {"lattice": atoms.cell.array.tolist(), "frac_coords": atoms.get_scaled_positions().tolist()}
+        cache.save("relaxed", found)
     after = standardise(
         Crystal(np.array(found["lattice"]), given.primitive.numbers.astype(np.int64), np.array(found["frac_coords"])),
         settings.symprec,
@@ -136,10 +132,10 @@ def phonons_of(
     crystal: Crystal,
     potential: Potential,
     settings: VerifySettings,
-    store: Store,
+    cache: StepCache,
     *,
     born: Path | None = None,
-    watch: Watch,
+    on_progress: OnProgress,
     clock: Clock,
 ) -> Phonons:
     """Relax a crystal, displace its atoms, and solve its phonon Boltzmann equation.
@@ -148,17 +144,17 @@ def phonons_of(
         crystal: Any cell of the crystal.
         potential: The potential.
         settings: How.
-        store: Where finished steps are, and are kept.
+        cache: Where finished steps are and are written.
         born: File of Born charges; without it, the splitting of polar optical modes is lost.
-        watch: Told of the progress.
+        on_progress: Called with each event.
         clock: Counts the time.
 
     Raises:
         UserError: What stands in the way; `outcomes.outcome_of` names it.
     """
-    watch("relaxation", 0, 0)
+    on_progress(StepStarted(crystal.id, "relaxation"))
     with clock("relaxation"):
-        standard, warnings = relaxed_standard(crystal, potential, settings, store)
+        standard, warnings = relaxed_standard(crystal, potential, settings, cache)
     with clock("phono3py"):
         phonons = cells.displaced(standard, settings)
         if born is not None:
@@ -171,18 +167,18 @@ def phonons_of(
     def step() -> None:
         nonlocal done
         done += 1
-        watch("forces", done, n_cells)
+        on_progress(ForcesProgress(crystal.id, done, n_cells))
 
-    watch("forces", 0, n_cells)
+    on_progress(StepStarted(crystal.id, "forces"))
     with clock("forces"):
-        forces = store.forces.forces(harmonic, potential, step)
+        forces = cache.forces.forces(harmonic, potential, step)
     with clock("phono3py"):
         set_harmonic_forces(phonons, forces)
         lattice = harmonic_crystal(phonons)
         lowest = lowest_frequency(lattice, settings.mesh_length, settings.imaginary_tolerance_thz)
     with clock("forces"):
-        forces = store.forces.forces(pairs, potential, step)
-    watch("transport", 0, 0)
+        forces = cache.forces.forces(pairs, potential, step)
+    on_progress(StepStarted(crystal.id, "transport"))
     with clock("phono3py"):
         set_pair_forces(phonons, forces, np.array([cell is not None for cell in pairs[1:]]))
         transport = converged_transport(phonons, settings)
