@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from kappatune.cli.output import plain_errors, tell
+from kappatune.cli.output import errors_as_messages, note
 from studies.transfer.benchmark import run_benchmark
 from studies.transfer.figures import draw
 from studies.transfer.page import page as written
@@ -41,15 +41,15 @@ def main(
     Examples:
         python -m studies.transfer --data tables/
     """
-    with plain_errors():
+    with errors_as_messages():
         if data is not None:
-            run_benchmark(data, results, work, tell, repeats=repeat, replayed=replay)
+            run_benchmark(data, results, work, note, repeats=repeat, replayed=replay)
         stored = Results.read(results)
         if not stored.cells:
             raise MissingResearchTable(f"{results} holds no result: give --data FOLDER with the research tables")
         draw(stored, page.parent / "figures")
         page.write_text(written(stored), encoding="utf-8")
-    tell(f"{page} from {len(stored.cells)} cells")
+    note(f"{page} from {len(stored.cells)} cells")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,15 @@
-"""The command line: one verb, one file."""
+"""The command line: one file per verb."""
 
 from __future__ import annotations
 
 import gc
 import os
 import sys
+from typing import Annotated
 
 import typer
 
+from kappatune import __version__
 from kappatune.cli.agl import agl
 from kappatune.cli.benchmark import benchmark
 from kappatune.cli.data import data
@@ -29,7 +31,24 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"kappatune {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common_options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None: ...
+
+
 app.command("predict")(predict)
 app.command("serve")(serve)
 app.command("agl")(agl)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from kappatune.cli.output import answer_stream, plain_errors, tell
+from kappatune.cli.output import answer_only_stdout, errors_as_messages, note
 
 
 def compute(
@@ -26,11 +26,11 @@ def compute(
     Examples:
         kappatune data compute prototypes --parts 80 --workers 2
     """
-    with answer_stream() as answer, plain_errors():
+    with answer_only_stdout() as stdout, errors_as_messages():
         from kappatune.data.prototypes.dataset import compute_dataset
 
-        made = compute_dataset(out, calculator, parts, workers, tell)
-        answer.write(f"{out}\n")
-    tell(f"{made.n_crystals} crystals of {made.n_compositions} compositions, by {made.potential}; left out:")
+        made = compute_dataset(out, calculator, parts, workers, note)
+        stdout.write(f"{out}\n")
+    note(f"{made.n_crystals} crystals of {made.n_compositions} compositions, by {made.potential}; left out:")
     for reason, number in made.dropped.items():
-        tell(f"{number:6d}  {reason}")
+        note(f"{number:6d}  {reason}")

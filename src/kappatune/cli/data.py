@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kappatune.cli.compute import compute
-from kappatune.cli.output import answer_stream, plain_errors, tell
+from kappatune.cli.output import answer_only_stdout, errors_as_messages, note
 
 if TYPE_CHECKING:
     from kappatune.data.table_writer import Counts
@@ -74,13 +74,13 @@ def _fetch(out: Path, fetched: Callable[[Callable[[Counts], None]], Counts]) -> 
         if sys.stderr.isatty():
             print(f"\r{counts.rows} crystals", end="", file=sys.stderr, flush=True)
 
-    with answer_stream() as answer, plain_errors():
+    with answer_only_stdout() as stdout, errors_as_messages():
         from kappatune.data.table_writer import pages_of, rejects_of
 
         counts = fetched(progress)
-        answer.write(f"{out}\n")
+        stdout.write(f"{out}\n")
     if counts.repeated:
-        tell(f"{counts.repeated} entries were there twice")
+        note(f"{counts.repeated} entries were there twice")
     if counts.rejected:
-        tell(f"{counts.rejected} entries are no crystals; {rejects_of(out)} says why")
-    tell(f"{counts.rows} crystals; to fetch them anew, delete {pages_of(out)}")
+        note(f"{counts.rejected} entries are no crystals; {rejects_of(out)} says why")
+    note(f"{counts.rows} crystals; to fetch them anew, delete {pages_of(out)}")

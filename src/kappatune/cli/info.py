@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kappatune.cli.output import answer_stream, plain_errors
+from kappatune.cli.output import answer_only_stdout, errors_as_messages
 
 if TYPE_CHECKING:
     from kappatune.model.bundle import ModelCard
@@ -18,12 +18,12 @@ def info(
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole card as JSON.")] = False,
 ) -> None:
     """Show a model's card: rungs, data, recipe, results, versions, licence."""
-    with answer_stream() as answer, plain_errors():
+    with answer_only_stdout() as stdout, errors_as_messages():
         from kappatune.model.bundle import read_card
         from kappatune.model.kappa_model import model_folder
 
         card = read_card(model_folder(model))
-        answer.write(card.model_dump_json(indent=1) + "\n" if as_json else _page(card))
+        stdout.write(card.model_dump_json(indent=1) + "\n" if as_json else _page(card))
 
 
 def _page(card: ModelCard) -> str:

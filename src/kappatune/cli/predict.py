@@ -2,47 +2,38 @@
 
 from __future__ import annotations
 
-import math
 from typing import Annotated
 
 import typer
 
-from kappatune.cli.output import (
-    EXIT_SOME_WITHOUT_ANSWER,
-    answer_stream,
-    chosen_form,
-    plain_errors,
-    tell,
-    write_rows,
-)
+from kappatune.cli.options import AsCsv, AsJson, Files, check_files, read_files
+from kappatune.cli.output import answer_only_stdout, chosen_format, errors_as_messages, exit_if_unanswered
+from kappatune.cli.temperatures import TEMPERATURES_HELP, TEMPERATURES_METAVAR, parse_temperatures
+from kappatune.cli.writers import Column, Layout, interval, number, write_rows, yes_or_no
 
 
 def predict(
-    files: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="FILE...",
-            help="CIF, POSCAR/CONTCAR, extxyz, pymatgen JSON, tables (.parquet, .jsonl, .csv), folders or 'globs'.",
-        ),
-    ],
+    files: Files,
     model: Annotated[str, typer.Option(help="`accurate`, `fast`, or the folder of a model of yours.")] = "accurate",
     fidelity: Annotated[
         str | None,
         typer.Option(help="Rung whose value is wanted: `dft`, `agl`, ... [default: the model's last rung]"),
     ] = None,
     temperature: Annotated[
-        float,
+        str,
         typer.Option(
-            help="Temperature, K. From 300 K, kappa is taken to fall as 1/T; where that fails, the row says so."
+            metavar=TEMPERATURES_METAVAR,
+            help=f"Temperatures, K: {TEMPERATURES_HELP}. From 300 K, kappa is taken to fall as 1/T; where that "
+            "fails, the row says so.",
         ),
-    ] = 300.0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list, one object per crystal.")] = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one line per crystal.")] = False,
+    ] = "300",
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
 ) -> None:
-    """Predict the lattice thermal conductivity, at 300 K or another temperature, in W/(m K).
+    """Predict the lattice thermal conductivity, at 300 K or other temperatures, in W/(m K).
 
-    Every crystal of every file gets one row, in order. One that cannot be judged has no number but a
-    reason, and the rest goes on. Nothing but the answer goes to stdout.
+    Every crystal of every file gets one row per temperature, in order. A crystal that cannot be predicted has a
+    reason instead of a number, and the rest goes on. Only the answer goes to stdout.
 
     Exit code: 0 all answered, 3 finished but some rows have no answer, 1 could not run, 2 usage.
 
@@ -53,16 +44,27 @@ def predict(
 
         kappatune predict POSCAR --fidelity agl --json
 
-        kappatune predict mgo.cif --temperature 800
+        cat mgo.cif | kappatune predict - --temperature 300:800:100
     """
-    form = chosen_form(as_json, as_csv)
-    if not 0 < temperature < math.inf:
-        raise typer.BadParameter(f"a temperature lies above 0 K, not at {temperature:g}")
-    with answer_stream() as answer, plain_errors():
-        from kappatune.model.kappa_model import KappaModel
+    output_format = chosen_format(as_json, as_csv)
+    temperatures = parse_temperatures(temperature)
+    check_files(files)
+    with answer_only_stdout() as stdout, errors_as_messages():
+        from kappatune.model.kappa_model import KappaModel, Prediction
 
-        rows = KappaModel.load(model).predict_stream(files, fidelity, temperature)
-        n_rows, n_unanswered = write_rows(rows, form, answer)
-    if n_unanswered:
-        tell(f"{n_unanswered} of {n_rows} crystals have no answer; the column 'reason' says why")
-        raise typer.Exit(EXIT_SOME_WITHOUT_ANSWER)
+        layout = Layout(
+            Prediction,
+            [
+                Column("crystal", "id"),
+                Column("formula", "formula"),
+                Column("T, K", lambda row: number(row.temperature_k, "g"), right=True),
+                Column("κ, W/(m K)", lambda row: number(row.kappa_w_mk), right=True),
+                Column("interval", lambda row: interval(row.lower_w_mk, row.upper_w_mk), right=True),
+                Column("in domain", lambda row: yes_or_no(row.in_domain)),
+                Column("remark", "reason", fill=True),
+            ],
+            value="kappa_w_mk",
+        )
+        rows = KappaModel.load(model).predict_stream(read_files(files), fidelity, temperatures)
+        counts = write_rows(rows, layout, output_format, stdout)
+    exit_if_unanswered(counts)

@@ -2,35 +2,34 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, TextIO
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kappatune.cli.output import Form, answer_stream, chosen_form, plain_errors, tell
-from kappatune.cli.ranked import (
+from kappatune.cli.options import (
     AsCsv,
     AsJson,
     CifFolder,
     Elements,
-    Folder,
     MaxAtoms,
     MinAtoms,
     Novel,
     Prototype,
+    ScanFolder,
     Without,
-    check_cif_folder,
-    valid_settings,
-    words,
-    write_csv,
-    write_json,
+    check_new_folder,
+    checked_settings,
+    split_words,
 )
+from kappatune.cli.output import answer_only_stdout, chosen_format, errors_as_messages, note
+from kappatune.cli.writers import Column, Layout, interval, number, write_rows, yes_or_no
 
 if TYPE_CHECKING:
     from kappatune.screening.ranking import RankedCrystal
 
 
 def rank(
-    folder: Folder,
+    folder: ScanFolder,
     highest: Annotated[bool, typer.Option("--highest/--lowest", help="Which conductivity comes first.")] = False,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Most crystals to show.")] = 20,
     elements: Elements = None,
@@ -72,70 +71,51 @@ def rank(
 
         kappatune rank my-scan --highest --without Be,C --prototype AB --cif winners
     """
-    form = chosen_form(as_json, as_csv)
+    output_format = chosen_format(as_json, as_csv)
     from kappatune.screening.ranking import RankedCrystal, RankSettings
 
-    settings = valid_settings(
+    settings = checked_settings(
         RankSettings,
         order="highest" if highest else "lowest",
         limit=limit,
-        elements=words(elements),
-        without=words(without),
+        elements=split_words(elements),
+        without=split_words(without),
         min_atoms=min_atoms,
         max_atoms=max_atoms,
         max_upper=max_upper,
         min_lower=min_lower,
         in_domain_only=in_domain,
-        prototypes=words(prototype),
+        prototypes=split_words(prototype),
         novel=novel,
         agree_below=agree_below,
         diverse=diverse,
     )
-    with answer_stream() as answer, plain_errors():
+    with answer_only_stdout() as stdout, errors_as_messages():
         from kappatune.screening.ranking import rank, scan_is_complete, write_cifs
 
-        check_cif_folder(cif)
+        check_new_folder(cif)
         rows = rank(folder, settings)
         if cif and rows:
-            tell(f"{len(write_cifs(rows, cif))} CIFs in {cif}")
-        if form is Form.TABLE:
-            _write_table(rows, answer)
-        elif form is Form.JSON:
-            write_json(rows, answer)
-        else:
-            write_csv(rows, RankedCrystal, answer)
+            note(f"{len(write_cifs(rows, cif))} CIFs in {cif}")
+        write_rows(rows, Layout(RankedCrystal, _COLUMNS, separator=" ", numbered=True), output_format, stdout)
     if not rows:
-        tell("no crystal of the scan passes: loosen the filters")
+        note("no crystal of the scan passes: loosen the filters")
     if not scan_is_complete(folder):
-        tell(f"{folder}: the scan is not complete, so better crystals may be missing; finish it with screen --resume")
+        note(f"{folder}: the scan is not complete, so better crystals may be missing; finish it with screen --resume")
 
 
-def _write_table(rows: list[RankedCrystal], answer: TextIO) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+def _known_from(row: RankedCrystal) -> str:
+    return ", ".join(row.known_rungs or ()) or "no rung"
 
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("", justify="right")
-    table.add_column("crystal", overflow="fold")
-    table.add_column("formula", overflow="fold")
-    for name in ("atoms", "κ, W/(m K)", "interval", "highest member", "relative spread"):
-        table.add_column(name, justify="right")
-    table.add_column("in domain")
-    table.add_column("formula known from", overflow="fold")
-    for place, row in enumerate(rows, 1):
-        has_interval = row.lower_w_mk is not None and row.upper_w_mk is not None
-        table.add_row(
-            str(place),
-            Text(row.id),
-            Text(row.formula or ""),
-            "" if row.n_atoms is None else str(row.n_atoms),
-            f"{row.kappa_w_mk:.3g}",
-            f"{row.lower_w_mk:.3g} to {row.upper_w_mk:.3g}" if has_interval else "",
-            "" if row.max_member_w_mk is None else f"{row.max_member_w_mk:.3g}",
-            "" if row.relative_spread is None else f"{row.relative_spread:.1%}",
-            {None: "", True: "yes", False: "no"}[row.in_domain],
-            Text(", ".join(row.known_rungs or ()) or "no rung"),
-        )
-    console = Console(file=answer, width=None if answer.isatty() else 140)
-    console.print(table)
+
+_COLUMNS: list[Column[RankedCrystal]] = [
+    Column("crystal", "id"),
+    Column("formula", "formula"),
+    Column("atoms", "n_atoms", right=True),
+    Column("κ, W/(m K)", lambda row: number(row.kappa_w_mk), right=True),
+    Column("interval", lambda row: interval(row.lower_w_mk, row.upper_w_mk), right=True),
+    Column("highest member", lambda row: number(row.max_member_w_mk, missing=""), right=True),
+    Column("relative spread", lambda row: number(row.relative_spread, ".1%", missing=""), right=True),
+    Column("in domain", lambda row: yes_or_no(row.in_domain)),
+    Column("formula known from", _known_from),
+]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from kappatune.cli.output import answer_stream, plain_errors, tell
+from kappatune.cli.output import answer_only_stdout, errors_as_messages, note
 
 
 def report(
@@ -25,11 +25,11 @@ def report(
 
         kappatune report scan --out report.html
     """
-    with answer_stream() as answer, plain_errors():
+    with answer_only_stdout() as stdout, errors_as_messages():
         from kappatune.screening.ranking import scan_is_complete
         from kappatune.screening.reporting.overview import write_report
 
         path = write_report(folder, out)
-        answer.write(f"{path}\n")
+        stdout.write(f"{path}\n")
         if not scan_is_complete(folder):
-            tell("the scan is unfinished: the report covers what is done so far")
+            note("the scan is unfinished: the report covers what is done so far")

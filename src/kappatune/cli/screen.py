@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from kappatune.cli.output import answer_stream, plain_errors, tell
+from kappatune.cli.output import answer_only_stdout, errors_as_messages, note
 
 _ADDRESS = re.compile(r"local|auto|(ray://)?[^/\s]+:\d+")
 
@@ -67,7 +67,7 @@ def screen(
 
         kappatune screen https://optimade.materialsproject.org --filter 'elements HAS "Te"' --out tellurides
     """
-    with answer_stream() as answer, plain_errors():
+    with answer_only_stdout() as stdout, errors_as_messages():
         from kappatune.screening.parts import Counts
         from kappatune.screening.scan import scan
         from kappatune.screening.settings import ScanSettings
@@ -80,5 +80,5 @@ def screen(
         command = ["kappatune", "screen", *sources, "--out", str(out), "--model", model]
         command += ["--filter", filter] if filter else []
         counts = scan(settings, out, workers=workers, resume=resume, ray=ray, command=shlex.join(command), say=progress)
-        answer.write(f"{out}\n")
-    tell(f"{counts.rows} crystals, {counts.answered} of them answered")
+        stdout.write(f"{out}\n")
+    note(f"{counts.rows} crystals, {counts.answered} of them answered")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from kappatune.cli.output import fail, plain_errors, tell
+from kappatune.cli.output import errors_as_messages, fail, note
 
 
 def serve(
@@ -34,9 +34,9 @@ def serve(
 
         kappatune serve --scan my-scan --port 8080
     """
-    with plain_errors():
+    with errors_as_messages():
         try:
             from kappatune.web.server import listen
         except ModuleNotFoundError as error:
             fail(f"the page needs packages that are not installed ({error.name}): pip install 'kappatune[web]'")
-        listen(host, port, model=model, scan=scan, labels=labels, token=token, say=tell)
+        listen(host, port, model=model, scan=scan, labels=labels, token=token, say=note)

@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, TextIO
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kappatune.cli.output import Form, answer_stream, chosen_form, plain_errors, tell
-from kappatune.cli.ranked import (
+from kappatune.cli.options import (
     AsCsv,
     AsJson,
     CifFolder,
     Elements,
-    Folder,
     MaxAtoms,
     MinAtoms,
     Novel,
     Prototype,
+    ScanFolder,
     Without,
-    check_cif_folder,
-    valid_settings,
-    words,
-    write_csv,
-    write_json,
+    check_new_folder,
+    checked_settings,
+    split_words,
 )
+from kappatune.cli.output import answer_only_stdout, chosen_format, errors_as_messages, note
+from kappatune.cli.writers import Column, Layout, interval, number, write_rows
 
 if TYPE_CHECKING:
     from kappatune.screening.suggestions import Suggestion
@@ -38,7 +37,7 @@ class SeekOption(StrEnum):
 
 
 def suggest(
-    folder: Folder,
+    folder: ScanFolder,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Crystals you can compute.")] = 20,
     seek: Annotated[SeekOption, typer.Option(help="Conductivity that is sought.")] = SeekOption.LOW,
     fidelity: Annotated[
@@ -73,73 +72,54 @@ def suggest(
 
         kappatune suggest my-scan --seek high --without Be,C --csv > next.csv
     """
-    form = chosen_form(as_json, as_csv)
+    output_format = chosen_format(as_json, as_csv)
     from kappatune.screening.suggestions import Suggestion, SuggestSettings
 
-    settings = valid_settings(
+    settings = checked_settings(
         SuggestSettings,
         limit=limit,
         seek=seek.value,
         fidelity=fidelity,
         in_domain_only=not anywhere,
-        elements=words(elements),
-        without=words(without),
+        elements=split_words(elements),
+        without=split_words(without),
         min_atoms=min_atoms,
         max_atoms=max_atoms,
-        prototypes=words(prototype),
+        prototypes=split_words(prototype),
         novel=novel,
     )
-    with answer_stream() as answer, plain_errors():
+    with answer_only_stdout() as stdout, errors_as_messages():
         from kappatune.screening.ranking import scan_is_complete, write_cifs
         from kappatune.screening.suggestions import suggest
 
-        check_cif_folder(cif)
+        check_new_folder(cif)
         rows = suggest(folder, settings)
         if cif and rows:
-            tell(f"{len(write_cifs(rows, cif))} CIFs in {cif}")
-        if form is Form.TABLE:
-            _write_table(rows, answer)
-        elif form is Form.JSON:
-            write_json(rows, answer)
-        else:
-            write_csv(rows, Suggestion, answer)
+            note(f"{len(write_cifs(rows, cif))} CIFs in {cif}")
+        write_rows(rows, Layout(Suggestion, _COLUMNS, separator=" ", numbered=True), output_format, stdout)
     if rows:
         side = "below" if seek is SeekOption.LOW else "above"
-        tell(f"target: {side} {rows[0].target_w_mk:.3g} W/(m K)")
+        note(f"target: {side} {rows[0].target_w_mk:.3g} W/(m K)")
     else:
-        tell("no crystal is left to suggest: loosen the filters" + ("" if anywhere else ", or try --anywhere"))
+        note("no crystal is left to suggest: loosen the filters" + ("" if anywhere else ", or try --anywhere"))
     if not scan_is_complete(folder):
-        tell(f"{folder}: the scan is not complete, so better crystals may be missing; finish it with screen --resume")
+        note(f"{folder}: the scan is not complete, so better crystals may be missing; finish it with screen --resume")
 
 
-def _write_table(rows: list[Suggestion], answer: TextIO) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+def _nearest_label(row: Suggestion) -> str:
+    if row.nearest_kappa_w_mk is None:
+        return ""
+    return f"{row.nearest_formula}: {row.nearest_kappa_w_mk:.3g} ({row.nearest_fidelity})"
 
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("", justify="right")
-    table.add_column("crystal", overflow="fold")
-    table.add_column("formula", overflow="fold")
-    for name in ("atoms", "κ, W/(m K)", "interval", "gain in ln κ", "chance of target", "distance"):
-        table.add_column(name, justify="right")
-    table.add_column("nearest label, W/(m K)", overflow="fold")
-    for place, row in enumerate(rows, 1):
-        has_interval = row.lower_w_mk is not None and row.upper_w_mk is not None
-        has_nearest = row.nearest_distance is not None and row.nearest_kappa_w_mk is not None
-        table.add_row(
-            str(place),
-            Text(row.id),
-            Text(row.formula or ""),
-            "" if row.n_atoms is None else str(row.n_atoms),
-            f"{row.kappa_w_mk:.3g}",
-            f"{row.lower_w_mk:.3g} to {row.upper_w_mk:.3g}" if has_interval else "",
-            f"{row.expected_improvement:.2f}",
-            f"{row.probability:.0%}",
-            f"{row.nearest_distance:.2f}" if has_nearest else "",
-            Text(
-                f"{row.nearest_formula}: {row.nearest_kappa_w_mk:.3g} ({row.nearest_fidelity})" if has_nearest else ""
-            ),
-        )
-    console = Console(file=answer, width=None if answer.isatty() else 140)
-    console.print(table)
+
+_COLUMNS: list[Column[Suggestion]] = [
+    Column("crystal", "id"),
+    Column("formula", "formula"),
+    Column("atoms", "n_atoms", right=True),
+    Column("κ, W/(m K)", lambda row: number(row.kappa_w_mk), right=True),
+    Column("interval", lambda row: interval(row.lower_w_mk, row.upper_w_mk), right=True),
+    Column("gain in ln κ", lambda row: number(row.expected_improvement, ".2f"), right=True),
+    Column("chance of target", lambda row: number(row.probability, ".0%"), right=True),
+    Column("distance", lambda row: number(row.nearest_distance, ".2f", missing=""), right=True),
+    Column("nearest label, W/(m K)", _nearest_label),
+]

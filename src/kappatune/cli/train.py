@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from kappatune.cli.output import answer_stream, plain_errors, tell
+from kappatune.cli.output import answer_only_stdout, errors_as_messages, note
 
 
 def train(
@@ -40,7 +40,7 @@ def train(
 
         kappatune train step-3 --data tables/ --out step-3 --resume
     """
-    with answer_stream() as answer, plain_errors():
+    with answer_only_stdout() as stdout, errors_as_messages():
         from kappatune.progress import shown_on_stderr
         from kappatune.training import train
         from kappatune.training.recipe import read_recipe
@@ -50,8 +50,8 @@ def train(
         with shown_on_stderr() as on_progress:
             model = train(plan, data, folder, start=start, resume=resume, on_progress=on_progress)
         if as_json:
-            json.dump({"model": str(folder), "metrics": model.card.metrics}, answer, indent=1)
-            answer.write("\n")
+            json.dump({"model": str(folder), "metrics": model.card.metrics}, stdout, indent=1)
+            stdout.write("\n")
         else:
-            answer.write(f"{folder}\n")
-    tell(f"predict with it: kappatune predict FILE --model {folder}")
+            stdout.write(f"{folder}\n")
+    note(f"predict with it: kappatune predict FILE --model {folder}")
