@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from kappatune import __version__
 from kappatune.demo import VALUES, textbook_table
 from kappatune.model.kappa_model import Prediction
 from tests.builders import rocksalt, zincblende
@@ -18,13 +19,16 @@ KAPPA = ["kappa_w_mk", "lower_w_mk", "upper_w_mk"]
 FIELDS = ["id", "file", "formula", "temperature_k", *KAPPA, "debye_temperature_k", "gruneisen", "in_domain", "reason"]
 
 
-def kappatune(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+def kappatune(
+    *arguments: object, cwd: Path | None = None, stdin: str | None = None
+) -> subprocess.CompletedProcess[str]:
     environment = {k: v for k, v in os.environ.items() if k != "KAPPATUNE_DATA"}
     return subprocess.run(
         [sys.executable, "-c", "from kappatune.cli import main; main()", *map(str, arguments)],
         capture_output=True,
         text=True,
         cwd=cwd,
+        input=stdin,
         env=environment,
         check=False,
     )
@@ -68,6 +72,33 @@ def test_another_temperature(files):
     assert table.returncode == 0 and "1/T no longer holds" in " ".join(table.stdout.split())
 
 
+def test_several_temperatures_are_a_row_each(files):
+    rows = json.loads(kappatune("predict", files / "si.vasp", "--json", "--temperature", "300,400:600:100").stdout)
+    assert [row["temperature_k"] for row in rows] == [300.0, 400.0, 500.0, 600.0]
+    assert [row["kappa_w_mk"] * row["temperature_k"] for row in rows] == pytest.approx(
+        [rows[0]["kappa_w_mk"] * 300] * 4
+    )
+
+
+def test_standard_input_is_a_file_of_any_kind(files):
+    for name in ("mgo.cif", "si.vasp"):
+        piped = kappatune("predict", "-", "--csv", stdin=(files / name).read_text())
+        named = kappatune("predict", files / name, "--csv")
+        assert piped.returncode == 0, piped.stderr
+        (by_pipe,), (by_name,) = csv.DictReader(io.StringIO(piped.stdout)), csv.DictReader(io.StringIO(named.stdout))
+        assert (by_pipe.pop("id"), by_pipe.pop("file")) == ("stdin", "stdin")
+        assert by_pipe.items() <= by_name.items()
+    nothing = kappatune("predict", "-", "--json", stdin="")
+    assert nothing.returncode == 3 and json.loads(nothing.stdout)[0]["reason"]
+
+
+def test_the_version_and_short_help():
+    version = kappatune("--version")
+    assert version.returncode == 0 and version.stdout == f"kappatune {__version__}\n"
+    for command in ([], ["predict"], ["data"], ["data", "fetch", "aflow"]):
+        assert kappatune(*command, "-h").stdout == kappatune(*command, "--help").stdout != ""
+
+
 def test_one_bad_file_keeps_its_row_and_exit_code_says_so(files):
     result = kappatune("predict", files, "--json")
     assert result.returncode == 3
@@ -99,7 +130,8 @@ def test_the_table_is_for_people(files):
         (["predict", "x.cif", "--fidelity", "guess"], 1, "it knows agl, dft"),
         (["predict", "x.cif", "--fidelity", "guess", "--json"], 1, "it knows agl, dft"),
         *[(["predict", "x.cif", "--temperature", t], 2, "above 0 K") for t in ("0", "-5", "nan", "inf")],
-        (["predict", "x.cif", "--temperature", "warm"], 2, "valid number"),
+        (["predict", "x.cif", "--temperature", "warm"], 2, "give temperatures above 0 K"),
+        (["predict", "-", "-"], 2, "read only once"),
         (["train", "nothing"], 1, "no recipe 'nothing'"),
         (["train", "step-2"], 1, "needs data"),
         (["train", "step-2", "--data", "."], 1, "no such file"),
@@ -128,7 +160,7 @@ def test_stdout_carries_the_answer_alone(files):
         "build = g.build_graphs\n"
         "def loud(*a, **k):\n"
         "    print('python noise'); os.write(1, b'noise from C\\n'); return build(*a, **k)\n"
-        "import kappatune.model as m; m.build_graphs = loud\n"
+        "import kappatune.model.kappa_model as m; m.build_graphs = loud\n"
         "from kappatune.cli import main; main()\n"
     )
     result = subprocess.run(

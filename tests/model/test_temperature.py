@@ -128,7 +128,18 @@ def test_a_model_without_debye_temperatures_answers_at_300_k_alone(tmp_path):
     assert warm.reason == "this model knows no Debye temperature, so it answers at 300 K alone"
 
 
-@pytest.mark.parametrize("wrong", [0.0, -1.0, math.nan, math.inf, -math.inf])
+def test_several_temperatures_give_a_row_each(model):
+    rows = model.predict(SILICON, temperature_k=[300.0, 600.0])
+    assert rows == [model.predict(SILICON)[0], model.predict(SILICON, temperature_k=600.0)[0]]
+
+
+@pytest.mark.parametrize("wrong", ["warm", [], None, [300.0, "hot"]])
+def test_what_is_not_a_temperature_gets_a_sentence(model, wrong):
+    with pytest.raises(BadTemperature, match="give"):
+        model.predict_stream([SILICON], temperature_k=wrong)
+
+
+@pytest.mark.parametrize("wrong", [0.0, -1.0, math.nan, math.inf, -math.inf, [300.0, 0.0]])
 def test_temperatures_no_crystal_has(model, wrong):
     with pytest.raises(BadTemperature, match="above 0 K"):
         model.predict_stream([SILICON], temperature_k=wrong)

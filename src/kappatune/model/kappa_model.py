@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple, cast
@@ -175,7 +175,7 @@ class KappaModel:
         self,
         structures: Input | Iterable[Input],
         fidelity: str | None = None,
-        temperature_k: float = TRAINING_TEMPERATURE_K,
+        temperature_k: float | Sequence[float] = TRAINING_TEMPERATURE_K,
     ) -> list[Prediction]:
         """Predict, one row per crystal, in order.
 
@@ -183,10 +183,11 @@ class KappaModel:
             structures: pymatgen `Structure`s, ASE `Atoms`, `Crystal`s, paths, and what else
                 `kappatune.structures.inputs.as_entries` reads (a file with several crystals gives several rows).
             fidelity: Rung whose value is wanted; by default the last one trained (`dft` in shipped models).
-            temperature_k: Temperature of kappa, K; how it gets there from 300 K, `at_temperature` says.
+            temperature_k: Temperature of kappa, K, or several; `at_temperature` says how kappa is taken there from
+                300 K.
 
         Returns:
-            One row per crystal. A crystal without an answer has nulls and a reason.
+            One row per crystal and temperature. A crystal without an answer has nulls and a reason.
 
         Raises:
             UnknownFidelity: The model has no such rung.
@@ -198,7 +199,7 @@ class KappaModel:
         self,
         structures: Input | Iterable[Input],
         fidelity: str | None = None,
-        temperature_k: float = TRAINING_TEMPERATURE_K,
+        temperature_k: float | Sequence[float] = TRAINING_TEMPERATURE_K,
     ) -> Iterator[Prediction]:
         """Like `predict`, yielding rows as they are ready; memory does not grow with the input.
 
@@ -211,12 +212,11 @@ class KappaModel:
             raise UnknownFidelity(
                 f"model '{self.card.name}' does not answer for '{rung}': it knows {', '.join(self.card.fidelities)}"
             )
-        if not 0 < temperature_k < math.inf:
-            raise BadTemperature(f"the temperature is {temperature_k:g} K: give one above 0 K")
+        temperatures = _checked_temperatures(temperature_k)
         entries = as_entries(structures)
         chunks = iter(lambda: list(islice(entries, _CHUNK)), [])
         return chain.from_iterable(
-            (at_temperature(details, temperature_k) for details in self.predict_with_details(chunk, rung))
+            (at_temperature(details, t) for details in self.predict_with_details(chunk, rung) for t in temperatures)
             for chunk in chunks
         )
 
@@ -382,6 +382,19 @@ def at_temperature(details: PredictionDetails, temperature_k: float) -> Predicti
         )
         row.in_domain, row.reason = False, f"{row.reason}; {cold}" if row.reason else cold
     return row
+
+
+def _checked_temperatures(temperature_k: float | Sequence[float]) -> list[float]:
+    try:
+        temperatures: list[float] = np.asarray(temperature_k, dtype=np.float64).ravel().tolist()
+    except (TypeError, ValueError):
+        raise BadTemperature(f"{temperature_k!r}: give a temperature in K, or a list of them") from None
+    if not temperatures:
+        raise BadTemperature("the list of temperatures is empty: give at least one, in K")
+    for value in temperatures:
+        if not 0 < value < math.inf:
+            raise BadTemperature(f"the temperature is {value:g} K: give one above 0 K")
+    return temperatures
 
 
 def _batches(graphs: CrystalGraphs) -> Iterator[NDArray[np.int64]]:
