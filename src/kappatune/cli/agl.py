@@ -60,8 +60,7 @@ def agl(
     poisson_source = _poisson(poisson)
     check_files(files)
     with answer_only_stdout() as stdout, errors_as_messages():
-        from kappatune.agl_workflow import AglResult, AglSettings, iter_agl
-        from kappatune.agl_workflow.workflow import CURVES
+        from kappatune.agl_workflow import CURVES, AglResult, AglSettings, iter_agl
 
         layout = Layout(
             AglResult,
