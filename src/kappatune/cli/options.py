@@ -56,7 +56,7 @@ CifFolder = Annotated[Path | None, typer.Option(help="New folder for CIFs of the
 def read_files(files: Sequence[str]) -> Iterator[Crystal | Rejection]:
     """The crystals of the arguments, in order; `-` reads one file from standard input."""
     from kappatune.structures import read_crystals
-    from kappatune.structures.read import read_content
+    from kappatune.structures.files import read_content
 
     for file in files:
         if file == STANDARD_INPUT:
