@@ -10,3 +10,9 @@ class UserError(ValueError):
 
 class BadSource(UserError):
     """A source that cannot be read or fetched at all; the message names it."""
+
+
+def install_hint(extra: str) -> str:
+    """How to install one of the optional sets of packages, for error messages."""
+    wheel = f"pip install 'kappatune[{extra}]'"
+    return f"pip install '.[{extra}]' in a clone of kappatune, or {wheel} if it was installed from a wheel"

@@ -30,7 +30,7 @@ from kappatune.physics.debye_gruneisen import DebyeGruneisen, debye_temperature,
 from kappatune.physics.elastic import poisson_ratio
 from kappatune.physics.equation_of_state import fit_equation_of_state
 from kappatune.physics.slack import ln_slack_kappa
-from kappatune.potentials.base import Potential, load_potential
+from kappatune.potentials import Potential, load_potential
 from kappatune.structures import Crystal, LabelledCrystal, read_table
 from kappatune.structures.crystal import element_symbol
 from studies.figures import kappa_against

@@ -28,7 +28,7 @@ from kappatune.model.kappa_model import KappaModel
 from kappatune.physics.debye_gruneisen import DebyeGruneisen, slack_kappa
 from kappatune.physics.equation_of_state import fit_equation_of_state
 from kappatune.physics.slack import CLASSICAL_FROM, acoustic_debye_temperature
-from kappatune.potentials.base import load_potential
+from kappatune.potentials import load_potential
 from kappatune.structures import Crystal, LabelledCrystal, read_table
 from studies.results import data_folder, store
 

@@ -18,7 +18,7 @@ from kappatune.agl_workflow.batch import agl_or_reason
 from kappatune.calculations.agl import energy_curve
 from kappatune.calculations.relaxation import relax_crystal
 from kappatune.demo import textbook_table
-from kappatune.potentials.base import load_potential
+from kappatune.potentials import load_potential
 from kappatune.processes import use_one_thread
 from kappatune.structures import Crystal, Rejection
 from studies.results import store

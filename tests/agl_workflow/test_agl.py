@@ -15,7 +15,7 @@ from kappatune.calculations.relaxation import NotConverged
 from kappatune.errors import UserError
 from kappatune.physics.elastic import BadElasticity
 from kappatune.physics.equation_of_state import BadCurve
-from kappatune.potentials.base import BadPotential, EvaluationError, Potential, load_potential
+from kappatune.potentials import EvaluationError, Potential, load_potential
 from kappatune.structures import BadCrystal, Crystal, Rejection
 from tests import toy_potentials as toy
 from tests.builders import supercell, zincblende
@@ -104,29 +104,6 @@ def test_no_equilibrium_when_hot():
 def test_settings_out_of_range(wrong):
     with pytest.raises(UserError):
         AglSettings(**wrong)
-
-
-@pytest.mark.parametrize(
-    ("name", "reason"),
-    [
-        ("dream", "known are chgnet"),
-        ("no_such_module:make", "cannot be made"),
-        ("no/such/file.py:make", "no such file"),
-        (f"{TOY}:nothing", "cannot be made"),
-        (f"{TOY}:not_a_calculator", "returns no ASE calculator"),
-    ],
-)
-def test_potentials_that_cannot_be_loaded(name, reason):
-    with pytest.raises(BadPotential, match=reason):
-        load_potential(name)
-
-
-def test_a_missing_package_is_named(monkeypatch):
-    monkeypatch.setattr("kappatune.potentials.base.importlib.util.find_spec", lambda name: None)
-    with pytest.raises(BadPotential, match=r"pip install 'kappatune\[mlip\]'"):
-        load_potential("chgnet")
-    with pytest.raises(BadPotential, match="pip install mace-torch"):
-        load_potential("mace")
 
 
 ENTRIES = [

@@ -11,7 +11,7 @@ from kappatune.calculations.elasticity import elastic_constants
 from kappatune.calculations.relaxation import relax
 from kappatune.calculations.symmetry import Symmetry, primitive_cell
 from kappatune.physics.elastic import BadElasticity, isotropic_moduli, strain_tensor, stress_rotation
-from kappatune.potentials.base import Potential
+from kappatune.potentials import Potential
 from kappatune.structures import Crystal
 from tests import toy_potentials as toy
 

@@ -24,7 +24,7 @@ from kappatune.data.prototypes.chemistry import (
 from kappatune.data.prototypes.compete import compete, row_of
 from kappatune.data.prototypes.dataset import BadDataset, compute_dataset, summary
 from kappatune.data.prototypes.templates import MAX_ATOMS, Template, templates
-from kappatune.potentials.base import load_potential
+from kappatune.potentials import load_potential
 from kappatune.structures import read_table
 from tests import toy_potentials as toy
 

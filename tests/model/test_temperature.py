@@ -14,7 +14,7 @@ from kappatune.agl_workflow import AglSettings
 from kappatune.calculations.agl import agl_of_crystal
 from kappatune.model.kappa_model import BadTemperature, Prediction, PredictionDetails, at_temperature
 from kappatune.physics.slack import acoustic_debye_temperature, ln_slack_kappa
-from kappatune.potentials.base import Potential
+from kappatune.potentials import Potential
 from kappatune.structures import Crystal, LabelledCrystal, LabelledTable, Rejection
 from kappatune.training import train
 from kappatune.training.recipe import Recipe

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from ase.build import bulk
 
-from kappatune.potentials.base import Potential, load_potential
+from kappatune.potentials import Potential, load_potential
 from kappatune.structures import Crystal
 from kappatune.verification import Verifier, VerifySettings
 from tests import toy_potentials as toy

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kappatune.potentials.base import Potential
+from kappatune.potentials import Potential
 from kappatune.verification.verdict import POTENTIAL_ACCURACY, PotentialAccuracy, assess
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import kappatune.verification.workflow as workflow
-from kappatune.potentials.base import Potential
+from kappatune.potentials import Potential
 from kappatune.progress import Event
 from kappatune.structures import Crystal, Rejection
 from kappatune.verification import Verification, VerifierSpec, VerifySettings, iter_verifications

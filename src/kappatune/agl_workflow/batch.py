@@ -9,7 +9,7 @@ from kappatune.calculations.agl import agl_of_crystal
 from kappatune.calculations.agl_result import AglResult
 from kappatune.calculations.agl_settings import AglSettings
 from kappatune.errors import UserError
-from kappatune.potentials.base import Potential, load_potential
+from kappatune.potentials import Potential, load_potential
 from kappatune.processes import exit_with_parent, map_in_processes, use_one_thread
 from kappatune.structures import Crystal, Rejection
 

@@ -19,7 +19,7 @@ from kappatune.calculations.relaxation import RelaxedCrystal, relax_crystal
 from kappatune.physics.debye_gruneisen import BOLTZMANN_EV, DebyeGruneisen, ThermalState, slack_kappa
 from kappatune.physics.equation_of_state import BadCurve, EquationOfState, fit_equation_of_state
 from kappatune.physics.slack import CLASSICAL_FROM, acoustic_debye_temperature
-from kappatune.potentials.base import Potential
+from kappatune.potentials import Potential
 from kappatune.structures import Crystal
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from kappatune.physics.elastic import (
     strain_tensor,
     stress_rotation,
 )
-from kappatune.potentials.base import Evaluation, Potential
+from kappatune.potentials import Evaluation, Potential
 
 if TYPE_CHECKING:
     from ase import Atoms

@@ -9,7 +9,7 @@ from kappatune.calculations.agl_settings import AglSettings
 from kappatune.calculations.elasticity import ElasticConstants, elastic_constants
 from kappatune.calculations.network_moduli import SOURCE, UnknownModuli, network_poisson_ratio
 from kappatune.physics.elastic import BadElasticity
-from kappatune.potentials.base import Potential
+from kappatune.potentials import Potential
 
 if TYPE_CHECKING:
     from ase import Atoms

@@ -11,7 +11,7 @@ from ase.units import GPa
 
 from kappatune.calculations.symmetry import primitive_cell
 from kappatune.errors import UserError
-from kappatune.potentials.base import EvaluationError, Potential
+from kappatune.potentials import EvaluationError, Potential
 from kappatune.structures import Crystal, check
 
 if TYPE_CHECKING:

@@ -167,7 +167,7 @@ class _EstimateRow:
 def _write_estimates(
     entries: Iterable[Crystal | Rejection], spec: VerifierSpec, output_format: OutputFormat, stdout: TextIO
 ) -> None:
-    from kappatune.potentials.base import load_potential
+    from kappatune.potentials import load_potential
     from kappatune.verification.estimate import estimates, format_duration
 
     rows = []

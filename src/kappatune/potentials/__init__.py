@@ -1,1 +1,25 @@
-"""Interatomic potentials: by name, or by the import path of a function that makes an ASE calculator."""
+"""Interatomic potentials, by name or as ASE calculators.
+
+>>> from kappatune.potentials import load_potential
+>>> potential = load_potential("chgnet")
+"""
+
+from kappatune.potentials.base import (
+    BadPotential,
+    Evaluation,
+    EvaluationError,
+    Potential,
+    UnknownElement,
+    UnphysicalResult,
+)
+from kappatune.potentials.registry import load_potential
+
+__all__ = [
+    "BadPotential",
+    "Evaluation",
+    "EvaluationError",
+    "Potential",
+    "UnknownElement",
+    "UnphysicalResult",
+    "load_potential",
+]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kappatune.model.kappa_model import KappaModel
-from kappatune.potentials.base import load_potential
+from kappatune.potentials import load_potential
 from kappatune.processes import exit_with_parent, map_in_processes, use_one_thread
 from kappatune.progress import Event, OnProgress, ignore
 from kappatune.structures import Crystal, Rejection

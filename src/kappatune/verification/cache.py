@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from kappatune.potentials.base import Potential
+from kappatune.potentials import Potential
 from kappatune.storage import atomic_path, write_text
 from kappatune.structures import Crystal
 from kappatune.verification.cells import crystal_atoms

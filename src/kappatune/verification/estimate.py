@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kappatune.errors import UserError
-from kappatune.potentials.base import Potential
+from kappatune.potentials import Potential
 from kappatune.processes import use_one_thread
 from kappatune.structures import Crystal, Rejection
 from kappatune.verification.cells import Standard, displaced, harmonic_cells, number_of_forces, standardise

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from kappatune.potentials.base import Potential
+from kappatune.potentials import Potential
 from kappatune.storage import atomic_path
 
 if TYPE_CHECKING:

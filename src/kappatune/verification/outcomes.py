@@ -6,7 +6,7 @@ from typing import Literal
 
 from kappatune.calculations.relaxation import NotConverged
 from kappatune.errors import UserError
-from kappatune.potentials.base import EvaluationError, UnknownElement, UnphysicalResult
+from kappatune.potentials import EvaluationError, UnknownElement, UnphysicalResult
 from kappatune.structures import BadCrystal
 
 Outcome = Literal[

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from kappatune.potentials.base import Potential
+from kappatune.potentials import Potential
 
 Verdict = Literal["agrees", "prediction too low", "prediction too high", "not judged"]
 

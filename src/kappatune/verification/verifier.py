@@ -14,7 +14,7 @@ from kappatune.calculations.relaxation import RelaxedCrystal
 from kappatune.errors import UserError
 from kappatune.model.kappa_model import KappaModel
 from kappatune.plotting import NoMatplotlib
-from kappatune.potentials.base import Potential
+from kappatune.potentials import Potential
 from kappatune.progress import OnProgress, ignore
 from kappatune.structures import Crystal, Rejection, check
 from kappatune.structures.crystal import element_symbol

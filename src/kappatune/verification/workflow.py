@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from kappatune.calculations.relaxation import relax
-from kappatune.potentials.base import Potential
+from kappatune.potentials import Potential
 from kappatune.progress import OnProgress
 from kappatune.structures import Crystal
 from kappatune.verification import cells

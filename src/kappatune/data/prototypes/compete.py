@@ -18,7 +18,7 @@ from kappatune.calculations.relaxation import RelaxedCrystal, relax_crystal
 from kappatune.data.prototypes.chemistry import Candidate
 from kappatune.data.prototypes.templates import MAX_ATOMS, Template, templates
 from kappatune.errors import UserError
-from kappatune.potentials.base import Potential
+from kappatune.potentials import Potential
 from kappatune.structures import Crystal
 from kappatune.structures.crystal import element_symbol, neighbour_pairs
 

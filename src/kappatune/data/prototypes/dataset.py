@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 from kappatune.data.prototypes.chemistry import ELEMENTS, Candidate, candidates
 from kappatune.data.prototypes.compete import Outcome, compete, row_of
 from kappatune.errors import UserError
-from kappatune.potentials.base import Potential, load_potential
+from kappatune.potentials import Potential, load_potential
 from kappatune.processes import exit_with_parent, use_one_thread
 
 PART_SIZE = 50
@@ -94,7 +94,7 @@ def compute_dataset(
 
     Raises:
         BadDataset: The parts in the folder were made with another potential.
-        kappatune.potentials.base.BadPotential: The potential cannot be loaded.
+        kappatune.potentials.BadPotential: The potential cannot be loaded.
         OSError: The disk is full.
     """
     folder.mkdir(parents=True, exist_ok=True)

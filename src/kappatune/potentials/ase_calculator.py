@@ -1,0 +1,61 @@
+"""Any ASE calculator: as an object, or made by a function that is named by its import path."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from kappatune.potentials.base import BadPotential, Potential
+from kappatune.storage import file_sha256
+
+
+def from_factory(import_path: str) -> Potential:
+    """The potential of a function that returns an ASE calculator.
+
+    Args:
+        import_path: `my_module:make` or `path/to/file.py:make`, where `make()` returns the calculator.
+
+    Raises:
+        BadPotential: The file or module cannot be imported, or the function fails or returns something else.
+    """
+    where, _, function = import_path.rpartition(":")
+    try:
+        calculator = getattr(_imported(where), function)()
+    except BadPotential:
+        raise
+    except Exception as error:
+        raise BadPotential(f"the potential '{import_path}' cannot be made ({type(error).__name__}: {error})") from error
+    if not is_calculator(calculator):
+        raise BadPotential(f"the potential '{import_path}': {function}() returns no ASE calculator")
+    fingerprint = file_sha256(Path(where).expanduser()) if where.endswith(".py") else ""
+    label = f"({import_path}{_package_version(where)})"
+    return Potential(type(calculator).__name__, label, calculator, fingerprint=fingerprint)
+
+
+def is_calculator(candidate: object) -> bool:
+    """Whether an object is an ASE calculator."""
+    return hasattr(candidate, "calculate") and hasattr(candidate, "get_property")
+
+
+def _imported(where: str) -> Any:
+    if not where.endswith(".py"):
+        return importlib.import_module(where)
+    path = Path(where).expanduser()
+    if not path.is_file():
+        raise BadPotential(f"{path}: there is no such file for the potential")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise BadPotential(f"{path}: cannot be imported as Python")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _package_version(where: str) -> str:
+    try:
+        return "" if where.endswith(".py") else f", {version(where.partition('.')[0])}"
+    except PackageNotFoundError:
+        return ""
