@@ -33,16 +33,18 @@ class RowsLeftOut(Event):
 
     Attributes:
         n_rows: How many.
-        reasons: File that holds one JSON object per row, with its reason.
+        examples: The first of them, each with its reason.
+        reasons: File that holds one JSON object per row, with its reason; None if the run is not kept.
     """
 
     n_rows: int
-    reasons: Path
+    examples: str
+    reasons: Path | None
 
     def __str__(self) -> str:
-        """How many, and where the reasons are."""
+        """How many, and why or where the reasons are."""
         rows = "1 row was" if self.n_rows == 1 else f"{self.n_rows} rows were"
-        return f"{rows} left out; see {self.reasons} for the reasons"
+        return f"{rows} left out: " + (f"{self.reasons} says why" if self.reasons else self.examples)
 
 
 @dataclass(frozen=True)

@@ -81,8 +81,8 @@ def prepare_stage(stage: Stage, tables: Sequence[LabelledTable], host: Host) -> 
         graphs = build_graphs([row.crystal for _, row in usable], host.cutoff_angstrom)
     if len(usable) < SMALLEST_TABLE:
         raise BadRun(
-            f"stage '{stage.name}' has {len(usable)} usable rows and needs at least {SMALLEST_TABLE}. "
-            f"{_first_reasons(left_out)}"
+            f"stage '{stage.name}' has {len(usable)} usable rows and needs at least {SMALLEST_TABLE}"
+            + (f". Left out: {first_reasons(left_out)}" if left_out else "")
         )
     rows = [row for _, row in usable]
     data = StageData(
@@ -98,6 +98,12 @@ def prepare_stage(stage: Stage, tables: Sequence[LabelledTable], host: Host) -> 
     ]
     elements = sorted({z for row in rows for z in row.crystal.numbers.tolist()})
     return PreparedStage(stage, fidelity, data, elements, cards, left_out)
+
+
+def first_reasons(left_out: Sequence[LeftOutRow]) -> str:
+    """Names of the first three rows, each with its reason."""
+    reasons = [f"{row.id}{f' ({row.file})' if row.file else ''}: {row.reason}" for row in left_out[:3]]
+    return "; ".join([*reasons, "..."] if len(left_out) > 3 else reasons)
 
 
 def rows_sha256(rows: Sequence[LabelledCrystal]) -> str:
@@ -135,20 +141,13 @@ def _left_out(stage: Stage, table: LabelledTable, row: LabelledCrystal, reason: 
     return LeftOutRow(stage.name, table.name, row.crystal.id, row.crystal.file, reason)
 
 
-def _first_reasons(left_out: Sequence[LeftOutRow]) -> str:
-    if not left_out:
-        return ""
-    reasons = "; ".join(f"{row.id} ({row.file}): {row.reason}" for row in left_out[:3])
-    return f"Left out: {reasons}" + ("; ..." if len(left_out) > 3 else "")
-
-
 def _fidelity(stage: Stage, tables: Sequence[LabelledTable]) -> Fidelity:
     if stage.fidelity:
         return stage.fidelity
     found = sorted({row.fidelity for table in tables for row in table.rows})
     if not found:
         left_out = [LeftOutRow(stage.name, t.name, r.id, r.file, r.reason) for t in tables for r in t.rejections]
-        raise BadRun(f"stage '{stage.name}' has no usable row. {_first_reasons(left_out)}")
+        raise BadRun(f"stage '{stage.name}' has no usable row. Left out: {first_reasons(left_out)}")
     if len(found) > 1:
         raise BadRun(
             f"stage '{stage.name}' names no fidelity and its tables hold {', '.join(found)}: name one in the recipe"

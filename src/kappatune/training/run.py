@@ -23,10 +23,16 @@ from kappatune.training.card import card_of_trained, domains_of_trained
 from kappatune.training.events import RowsLeftOut, StageFinished, StagePrepared
 from kappatune.training.networks import attach_head, new_network
 from kappatune.training.recipe import BadRun, Recipe, read_recipe
-from kappatune.training.rows import PreparedStage, prepare_stage
-from kappatune.training.run_folder import claim_folder, store_result, stored_result, write_left_out
+from kappatune.training.rows import PreparedStage, first_reasons, prepare_stage
+from kappatune.training.run_folder import (
+    claim_folder,
+    networks_sha256,
+    store_result,
+    stored_result,
+    write_left_out,
+)
 from kappatune.training.stage import all_features, matches_prefix, train_stage
-from kappatune.training.tables import TrainingData, tables_for
+from kappatune.training.tables import TrainingData, as_source, tables_for
 from kappatune.training.trees import fit_trees
 
 
@@ -54,8 +60,9 @@ def train(
         recipe: Path of a YAML file, name of a shipped recipe (`finetune`, `starter`, ...), or a `Recipe`.
         data: For a recipe that names no table, such as `finetune`: a table (path of a `.parquet`, `.jsonl` or `.csv`
             file, or a `LabelledTable`), or pairs of a structure and its lattice thermal conductivity at 300 K,
-            W/(m K); for a recipe that names tables: the folder that holds them. It may also be a function that gives
-            the tables of a `Stage`. A recipe whose tables ship with the package needs none.
+            W/(m K), also as the columns `structure` and `kappa` of a pandas data frame. For a recipe that names
+            tables: the folder that holds them. Or a function that gives the tables of a `Stage`. A recipe whose
+            tables ship with the package needs no data.
         out: Folder of the new model, which must be empty or absent unless `resume`. Without it the model is in memory
             only; keep it by `model.save(folder)`.
         start: Model to start from instead of the one that the recipe names: a name, a folder, or a model.
@@ -74,8 +81,28 @@ def train(
     if start is not None:
         plan = plan.starting_from(start.card.name if isinstance(start, KappaModel) else str(start))
     with _model_folder(out, resume) as folder, handler_or_default(on_progress) as report:
-        model = start if isinstance(start, KappaModel) else KappaModel.load(plan.start) if plan.start else None
-        return _run(plan, data, model, folder, report)
+        starting_model, start_sha256 = _starting_model(plan, start)
+        host_card = starting_model.card.host if starting_model else _host_card(plan)
+        host = starting_model.members[0].host if starting_model else new_host(host_card)
+        _check_names(plan, host, starting_model)
+        seeds = _seeds(plan, starting_model)
+        source = as_source(data)
+        stages = [prepare_stage(stage, tables_for(stage, source), host) for stage in plan.stages]
+        run = folder / "run"
+        claim_folder(run, plan, stages, start_sha256)
+        _report_rows(stages, write_left_out(run, stages), out is not None, report)
+
+        if starting_model:
+            scaler, members = starting_model.card.scaler, copy.deepcopy(starting_model.members)
+        else:
+            scaler = _fitted_scaler(plan, stages)
+            members = [new_network(plan, host_card, scaler, seed) for seed in seeds]
+        metrics = _train_members(members, seeds, stages, run, report)
+        card = card_of_trained(plan, host_card, starting_model, stages, scaler, metrics, members)
+        model = KappaModel(card, members)
+        model.domains = domains_of_trained(model, stages, starting_model)
+        model.save(folder)
+        return model
 
 
 @contextmanager
@@ -96,40 +123,14 @@ def _model_folder(out: str | Path | None, resume: bool) -> Iterator[Path]:
     yield folder
 
 
-def _run(
-    recipe: Recipe, data: TrainingData | None, start: KappaModel | None, out: Path, report: OnProgress
-) -> KappaModel:
-    host_card = start.card.host if start else _host_card(recipe)
-    host = start.members[0].host if start else new_host(host_card)
-    _check_names(recipe, host, start)
-    seeds = _seeds(recipe, start)
-    stages = [prepare_stage(stage, tables_for(stage, data), host) for stage in recipe.stages]
-    run = out / "run"
-    claim_folder(run, recipe, stages, start)
-    left_out = [row for prepared in stages for row in prepared.left_out]
-    reasons = write_left_out(run, left_out)
-    for prepared in stages:
-        report(StagePrepared(prepared.stage.name, len(prepared.data.kappa), prepared.fidelity))
-    if left_out:
-        report(RowsLeftOut(len(left_out), reasons))
-
-    scaler = start.card.scaler if start else _fitted_scaler(recipe, stages)
-    members: list[KappaNetwork] = []
-    metrics: dict[str, list[dict[str, Any]]] = {prepared.stage.name: [] for prepared in stages}
-    for k, seed in enumerate(seeds):
-        network = copy.deepcopy(start.members[k]) if start else new_network(recipe, host_card, scaler, seed)
-        for prepared in stages:
-            name = prepared.stage.name
-            result = _train_or_restore(network, prepared, seed, run / f"member-{k + 1}" / name, report)
-            metrics[name].append({"seed": seed, **result})
-            error_of = prepared.stage.pretrain or "ln kappa"
-            epochs, error = result["epochs"], result["validation_error"]
-            report(StageFinished(k + 1, len(seeds), name, epochs, error, error_of))
-        members.append(network)
-    model = KappaModel(card_of_trained(recipe, host_card, start, stages, scaler, metrics, members), members)
-    model.domains = domains_of_trained(model, stages, start)
-    model.save(out)
-    return model
+def _starting_model(recipe: Recipe, start: str | Path | KappaModel | None) -> tuple[KappaModel | None, str | None]:
+    """The model that training starts from, if there is one, and a hash of its weights."""
+    if isinstance(start, KappaModel):
+        return start, networks_sha256(start.members)
+    if recipe.start is None:
+        return None, None
+    model = KappaModel.load(recipe.start)
+    return model, model.card.weights_sha256
 
 
 def _host_card(recipe: Recipe) -> HostCard:
@@ -171,6 +172,33 @@ def _fitted_scaler(recipe: Recipe, stages: Sequence[PreparedStage]) -> TargetSca
     """The scale of the first stage that learns conductivities."""
     first = next(prepared.data for prepared in stages if not prepared.stage.pretrain)
     return TargetScaler.fit(first.kappa, recipe.target, first.properties)
+
+
+def _report_rows(stages: Sequence[PreparedStage], reasons: Path, is_kept: bool, report: OnProgress) -> None:
+    for prepared in stages:
+        report(StagePrepared(prepared.stage.name, len(prepared.data.kappa), prepared.fidelity))
+    left_out = [row for prepared in stages for row in prepared.left_out]
+    if left_out:
+        report(RowsLeftOut(len(left_out), first_reasons(left_out), reasons if is_kept else None))
+
+
+def _train_members(
+    members: Sequence[KappaNetwork],
+    seeds: Sequence[int],
+    stages: Sequence[PreparedStage],
+    run: Path,
+    report: OnProgress,
+) -> dict[str, list[dict[str, Any]]]:
+    """Train all stages of all members in place; returns the results by stage, one per member."""
+    metrics: dict[str, list[dict[str, Any]]] = {prepared.stage.name: [] for prepared in stages}
+    for number, (network, seed) in enumerate(zip(members, seeds, strict=True), 1):
+        for prepared in stages:
+            name = prepared.stage.name
+            result = _train_or_restore(network, prepared, seed, run / f"member-{number}" / name, report)
+            metrics[name].append({"seed": seed, **result})
+            error_of = prepared.stage.pretrain or "ln kappa"
+            report(StageFinished(number, len(members), name, result["epochs"], result["validation_error"], error_of))
+    return metrics
 
 
 def _train_or_restore(

@@ -13,10 +13,9 @@ from safetensors.torch import load_file, save_file
 
 from kappatune.model.heads import KappaNetwork
 from kappatune.model.hosts import load_strictly
-from kappatune.model.kappa_model import KappaModel
 from kappatune.storage import atomic_path, file_sha256, write_text
 from kappatune.training.recipe import BadRun, Recipe
-from kappatune.training.rows import LeftOutRow, PreparedStage
+from kappatune.training.rows import PreparedStage
 from kappatune.training.stage import CHECKPOINT, StageResult
 
 _FINGERPRINT = "run.json"
@@ -25,8 +24,14 @@ _RESULT = "done.json"
 _WEIGHTS = "network.safetensors"
 
 
-def claim_folder(folder: Path, recipe: Recipe, stages: Sequence[PreparedStage], start: KappaModel | None) -> None:
+def claim_folder(folder: Path, recipe: Recipe, stages: Sequence[PreparedStage], start_sha256: str | None) -> None:
     """Store what is trained in a folder, and refuse to mix two runs.
+
+    Args:
+        folder: Of the run.
+        recipe: What is trained.
+        stages: Its stages with their rows.
+        start_sha256: Hash of the model that the training starts from, if there is one.
 
     Raises:
         BadRun: The folder holds a run of another recipe or with other data.
@@ -35,7 +40,7 @@ def claim_folder(folder: Path, recipe: Recipe, stages: Sequence[PreparedStage], 
         "recipe": recipe.model_dump(mode="json", exclude_defaults=True),
         "data": [card.rows_sha256 for prepared in stages for card in prepared.cards],
         "host": [file_sha256(Path(name)) if Path(name).is_file() else name for name in recipe.hosts],
-        "start": start.card.weights_sha256 if start else None,
+        "start": start_sha256,
     }
     mark = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
     path = folder / _FINGERPRINT
@@ -44,10 +49,11 @@ def claim_folder(folder: Path, recipe: Recipe, stages: Sequence[PreparedStage], 
     write_text(path, json.dumps({"mark": mark, **inputs}, indent=1))
 
 
-def write_left_out(folder: Path, rows: Sequence[LeftOutRow]) -> Path:
-    """Write the rows that are left out, one JSON object a line; returns the file."""
+def write_left_out(folder: Path, stages: Sequence[PreparedStage]) -> Path:
+    """Write the rows that stages leave out, one JSON object a line; returns the file."""
     path = folder / _LEFT_OUT
-    write_text(path, "".join(json.dumps(asdict(row)) + "\n" for row in rows))
+    rows = [asdict(row) for prepared in stages for row in prepared.left_out]
+    write_text(path, "".join(json.dumps(row) + "\n" for row in rows))
     return path
 
 
@@ -71,3 +77,13 @@ def store_result(folder: Path, network: KappaNetwork, result: StageResult) -> No
         save_file({name: value.contiguous() for name, value in network.state_dict().items()}, partial)
     write_text(folder / _RESULT, json.dumps(asdict(result)))
     (folder / CHECKPOINT).unlink(missing_ok=True)
+
+
+def networks_sha256(members: Sequence[KappaNetwork]) -> str:
+    """Hash of the weights of a model that is in memory."""
+    digest = hashlib.sha256()
+    for member in members:
+        for name, values in member.state_dict().items():
+            digest.update(name.encode())
+            digest.update(values.cpu().numpy().tobytes())
+    return digest.hexdigest()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from numbers import Real
 from pathlib import Path
+from typing import Any
 
 from kappatune.storage import SHIPPED_TABLES
 from kappatune.structures.crystal import Crystal, Rejection
@@ -18,34 +19,59 @@ from kappatune.training.rows import rows_sha256
 USER_FIDELITY: Fidelity = "experiment"
 """Fidelity of a user's rows that name none."""
 
-TrainingData = str | Path | LabelledTable | Iterable[tuple[Input, float]] | Callable[[Stage], list[LabelledTable]]
-"""What `train` takes as data: see there."""
+Pair = tuple[Input, float]
+"""A structure and its lattice thermal conductivity at 300 K, W/(m K)."""
+
+Source = Path | LabelledTable | Sequence[Pair] | Callable[[Stage], list[LabelledTable]]
+"""A table or a folder of tables, a table or pairs in memory, or a function that gives the tables of a stage."""
+
+TrainingData = str | Source | Iterable[Pair]
+"""What `train` takes as data; also a pandas data frame with the columns `structure` and `kappa`."""
 
 
-def tables_for(stage: Stage, data: TrainingData | None) -> list[LabelledTable]:
+def as_source(data: TrainingData | None) -> Source | None:
+    """What a user passes as data, in a form that every stage can read again.
+
+    Raises:
+        BadRun: A data frame lacks a column.
+    """
+    if isinstance(data, str | Path):
+        return Path(data).expanduser()
+    if data is None or isinstance(data, LabelledTable) or callable(data):
+        return data
+    if not hasattr(data, "iterrows"):
+        return list(data)
+    frame: Any = data
+    for name in ("structure", "kappa"):
+        if name not in frame:
+            raise BadRun(f"the data frame has no column '{name}': it needs 'structure' and 'kappa'")
+    return list(zip(frame["structure"], frame["kappa"], strict=True))
+
+
+def tables_for(stage: Stage, source: Source | None) -> list[LabelledTable]:
     """The tables of one stage.
 
     Args:
         stage: Names tables that ship with the package, files of a folder, or nothing.
-        data: A folder for a stage that names files; for one that names nothing a table, its path, or pairs of a
-            structure and its conductivity; or a function that gives the tables of any stage.
+        source: A folder for a stage that names files; a table, its path or pairs for one that names nothing; or a
+            function.
 
     Raises:
-        BadRun: The data are missing or of the wrong kind for this stage.
+        BadRun: The source is missing or of the wrong kind for this stage.
         kappatune.structures.table.BadTable: A table that cannot be read.
     """
-    if callable(data):
-        return data(stage)
+    if callable(source):
+        return source(stage)
     if stage.data and all(name in SHIPPED_TABLES for name in stage.data):
         return [read_table(SHIPPED_TABLES[name], default_fidelity=stage.fidelity) for name in stage.data]
-    if data is None:
-        raise BadRun(f"stage '{stage.name}' needs data: pass --data, or set KAPPATUNE_DATA")
-    if isinstance(data, str | Path):
-        fidelity = stage.fidelity or USER_FIDELITY
-        return [read_table(path, default_fidelity=fidelity) for path in _paths(stage, Path(data).expanduser())]
+    if source is None:
+        raise BadRun(f"stage '{stage.name}' needs data: give a table or a folder (--data, or KAPPATUNE_DATA)")
+    fidelity = stage.fidelity or USER_FIDELITY
+    if isinstance(source, Path):
+        return [read_table(path, default_fidelity=fidelity) for path in _paths(stage, source)]
     if stage.data:
-        raise BadRun(f"stage '{stage.name}' reads {', '.join(stage.data)} from a folder: give its path as the data")
-    return [data if isinstance(data, LabelledTable) else table_of_pairs(data, stage.fidelity or USER_FIDELITY)]
+        raise BadRun(f"stage '{stage.name}' reads {', '.join(stage.data)} from a folder: give the path of that folder")
+    return [source if isinstance(source, LabelledTable) else table_of_pairs(source, fidelity)]
 
 
 def _paths(stage: Stage, data: Path) -> list[Path]:
@@ -58,7 +84,7 @@ def _paths(stage: Stage, data: Path) -> list[Path]:
     return [SHIPPED_TABLES.get(name, data / name) for name in stage.data] or [data]
 
 
-def table_of_pairs(pairs: Iterable[tuple[Input, float]], fidelity: Fidelity = USER_FIDELITY) -> LabelledTable:
+def table_of_pairs(pairs: Iterable[Pair], fidelity: Fidelity = USER_FIDELITY) -> LabelledTable:
     """A table from structures and their conductivities.
 
     Args:
