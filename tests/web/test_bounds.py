@@ -1,4 +1,4 @@
-"""What keeps a server alive: processes that may be killed, turns, company in the queue, requests that stop."""
+"""What keeps a server alive: processes that may be killed, slots, batches of small requests, requests that stop."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from kappatune.model.kappa_model import Prediction, PredictionDetails
 from kappatune.structures import Rejection
 from kappatune.web import reading
 from kappatune.web.app import create_app
-from kappatune.web.batching import Coalescer
+from kappatune.web.batching import RequestBatcher
 from kappatune.web.connection import while_connected
-from kappatune.web.limits import Gate, Limits, Refusal
-from kappatune.web.reading import Reader, Upload, display_name
+from kappatune.web.limits import Limits, RequestError, RequestQueue
+from kappatune.web.upload_reader import UploadReader
+from kappatune.web.uploads import Upload, display_name
 from tests.builders import rocksalt
 from tests.web import harm, hostile
 
@@ -39,14 +40,14 @@ class SlowModel:
         return [PredictionDetails(Prediction(id=entry.id)) for entry in entries]
 
 
-async def judging(model, work):
-    coalescer = Coalescer(model)
-    task = asyncio.create_task(coalescer.run())
+async def batching(model, work):
+    batcher = RequestBatcher(model)
+    task = asyncio.create_task(batcher.run())
     try:
-        return await work(coalescer)
+        return await work(batcher)
     finally:
         task.cancel()
-        coalescer.close()
+        batcher.close()
 
 
 def crystal(name: str):
@@ -56,11 +57,11 @@ def crystal(name: str):
 def test_small_requests_reach_the_network_together():
     model = SlowModel(0.05)
 
-    async def work(coalescer):
-        answers = await asyncio.gather(*(coalescer.judge([crystal(str(k))], "dft") for k in range(40)))
-        return coalescer.batches, answers
+    async def work(batcher):
+        answers = await asyncio.gather(*(batcher.predict([crystal(str(k))], "dft") for k in range(40)))
+        return batcher.batches, answers
 
-    batches, answers = asyncio.run(judging(model, work))
+    batches, answers = asyncio.run(batching(model, work))
     assert [answer[0].prediction.id for answer in answers] == [str(k) for k in range(40)]
     assert batches <= 2
     assert max(len(names) for _, names in model.batches) > 1
@@ -69,14 +70,14 @@ def test_small_requests_reach_the_network_together():
 def test_rungs_are_not_mixed_and_a_large_request_lets_others_in_between():
     model = SlowModel(0.02)
 
-    async def work(coalescer):
-        large = asyncio.create_task(coalescer.judge([crystal(f"L{k}") for k in range(320)], "dft"))
+    async def work(batcher):
+        large = asyncio.create_task(batcher.predict([crystal(f"L{k}") for k in range(320)], "dft"))
         await asyncio.sleep(0.03)
-        await coalescer.judge([crystal("small")], "agl")
+        await batcher.predict([crystal("small")], "agl")
         assert not large.done()
         return await large
 
-    assert len(asyncio.run(judging(model, work))) == 320
+    assert len(asyncio.run(batching(model, work))) == 320
     for fidelity, names in model.batches:
         assert all((name == "small") == (fidelity == "agl") for name in names)
 
@@ -84,54 +85,54 @@ def test_rungs_are_not_mixed_and_a_large_request_lets_others_in_between():
 def test_what_is_cancelled_does_not_reach_the_network():
     model = SlowModel(0.1)
 
-    async def work(coalescer):
-        first = asyncio.create_task(coalescer.judge([crystal("first")], "dft"))
+    async def work(batcher):
+        first = asyncio.create_task(batcher.predict([crystal("first")], "dft"))
         await asyncio.sleep(0.05)
-        second = asyncio.create_task(coalescer.judge([crystal(f"second-{k}") for k in range(200)], "dft"))
+        second = asyncio.create_task(batcher.predict([crystal(f"second-{k}") for k in range(200)], "dft"))
         await asyncio.sleep(0.01)
         second.cancel()
         await first
-        await coalescer.judge([crystal("third")], "dft")
+        await batcher.predict([crystal("third")], "dft")
 
-    asyncio.run(judging(model, work))
+    asyncio.run(batching(model, work))
     assert [name for _, names in model.batches for name in names] == ["first", "third"]
 
 
 def test_a_crystal_that_breaks_the_network_harms_no_other():
     model = SlowModel(fails_for="bad")
 
-    async def work(coalescer):
-        return await coalescer.judge([crystal(name) for name in ("a", "bad", "b")], "dft")
+    async def work(batcher):
+        return await batcher.predict([crystal(name) for name in ("a", "bad", "b")], "dft")
 
-    said = [judged.prediction for judged in asyncio.run(judging(model, work))]
-    assert [row.id for row in said] == ["a", "bad", "b"]
-    assert [row.reason is None for row in said] == [True, False, True] and "RuntimeError" in said[1].reason
+    rows = [details.prediction for details in asyncio.run(batching(model, work))]
+    assert [row.id for row in rows] == ["a", "bad", "b"]
+    assert [row.reason is None for row in rows] == [True, False, True] and "RuntimeError" in rows[1].reason
 
 
-def test_the_gate_holds_turns_and_refuses_beyond_its_queue():
+def test_requests_wait_for_a_slot_and_are_refused_beyond_the_queue():
     async def work():
-        gate = Gate(Limits(active=1, waiting=1, wait_s=0.2))
-        async with gate.turn():
-            waiting = asyncio.create_task(enter(gate))
+        queue = RequestQueue(Limits(active=1, waiting=1, wait_s=0.2))
+        async with queue.slot():
+            waiting = asyncio.create_task(enter(queue))
             await asyncio.sleep(0.01)
-            with pytest.raises(Refusal, match="queue is full") as refused:
-                await enter(gate)
+            with pytest.raises(RequestError, match="queue is full") as refused:
+                await enter(queue)
             assert (refused.value.status, refused.value.retry_after_s) == (503, 5)
-            with pytest.raises(Refusal, match="too long"):
+            with pytest.raises(RequestError, match="too long"):
                 await waiting
-        await enter(gate)
+        await enter(queue)
 
-    async def enter(gate):
-        async with gate.turn():
+    async def enter(queue):
+        async with queue.slot():
             pass
 
     asyncio.run(work())
 
 
-@pytest.mark.parametrize(("what", "word"), [(harm.sleep, "more than 1 s"), (harm.die, "ended the worker")])
+@pytest.mark.parametrize(("what", "word"), [(harm.sleep, "more than 1 s"), (harm.die, "crashed the worker")])
 def test_a_file_that_harms_its_reader_becomes_a_reason(monkeypatch, what, word):
     async def work():
-        reader = Reader(Limits(parse_s=1.0), processes=1)
+        reader = UploadReader(Limits(parse_s=1.0), processes=1)
         try:
             await reader.warm_up()
             with monkeypatch.context() as patch:
@@ -151,7 +152,7 @@ def test_readers_that_were_killed_are_replaced():
     others = {process.pid for process in multiprocessing.active_children()}
 
     async def work():
-        reader = Reader(Limits(), processes=1)
+        reader = UploadReader(Limits(), processes=1)
         try:
             await reader.warm_up()
             for _ in range(2):
@@ -169,7 +170,7 @@ def test_readers_that_were_killed_are_replaced():
 
 def test_a_reader_whose_request_is_gone_is_ended(monkeypatch):
     async def work():
-        reader = Reader(Limits(parse_s=50.0), processes=1)
+        reader = UploadReader(Limits(parse_s=50.0), processes=1)
         try:
             await reader.warm_up()
             with monkeypatch.context() as patch:

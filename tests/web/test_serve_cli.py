@@ -7,8 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from kappatune.cli import app
-from kappatune.web.guard import is_loopback
-from kappatune.web.server import CannotListen, bound
+from kappatune.web.security import is_loopback
+from kappatune.web.server import CannotListen, bind_socket
 
 
 def serve(*options: str):
@@ -30,7 +30,7 @@ def test_a_port_in_use_is_said_before_anything_is_loaded():
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(CannotListen, match=f"127.0.0.1:{port} .*another --port"):
-            bound("127.0.0.1", port)
+            bind_socket("127.0.0.1", port)
         assert serve("--port", str(port)).exit_code == 1
 
 

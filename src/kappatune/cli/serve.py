@@ -1,4 +1,4 @@
-"""`kappatune serve`: the page, and the service for programs."""
+"""`kappatune serve`: the page and the HTTP API."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from kappatune.cli.output import errors_as_messages, fail, note
 
 
 def serve(
-    host: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 is every address of this machine.")] = (
+    host: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 means every address of this machine.")] = (
         "127.0.0.1"
     ),
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen at; 0 takes a free one.")] = 8000,
     model: Annotated[str, typer.Option(help="`accurate`, `fast`, or the folder of a model of yours.")] = "accurate",
     scan: Annotated[Path | None, typer.Option(help="Folder of a scan to explore, made by `kappatune screen`.")] = None,
     labels: Annotated[
-        Path | None, typer.Option(help="Table of labelled crystals to compare with, beside those that are shipped.")
+        Path | None, typer.Option(help="Table of labelled crystals to compare with, besides the shipped ones.")
     ] = None,
     token: Annotated[
-        str | None, typer.Option(envvar="KAPPATUNE_TOKEN", help="Token that programs and the page must give.")
+        str | None, typer.Option(envvar="KAPPATUNE_TOKEN", help="Token that programs and the page must send.")
     ] = None,
 ) -> None:
-    """Open a page: drop a crystal, see its conductivity, why, and how sure; or ask from a program.
+    """Serve a web page that predicts crystals and explores scans, and an HTTP API for programs.
 
     It listens on this machine alone unless --host says otherwise, and needs no network. The address goes to stderr;
-    Ctrl+C ends it.
+    Ctrl+C stops it.
 
     Examples:
         kappatune serve
@@ -36,7 +36,9 @@ def serve(
     """
     with errors_as_messages():
         try:
-            from kappatune.web.server import listen
+            from kappatune.web.server import run_server
         except ModuleNotFoundError as error:
             fail(f"the page needs packages that are not installed ({error.name}): pip install 'kappatune[web]'")
-        listen(host, port, model=model, scan=scan, labels=labels, token=token, say=note)
+        run_server(
+            host, port, model=model, scan=scan, labels=labels, token=token, on_progress=lambda event: note(str(event))
+        )

@@ -1,4 +1,4 @@
-"""The application: routes, page, errors in plain words."""
+"""The application: routes, page, errors as sentences."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from kappatune import __version__
 from kappatune.errors import UserError
 from kappatune.storage import ASSETS
 from kappatune.web import model_api, predict_api, scan_api
-from kappatune.web.body import sentence
-from kappatune.web.guard import Guard
-from kappatune.web.limits import Refusal
-from kappatune.web.schemas import Line, PredictBody, Structure
+from kappatune.web.limits import RequestError
+from kappatune.web.request_body import validation_message
+from kappatune.web.schemas import PredictBody, StreamLine, Structure
+from kappatune.web.security import SecurityMiddleware
 from kappatune.web.service import Service
 
 EXAMPLES = ("Si", "MgO", "Bi2Te3")
-"""Textbook crystals that the page offers to begin with."""
+"""Textbook crystals that the page offers as examples."""
 
 _TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -45,12 +45,12 @@ _log = logging.getLogger(__name__)
 
 
 def create_app(service: Service, *, loopback: bool = True, token: str | None = None) -> FastAPI:
-    """The application that serves a service.
+    """The web application of a service.
 
     Args:
-        service: What it serves.
-        loopback: Whether it is bound to loopback, and therefore answers to names of this machine alone.
-        token: Token the API asks for, if any.
+        service: The model, the scan and the rest that it serves.
+        loopback: Whether the server is bound to loopback, and therefore answers only to names of this machine.
+        token: Token that the API requires, if any.
     """
 
     @asynccontextmanager
@@ -70,21 +70,21 @@ def create_app(service: Service, *, loopback: bool = True, token: str | None = N
     app.state.service = service
     for router in (predict_api.router, scan_api.router, model_api.router, model_api.health):
         app.include_router(router)
-    for path, answer in page_files().items():
-        app.add_api_route(path, _static(answer), methods=["GET"], include_in_schema=False)
-    app.add_exception_handler(Refusal, _refused)
-    app.add_exception_handler(UserError, _misunderstood)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(ClientDisconnect, _gone)
-    app.add_exception_handler(Exception, _failed)
-    app.add_middleware(Guard, loopback=loopback, token=token)
-    _describe(app)
+    for path, file in page_files().items():
+        app.add_api_route(path, _static(file), methods=["GET"], include_in_schema=False)
+    app.add_exception_handler(RequestError, _request_error)
+    app.add_exception_handler(UserError, _user_error)
+    app.add_exception_handler(RequestValidationError, _invalid_request)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(ClientDisconnect, _client_disconnected)
+    app.add_exception_handler(Exception, _internal_error)
+    app.add_middleware(SecurityMiddleware, loopback=loopback, token=token)
+    _describe_bodies(app)
     return app
 
 
 def page_files() -> dict[str, tuple[bytes, str]]:
-    """The files of the page by their paths, with their types: read once, so that no request names a file."""
+    """The files of the page by their paths, with their media types; read once, so that no request names a file."""
     web = ASSETS / "web"
     files = {f"/{path.relative_to(web).as_posix()}": path for path in sorted(web.rglob("*")) if path.is_file()}
     files |= {f"/examples/{name}.cif": ASSETS / "textbook" / f"{name}.cif" for name in EXAMPLES}
@@ -93,25 +93,25 @@ def page_files() -> dict[str, tuple[bytes, str]]:
 
 
 def _static(file: tuple[bytes, str]) -> Callable[[Request], Awaitable[Response]]:
-    content, kind = file
+    content, media_type = file
     headers = {"ETag": f'"{hashlib.sha256(content).hexdigest()[:16]}"', "Cache-Control": "no-cache"}
 
-    async def answer(request: Request) -> Response:
+    async def send(request: Request) -> Response:
         if request.headers.get("if-none-match") == headers["ETag"]:
             return Response(status_code=304, headers=headers)
-        return Response(content, media_type=kind, headers=headers)
+        return Response(content, media_type=media_type, headers=headers)
 
-    return answer
+    return send
 
 
-def _describe(app: FastAPI) -> None:
-    """Add the bodies that routes read themselves to the description of the API."""
-    made = app.openapi
+def _describe_bodies(app: FastAPI) -> None:
+    """Add the bodies that routes parse themselves to the description of the API."""
+    generate = app.openapi
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            schema = made()
-            bodies = [(model, "validation") for model in (PredictBody, Structure, Line)]
+            schema = generate()
+            bodies = [(model, "validation") for model in (PredictBody, Structure, StreamLine)]
             _, definitions = models_json_schema(bodies, ref_template="#/components/schemas/{model}")  # type: ignore[arg-type]
             for name, definition in definitions["$defs"].items():
                 schema["components"]["schemas"].setdefault(name, definition)
@@ -121,31 +121,34 @@ def _describe(app: FastAPI) -> None:
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-async def _refused(_: Request, error: Exception) -> Response:
-    assert isinstance(error, Refusal)
+async def _request_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestError)
     headers = {} if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}
     return JSONResponse({"detail": str(error)}, error.status, headers)
 
 
-async def _misunderstood(_: Request, error: Exception) -> Response:
+async def _user_error(_: Request, error: Exception) -> Response:
     return JSONResponse({"detail": str(error)}, 422)
 
 
-async def _invalid(_: Request, error: Exception) -> Response:
+async def _invalid_request(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    return JSONResponse({"detail": sentence(error.errors())}, 422)
+    return JSONResponse({"detail": validation_message(error.errors())}, 422)
 
 
-async def _http(_: Request, error: Exception) -> Response:
+async def _http_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    said = {404: "there is nothing at this address: see /openapi.json", 405: "this address takes another method"}
-    return JSONResponse({"detail": said.get(error.status_code, error.detail)}, error.status_code, error.headers)
+    messages = {
+        404: "there is nothing at this address: see /openapi.json",
+        405: "this address does not take this method: see /openapi.json",
+    }
+    return JSONResponse({"detail": messages.get(error.status_code, error.detail)}, error.status_code, error.headers)
 
 
-async def _gone(_: Request, error: Exception) -> Response:
+async def _client_disconnected(_: Request, error: Exception) -> Response:
     return Response(status_code=499)
 
 
-async def _failed(request: Request, error: Exception) -> Response:
+async def _internal_error(request: Request, error: Exception) -> Response:
     _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return JSONResponse({"detail": "the server failed for this request; its log says how"}, 500)
+    return JSONResponse({"detail": "the server failed on this request; its log has the details"}, 500)

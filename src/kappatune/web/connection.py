@@ -1,4 +1,4 @@
-"""Requests whose sender may go away at any moment."""
+"""Requests whose client may disconnect at any moment."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import Any, TypeVar
 
 from starlette.requests import ClientDisconnect, Request
 
-from kappatune.web.limits import Limits, Refusal
+from kappatune.web.limits import Limits, RequestError
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
-async def body_of(request: Request, limits: Limits) -> AsyncGenerator[bytes, None]:
-    """The body as it comes, no longer than allowed.
+async def stream_body(request: Request, limits: Limits) -> AsyncGenerator[bytes, None]:
+    """The body as it arrives, up to the allowed length.
 
     Raises:
-        Refusal: It is longer, or comes too slowly.
+        RequestError: It is longer, or arrives too slowly.
     """
-    too_large = Refusal(
+    too_large = RequestError(
         413,
-        f"one request may have {limits.body_bytes / 2**20:g} MiB: send fewer files at once, or pack them into a ZIP",
+        f"one request may hold {limits.body_bytes / 2**20:g} MiB: send fewer files at once, or pack them into a ZIP",
     )
     announced = request.headers.get("content-length", "0")
     if announced.isdecimal() and int(announced) > limits.body_bytes:
@@ -34,7 +34,7 @@ async def body_of(request: Request, limits: Limits) -> AsyncGenerator[bytes, Non
             async with asyncio.timeout_at(deadline):
                 piece = await anext(pieces, None)
         except TimeoutError:
-            raise Refusal(503, f"the request did not arrive within {limits.body_s:g} s: try again", 10) from None
+            raise RequestError(503, f"the request did not arrive within {limits.body_s:g} s: try again", 10) from None
         if piece is None:
             return
         total += len(piece)
@@ -43,26 +43,26 @@ async def body_of(request: Request, limits: Limits) -> AsyncGenerator[bytes, Non
         yield piece
 
 
-async def while_connected(request: Request, work: Coroutine[Any, Any, Answer]) -> Answer:
-    """Do something for a request whose body has been read; stop when its sender goes away.
+async def while_connected(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
+    """Work for a request whose body has been read; stop when its client disconnects.
 
     Raises:
-        ClientDisconnect: The sender has gone.
+        ClientDisconnect: The client has disconnected.
     """
     task = asyncio.ensure_future(work)
-    gone = asyncio.ensure_future(_goes_away(request))
+    disconnected = asyncio.ensure_future(_disconnected(request))
     try:
-        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({task, disconnected}, return_when=asyncio.FIRST_COMPLETED)
         if not task.done():
             raise ClientDisconnect
         return task.result()
     finally:
-        gone.cancel()
+        disconnected.cancel()
         if not task.done():
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
 
-async def _goes_away(request: Request) -> None:
+async def _disconnected(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass

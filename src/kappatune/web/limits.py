@@ -1,4 +1,4 @@
-"""How much one request, and all of them together, may take; and the answer to whoever asks for more."""
+"""How much one request, and all of them together, may take, and the error for whoever asks for more."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveFloat, PositiveInt
 
 from kappatune.errors import UserError
 
 
-class Refusal(UserError):
-    """A request that is not served; the message says why and what to do.
+class RequestError(UserError):
+    """A request that is refused; the message says why and what to do.
 
     Attributes:
         status: HTTP status.
@@ -26,7 +26,7 @@ class Refusal(UserError):
 
 
 class Limits(BaseModel):
-    """What a server takes on.
+    """What a server accepts.
 
     Attributes:
         body_bytes: Bytes of one request.
@@ -39,36 +39,36 @@ class Limits(BaseModel):
         bonds_per_crystal: Neighbours of all atoms of one cell, estimated from its density; as above.
         parse_s: Time to read one file; one that takes longer becomes a row with a reason.
         parse_memory_bytes: Address space of a process that reads files, where the system can limit it.
-        body_s: Time for a request's body to come.
-        request_s: Time for one request, from its turn on.
+        body_s: Time for the body of a request to arrive.
+        request_s: Time for one request, once it is being worked on.
         query_s: Time for one query of a scan.
         active: Requests worked on at the same time.
-        waiting: Requests that wait for their turn; a further one is refused.
+        waiting: Requests that wait for a slot; a further one is refused.
         wait_s: Longest wait.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    body_bytes: int = 32 * 2**20
-    files: int = 2_000
-    file_bytes: int = 16 * 2**20
-    inflated_bytes: int = 64 * 2**20
-    inflation: int = 100
-    crystals: int = 5_000
-    atoms_per_crystal: int = 2_000
-    bonds_per_crystal: int = 200_000
-    parse_s: float = 10.0
-    parse_memory_bytes: int = 3 * 2**30
-    body_s: float = 60.0
-    request_s: float = 300.0
-    query_s: float = 20.0
-    active: int = 16
-    waiting: int = 128
-    wait_s: float = 30.0
+    body_bytes: PositiveInt = 32 * 2**20
+    files: PositiveInt = 2_000
+    file_bytes: PositiveInt = 16 * 2**20
+    inflated_bytes: PositiveInt = 64 * 2**20
+    inflation: PositiveInt = 100
+    crystals: PositiveInt = 5_000
+    atoms_per_crystal: PositiveInt = 2_000
+    bonds_per_crystal: PositiveInt = 200_000
+    parse_s: PositiveFloat = 10.0
+    parse_memory_bytes: PositiveInt = 3 * 2**30
+    body_s: PositiveFloat = 60.0
+    request_s: PositiveFloat = 300.0
+    query_s: PositiveFloat = 20.0
+    active: PositiveInt = 16
+    waiting: NonNegativeInt = 128
+    wait_s: PositiveFloat = 30.0
 
 
-class Gate:
-    """Lets some requests in, some wait, and no more.
+class RequestQueue:
+    """Slots for requests that are worked on, and a queue of those that wait for one.
 
     Attributes:
         limits: How many.
@@ -80,20 +80,20 @@ class Gate:
         self._waiting = 0
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Wait for a turn, and hold it.
+    async def slot(self) -> AsyncIterator[None]:
+        """Wait for a slot, and hold it.
 
         Raises:
-            Refusal: Too many wait already, or the wait took too long.
+            RequestError: Too many requests wait already, or this one waited too long.
         """
         if self._free.locked() and self._waiting >= self.limits.waiting:
-            raise Refusal(503, "the server is busy and its queue is full: try again in a few seconds", 5)
+            raise RequestError(503, "the server is busy and its queue is full: try again in a few seconds", 5)
         self._waiting += 1
         try:
             async with asyncio.timeout(self.limits.wait_s):
                 await self._free.acquire()
         except TimeoutError:
-            raise Refusal(503, "the server was busy for too long: try again later", 30) from None
+            raise RequestError(503, "the server was busy for too long: try again later", 30) from None
         finally:
             self._waiting -= 1
         try:

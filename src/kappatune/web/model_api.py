@@ -1,4 +1,4 @@
-"""`/api/v1/model`, `/api/v1/labels` and `/healthz`: what answers, and what is known of it."""
+"""`/api/v1/model`, `/api/v1/labels` and `/healthz`: the model, its evidence, and the state of the server."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from fastapi import APIRouter
 from kappatune import __version__
 from kappatune.model.bundle import ModelCard
 from kappatune.model.evidence import Evidence, interval_note
-from kappatune.web.predict_api import PROBLEMS
-from kappatune.web.schemas import Health, LabelsAnswer, Wire
-from kappatune.web.service import Serving
+from kappatune.web.predict_api import ERROR_RESPONSES
+from kappatune.web.schemas import ApiModel, Health, LabelsAnswer
+from kappatune.web.service import ServiceDep
 
-_ANSWERS: dict[int | str, dict[str, Any]] = {status: PROBLEMS[status] for status in (401, 403)}
+_ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {status: ERROR_RESPONSES[status] for status in (401, 403)}
 
-router = APIRouter(prefix="/api/v1", tags=["model"], responses=_ANSWERS)
-health = APIRouter(tags=["model"], responses={403: PROBLEMS[403]})
+router = APIRouter(prefix="/api/v1", tags=["model"], responses=_ERROR_RESPONSES)
+health = APIRouter(tags=["model"], responses={403: ERROR_RESPONSES[403]})
 
 
-class TrainedOn(Wire):
+class TrainedOn(ApiModel):
     """A table the model was trained on."""
 
     stage: str
@@ -33,8 +33,8 @@ class TrainedOn(Wire):
     sha256: str
 
 
-class StageResult(Wire):
-    """Mean absolute error of ln kappa on the inner validation part of a stage, per member."""
+class StageErrors(ApiModel):
+    """Validation errors of a training stage: the mean absolute error of `what`, usually ln kappa, of each member."""
 
     stage: str
     what: str
@@ -43,8 +43,8 @@ class StageResult(Wire):
     factor: float | None
 
 
-class Rung(Wire):
-    """What the model answers for: how many formulas and elements it saw with a label there."""
+class Rung(ApiModel):
+    """A rung of the model, with the number of formulas and elements it was trained on."""
 
     fidelity: str
     n_formulas: int
@@ -52,7 +52,7 @@ class Rung(Wire):
     interval: str
 
 
-class ServedLimits(Wire):
+class ServedLimits(ApiModel):
     """What one request may hold."""
 
     files: int
@@ -62,8 +62,8 @@ class ServedLimits(Wire):
     atoms_per_crystal: int
 
 
-class ModelAnswer(Wire):
-    """The model card and what was measured."""
+class ModelAnswer(ApiModel):
+    """The model card and the evidence."""
 
     kappatune: str
     name: str
@@ -78,7 +78,7 @@ class ModelAnswer(Wire):
     composition: str
     recipe: str
     data: list[TrainedOn]
-    stages: list[StageResult]
+    stages: list[StageErrors]
     versions: dict[str, str]
     licence: str
     weights_sha256: str
@@ -88,8 +88,8 @@ class ModelAnswer(Wire):
 
 
 @router.get("/model", summary="The model card and the evidence")
-async def model(service: Serving) -> ModelAnswer:
-    """What the model is made of, from its card, and benchmark figures and calibration where they came with it."""
+async def model(service: ServiceDep) -> ModelAnswer:
+    """The model card, with benchmark results and calibration if they came with the model."""
     card, limits = service.model.card, service.limits
     return ModelAnswer(
         kappatune=__version__,
@@ -112,7 +112,7 @@ async def model(service: Serving) -> ModelAnswer:
         cutoff_angstrom=service.model.cutoff,
         composition=card.composition,
         recipe=card.recipe.name,
-        data=[TrainedOn(**one.model_dump(include=set(TrainedOn.model_fields))) for one in card.data],
+        data=[TrainedOn(**table.model_dump(include=set(TrainedOn.model_fields))) for table in card.data],
         stages=_stages(card),
         versions=card.versions,
         licence=card.licence,
@@ -123,15 +123,15 @@ async def model(service: Serving) -> ModelAnswer:
     )
 
 
-def _stages(card: ModelCard) -> list[StageResult]:
+def _stages(card: ModelCard) -> list[StageErrors]:
     pretrains = {stage.name: stage.pretrain for stage in card.recipe.stages}
     results = []
     for stage, members in card.metrics.items():
-        errors = [one["validation_error"] for one in members if one.get("validation_error") is not None]
+        errors = [member["validation_error"] for member in members if member.get("validation_error") is not None]
         average = mean(errors) if errors else None
         pretrained = pretrains.get(stage)
         results.append(
-            StageResult(
+            StageErrors(
                 stage=stage,
                 what=pretrained or "ln kappa",
                 errors=errors,
@@ -142,18 +142,18 @@ def _stages(card: ModelCard) -> list[StageResult]:
     return results
 
 
-@router.get("/labels", summary="The labelled crystals answers are compared with")
-async def labels(service: Serving) -> LabelsAnswer:
-    """Values at 300 K of the tables that come with kappatune, and of the one given by `--labels`."""
-    return service.library.answer
+@router.get("/labels", summary="The labelled crystals that predictions are compared with")
+async def labels(service: ServiceDep) -> LabelsAnswer:
+    """Values at 300 K from the tables that come with kappatune, and from the one given by `--labels`."""
+    return service.reference.values
 
 
-@health.get("/healthz", summary="Whether it serves")
-async def healthz(service: Serving) -> Health:
-    """For load balancers; asks for no token."""
+@health.get("/healthz", summary="State of the server")
+async def healthz(service: ServiceDep) -> Health:
+    """For load balancers; needs no token."""
     return Health(
         version=__version__,
         model=service.model.card.name,
-        batches=service.coalescer.batches,
-        crystals=service.coalescer.crystals,
+        batches=service.batcher.batches,
+        crystals=service.batcher.crystals,
     )

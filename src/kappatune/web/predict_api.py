@@ -17,24 +17,24 @@ from kappatune.model.explanation import explain_prediction
 from kappatune.model.kappa_model import TRAINING_TEMPERATURE_K, PredictionDetails, at_temperature
 from kappatune.physics.slack import CLASSICAL_FROM
 from kappatune.structures import Rejection
-from kappatune.web.body import read_body, read_json
 from kappatune.web.connection import while_connected
-from kappatune.web.limits import Refusal
-from kappatune.web.predicting import Step, crystal_of, steps, unpacked
-from kappatune.web.reading import Upload
+from kappatune.web.limits import RequestError
+from kappatune.web.prediction_stream import PredictedBatch, crystal_of, predict_batches, unpack_archives
+from kappatune.web.request_body import read_body, read_json
 from kappatune.web.schemas import (
+    CurvePoint,
     ExplainAnswer,
-    Line,
     Neighbour,
-    Point,
     PredictAnswer,
     Problem,
+    StreamLine,
     Structure,
     Temperature,
 )
-from kappatune.web.service import Service, Serving, Turn
+from kappatune.web.service import QueueSlot, Service, ServiceDep
+from kappatune.web.uploads import Upload
 
-STREAM = "application/x-ndjson"
+NDJSON = "application/x-ndjson"
 N_NEIGHBOURS = 5
 CURVE_TO_K = 1000.0
 _CURVE_FROM_K = 100.0
@@ -98,13 +98,16 @@ _BODY: dict[str, Any] = {
     }
 }
 
-PROBLEMS: dict[int | str, dict[str, Any]] = {
-    401: {"model": Problem, "description": "The server asks for a token."},
-    403: {"model": Problem, "description": "Asked by another site's page, or by another name than localhost."},
-    413: {"model": Problem, "description": "More than one request may hold."},
+ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {
+    401: {"model": Problem, "description": "The server requires a token."},
+    403: {"model": Problem, "description": "Sent by a page of another site, or to another name than localhost."},
+    413: {"model": Problem, "description": "The request holds more than is allowed."},
     415: {"model": Problem, "description": "Neither JSON nor multipart."},
-    422: {"model": Problem, "description": "The request is not understood."},
-    503: {"model": Problem, "description": "Busy, or it took too long; `Retry-After` says when to try again."},
+    422: {"model": Problem, "description": "The request does not follow the schema, or names an unknown rung."},
+    503: {
+        "model": Problem,
+        "description": "The server is busy or too slow; `Retry-After` says when to try again.",
+    },
 }
 
 router = APIRouter(prefix="/api/v1", tags=["predict"])
@@ -123,7 +126,7 @@ At = Annotated[Temperature, Query(description="Temperature, K.", examples=[300.0
     responses={
         200: {
             "content": {
-                STREAM: {"schema": {"type": "string"}},
+                NDJSON: {"schema": {"type": "string"}},
                 "application/json": {
                     "example": {
                         "model": "accurate",
@@ -147,150 +150,154 @@ At = Annotated[Temperature, Query(description="Temperature, K.", examples=[300.0
                 },
             }
         },
-        **PROBLEMS,
+        **ERROR_RESPONSES,
     },
     openapi_extra=_BODIES,
-    dependencies=[Turn],
+    dependencies=[QueueSlot],
 )
 async def predict(
-    request: Request, service: Serving, fidelity: Fidelity = None, temperature_k: At = TRAINING_TEMPERATURE_K
+    request: Request, service: ServiceDep, fidelity: Fidelity = None, temperature_k: At = TRAINING_TEMPERATURE_K
 ) -> Response:
     """One row per crystal, in order, as `kappatune predict --json` prints them.
 
-    A file that cannot be read, or a crystal that cannot be judged, is a row without numbers but with a reason. With
-    `Accept: application/x-ndjson` the answer is a stream of lines, each with a row, its structure, and how many
-    files are done.
+    A file that cannot be read, or a crystal that cannot be predicted, is a row with a reason and no numbers. With
+    `Accept: application/x-ndjson` the answer is a stream of lines, each with a row, its structure, and the number of
+    files done.
     """
     deadline = asyncio.get_running_loop().time() + service.limits.request_s
-    rung = service.rung(fidelity)
+    fidelity = service.checked_fidelity(fidelity)
     try:
         async with asyncio.timeout_at(deadline):
             uploads, structures = await read_body(request, service.limits)
-            items = await while_connected(request, unpacked(service.reader, service.limits, uploads))
-            if STREAM not in request.headers.get("accept", ""):
-                return await while_connected(request, _whole(service, items, structures, rung, temperature_k))
+            sent = await while_connected(request, unpack_archives(service.reader, service.limits, uploads))
+            if NDJSON not in request.headers.get("accept", ""):
+                return await while_connected(request, _all_rows(service, sent, structures, fidelity, temperature_k))
     except TimeoutError:
         raise _too_slow(service) from None
-    lines = _lines(request, service, items, structures, rung, temperature_k, deadline)
-    return StreamingResponse(lines, media_type=STREAM)
+    lines = _lines(request, service, sent, structures, fidelity, temperature_k, deadline)
+    return StreamingResponse(lines, media_type=NDJSON)
 
 
-async def _whole(
+async def _all_rows(
     service: Service,
-    items: Sequence[Upload | Rejection],
+    files: Sequence[Upload | Rejection],
     structures: Sequence[Structure],
-    rung: str,
+    fidelity: str,
     temperature_k: float,
 ) -> Response:
     rows = []
-    async with aclosing(steps(service, items, structures, rung)) as answered:
-        async for step in answered:
-            rows += [at_temperature(judged, temperature_k) for _, judged in step.judged]
-    answer = PredictAnswer(model=service.model.card.name, fidelity=rung, rows=rows)
+    async with aclosing(predict_batches(service, files, structures, fidelity)) as batches:
+        async for batch in batches:
+            rows += [at_temperature(details, temperature_k) for _, details in batch.predictions]
+    answer = PredictAnswer(model=service.model.card.name, fidelity=fidelity, rows=rows)
     return Response(answer.model_dump_json(), media_type="application/json")
 
 
 async def _lines(
     request: Request,
     service: Service,
-    items: Sequence[Upload | Rejection],
+    files: Sequence[Upload | Rejection],
     structures: Sequence[Structure],
-    rung: str,
+    fidelity: str,
     temperature_k: float,
     deadline: float,
 ) -> AsyncIterator[str]:
     files_done, error = 0, None
-    async with aclosing(steps(service, items, structures, rung)) as answered:
+    async with aclosing(predict_batches(service, files, structures, fidelity)) as batches:
         try:
             while True:
                 async with asyncio.timeout_at(deadline):
-                    step = await while_connected(request, _next(answered))
-                if step is None:
+                    batch = await while_connected(request, _next(batches))
+                if batch is None:
                     break
-                for entry, judged in step.judged:
+                for entry, details in batch.predictions:
                     yield _line(
-                        files_done=step.files_done,
-                        files=len(items),
-                        row=at_temperature(judged, temperature_k),
+                        files_done=batch.files_done,
+                        files=len(files),
+                        row=at_temperature(details, temperature_k),
                         structure=None if isinstance(entry, Rejection) else Structure.of(entry),
                     )
-                files_done = step.files_done
+                files_done = batch.files_done
         except ClientDisconnect:
             return
         except TimeoutError:
             error = str(_too_slow(service))
-        except Refusal as refusal:
+        except RequestError as refusal:
             error = str(refusal)
-    yield _line(files_done=files_done, files=len(items), error=error)
+    yield _line(files_done=files_done, files=len(files), error=error)
 
 
-async def _next(answered: AsyncIterator[Step]) -> Step | None:
-    return await anext(answered, None)
+async def _next(batches: AsyncIterator[PredictedBatch]) -> PredictedBatch | None:
+    return await anext(batches, None)
 
 
 def _line(**fields: Any) -> str:
-    return Line.model_construct(**fields).model_dump_json(warnings=False) + "\n"
+    return StreamLine.model_construct(**fields).model_dump_json(warnings=False) + "\n"
 
 
-def _too_slow(service: Service) -> Refusal:
-    return Refusal(503, f"the request took more than {service.limits.request_s:g} s: send fewer crystals at once", 60)
+def _too_slow(service: Service) -> RequestError:
+    return RequestError(
+        503, f"the request took more than {service.limits.request_s:g} s: send fewer crystals at once", 60
+    )
 
 
 @router.post(
     "/explain",
     summary="Everything about one crystal",
-    responses=PROBLEMS,
+    responses=ERROR_RESPONSES,
     openapi_extra=_BODY,
-    dependencies=[Turn],
+    dependencies=[QueueSlot],
 )
 async def explain(
     request: Request,
-    service: Serving,
+    service: ServiceDep,
     fidelity: Fidelity = None,
     temperature_k: At = TRAINING_TEMPERATURE_K,
 ) -> ExplainAnswer:
-    """The prediction with its curve over temperature, the nearest labelled crystals, and why it is what it is.
+    """The prediction, its curve against temperature, the nearest labelled crystals, and the factors of kappa.
 
-    A crystal that cannot be judged is answered with 422 and the reason.
+    A crystal that cannot be predicted is answered with 422 and the reason.
     """
-    rung = service.rung(fidelity)
+    fidelity = service.checked_fidelity(fidelity)
     try:
         async with asyncio.timeout(service.limits.request_s):
             structure = await read_json(request, service.limits, Structure)
             entry = await asyncio.to_thread(crystal_of, structure, 1, service.limits)
             if isinstance(entry, Rejection):
-                raise Refusal(422, f"{entry.id}: {entry.reason}")
-            (judged,) = await while_connected(request, service.coalescer.judge([entry], rung))
+                raise RequestError(422, f"{entry.id}: {entry.reason}")
+            (details,) = await while_connected(request, service.batcher.predict([entry], fidelity))
     except TimeoutError:
         raise _too_slow(service) from None
-    if judged.prediction.kappa_w_mk is None or judged.embedding is None or judged.members_w_mk is None:
-        raise Refusal(422, f"{entry.id}: {judged.prediction.reason}")
-    acoustic = judged.acoustic_debye_temperature_k
+    if details.prediction.kappa_w_mk is None or details.embedding is None or details.members_w_mk is None:
+        raise RequestError(422, f"{entry.id}: {details.prediction.reason}")
+    reference = service.reference
+    acoustic = details.acoustic_debye_temperature_k
     return ExplainAnswer(
-        row=at_temperature(judged, temperature_k),
-        row_300k=judged.prediction,
-        interval=interval_note(service.evidence, rung),
-        members_w_mk=judged.members_w_mk.tolist(),
+        row=at_temperature(details, temperature_k),
+        row_300k=details.prediction,
+        interval=interval_note(service.evidence, fidelity),
+        members_w_mk=details.members_w_mk.tolist(),
         n_atoms=entry.n_atoms,
         classical_from_k=None if acoustic is None else CLASSICAL_FROM * acoustic,
-        curve=_curve(judged),
+        curve=_curve(details),
         nearest=[
-            Neighbour.model_validate(found) for found in service.library.labels.nearest(judged.embedding, N_NEIGHBOURS)
+            Neighbour.model_validate(found)
+            for found in service.reference.labels.nearest(details.embedding, N_NEIGHBOURS)
         ],
-        contributions=explain_prediction(entry, judged, service.library.typical, rung),
+        contributions=explain_prediction(entry, details, reference.typical, fidelity),
     )
 
 
-def _curve(judged: PredictionDetails) -> list[Point]:
-    """Kappa over temperature, from where 1/T holds."""
-    if judged.acoustic_debye_temperature_k is None:
+def _curve(details: PredictionDetails) -> list[CurvePoint]:
+    """Kappa against temperature, from where 1/T holds."""
+    if details.acoustic_debye_temperature_k is None:
         return []
-    start = max(_CURVE_FROM_K, CLASSICAL_FROM * judged.acoustic_debye_temperature_k)
+    start = max(_CURVE_FROM_K, CLASSICAL_FROM * details.acoustic_debye_temperature_k)
     if start >= CURVE_TO_K:
         return []
-    at = [at_temperature(judged, float(t)) for t in np.geomspace(start * (1 + 1e-9), CURVE_TO_K, _CURVE_POINTS)]
+    at = [at_temperature(details, float(t)) for t in np.geomspace(start * (1 + 1e-9), CURVE_TO_K, _CURVE_POINTS)]
     return [
-        Point(
+        CurvePoint(
             temperature_k=row.temperature_k,
             kappa_w_mk=row.kappa_w_mk,
             lower_w_mk=row.lower_w_mk,

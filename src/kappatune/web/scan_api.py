@@ -7,10 +7,11 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
 
-from kappatune.web.explore import (
+from kappatune.web.limits import RequestError
+from kappatune.web.predict_api import ERROR_RESPONSES
+from kappatune.web.scan_schemas import (
     PointsQuery,
     RowsQuery,
-    Scan,
     ScanAbout,
     ScanCrystal,
     ScanFilters,
@@ -18,61 +19,60 @@ from kappatune.web.explore import (
     ScanPoints,
     ScanSummary,
 )
-from kappatune.web.limits import Refusal
-from kappatune.web.predict_api import PROBLEMS
+from kappatune.web.scan_store import ScanStore
 from kappatune.web.schemas import Problem
-from kappatune.web.service import Serving, Turn
+from kappatune.web.service import QueueSlot, ServiceDep
 
-_ANSWERS: dict[int | str, dict[str, Any]] = {
-    **{status: PROBLEMS[status] for status in (401, 403, 422, 503)},
+_ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {
+    **{status: ERROR_RESPONSES[status] for status in (401, 403, 422, 503)},
     404: {"model": Problem, "description": "No scan is served, or it has no such row."},
 }
 
-router = APIRouter(prefix="/api/v1/scan", tags=["scan"], responses=_ANSWERS)
+router = APIRouter(prefix="/api/v1/scan", tags=["scan"], responses=_ERROR_RESPONSES)
 
 
-def _scan(service: Serving) -> Scan:
+def _scan(service: ServiceDep) -> ScanStore:
     if service.scan is None:
-        raise Refusal(404, "no scan is served: start with `kappatune serve --scan DIR`")
+        raise RequestError(404, "no scan is served: start the server with `kappatune serve --scan DIR`")
     return service.scan
 
 
-Scanned = Annotated[Scan, Depends(_scan)]
+ScanDep = Annotated[ScanStore, Depends(_scan)]
 
 
 @router.get("", summary="The scan as a whole")
-async def about(scan: Scanned) -> ScanAbout:
-    """What was scanned, how much was answered, and why the rest was not."""
+async def about(scan: ScanDep) -> ScanAbout:
+    """What was scanned, how many crystals were answered, and why the others were not."""
     return scan.about
 
 
-@router.get("/rows", summary="A page of rows", dependencies=[Turn])
-async def rows(scan: Scanned, service: Serving, query: Annotated[RowsQuery, Query()]) -> ScanPage:
-    """Crystals that pass the filters, in order."""
+@router.get("/rows", summary="A page of rows", dependencies=[QueueSlot])
+async def rows(scan: ScanDep, service: ServiceDep, query: Annotated[RowsQuery, Query()]) -> ScanPage:
+    """Crystals that pass the filters, in the order asked for."""
     return await asyncio.to_thread(scan.page, query, service.limits.query_s)
 
 
-@router.get("/summary", summary="Distribution and elements", dependencies=[Turn])
-async def summary(scan: Scanned, service: Serving, query: Annotated[ScanFilters, Query()]) -> ScanSummary:
-    """How the conductivity of what passes the filters is distributed, and how many crystals hold each element."""
+@router.get("/summary", summary="Distribution and elements", dependencies=[QueueSlot])
+async def summary(scan: ScanDep, service: ServiceDep, query: Annotated[ScanFilters, Query()]) -> ScanSummary:
+    """Distribution of kappa over the crystals that pass the filters, and how many of them contain each element."""
     return await asyncio.to_thread(scan.summary, query, service.limits.query_s)
 
 
-@router.get("/points", summary="Points of a scatter plot", dependencies=[Turn])
-async def points(scan: Scanned, service: Serving, query: Annotated[PointsQuery, Query()]) -> ScanPoints:
-    """Conductivity over another quantity: all crystals that pass the filters, or a steady sample of them."""
+@router.get("/points", summary="Points of a scatter plot", dependencies=[QueueSlot])
+async def points(scan: ScanDep, service: ServiceDep, query: Annotated[PointsQuery, Query()]) -> ScanPoints:
+    """Kappa against another quantity, for all crystals that pass the filters or for a fixed sample of them."""
     return await asyncio.to_thread(scan.points, query, service.limits.query_s)
 
 
-@router.get("/crystal", summary="One crystal of the scan", dependencies=[Turn])
+@router.get("/crystal", summary="One crystal of the scan", dependencies=[QueueSlot])
 async def crystal(
-    scan: Scanned,
-    service: Serving,
-    part: Annotated[int, Query(ge=0, le=2**31 - 1, description="As a row of `/scan/rows` says.")],
+    scan: ScanDep,
+    service: ServiceDep,
+    part: Annotated[int, Query(ge=0, le=2**31 - 1, description="As given by a row of `/scan/rows`.")],
     row: Annotated[int, Query(ge=0, le=2**31 - 1, description="As above.")],
 ) -> ScanCrystal:
     """The whole row, with its structure."""
     found = await asyncio.to_thread(scan.crystal, part, row, service.limits.query_s)
     if found is None:
-        raise Refusal(404, "the scan has no such row")
+        raise RequestError(404, "the scan has no such row")
     return found

@@ -1,4 +1,4 @@
-"""What goes over the wire."""
+"""Bodies of requests and responses of the API."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ Vector = tuple[float, float, float]
 Temperature = Annotated[float, Field(gt=0, le=10_000, allow_inf_nan=False)]
 
 
-class Wire(BaseModel):
-    """Base of all messages: unknown fields are refused."""
+class ApiModel(BaseModel):
+    """Base of all bodies: unknown fields are refused."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-class Problem(Wire):
-    """Why a request was not served, in a sentence."""
+class Problem(ApiModel):
+    """Why a request failed, in a sentence."""
 
     detail: str
 
 
-class Structure(Wire):
+class Structure(ApiModel):
     """A crystal, in the columns of kappatune's tables.
 
     Attributes:
@@ -65,31 +65,31 @@ class Structure(Wire):
             return Rejection(name, str(error))
 
 
-class TextFile(Wire):
+class TextFile(ApiModel):
     """A structure file as text.
 
     Attributes:
-        name: Its name; the ending tells the kind, and without one the content does.
-        text: Its content: CIF, POSCAR, extxyz or pymatgen JSON.
+        name: Its name.
+        text: Its content: CIF, POSCAR, extxyz or pymatgen JSON; the kind is recognised.
     """
 
     name: str = Field(default="", max_length=400)
     text: str
 
 
-class PredictBody(Wire):
+class PredictBody(ApiModel):
     """What to predict: files, structures, or both."""
 
     files: list[TextFile] = []
     structures: list[Structure] = []
 
 
-class PredictAnswer(Wire):
+class PredictAnswer(ApiModel):
     """Rows in the order of the request.
 
     Attributes:
         model: Name of the model.
-        fidelity: Rung that was asked for.
+        fidelity: Rung of the values.
         rows: One per crystal, as `kappatune predict --json` prints them; a file that cannot be read is one row.
     """
 
@@ -98,7 +98,7 @@ class PredictAnswer(Wire):
     rows: list[Prediction]
 
 
-class Line(Wire):
+class StreamLine(ApiModel):
     """One line of a streamed answer.
 
     Attributes:
@@ -106,7 +106,7 @@ class Line(Wire):
         files: Files of the request, those inside archives included.
         row: The prediction.
         structure: The crystal; null where it could not be read.
-        error: Why the stream ends before its time.
+        error: Why the stream ends early.
     """
 
     files_done: int
@@ -116,7 +116,7 @@ class Line(Wire):
     error: str | None = None
 
 
-class Point(Wire):
+class CurvePoint(ApiModel):
     """Kappa at a temperature, K and W/(m K)."""
 
     temperature_k: float
@@ -125,8 +125,8 @@ class Point(Wire):
     upper_w_mk: float | None = None
 
 
-class Neighbour(Wire):
-    """A labelled crystal near to the one asked for.
+class Neighbour(ApiModel):
+    """A labelled crystal near the one asked for.
 
     Attributes:
         id: Its name.
@@ -145,19 +145,19 @@ class Neighbour(Wire):
     distance: float
 
 
-class ExplainAnswer(Wire):
+class ExplainAnswer(ApiModel):
     """Everything about one crystal.
 
     Attributes:
         row: The prediction at the temperature asked for.
         row_300k: The prediction at 300 K.
-        interval: What the interval means.
+        interval: What the interval means, in a sentence.
         members_w_mk: Kappa of each member at 300 K, W/(m K).
         n_atoms: Atoms in the cell that was given.
-        classical_from_k: From which temperature on 1/T holds, K; null where unknown.
-        curve: Kappa over temperature, from `classical_from_k` on.
+        classical_from_k: Lowest temperature at which kappa falls as 1/T, K; null if unknown.
+        curve: Kappa against temperature, from `classical_from_k` up.
         nearest: The nearest labelled crystals.
-        contributions: Why kappa is what it is; null where the model knows no Debye temperature.
+        contributions: The factors of kappa; null if the model predicts no Debye temperature.
     """
 
     row: Prediction
@@ -166,12 +166,12 @@ class ExplainAnswer(Wire):
     members_w_mk: list[float]
     n_atoms: int
     classical_from_k: float | None
-    curve: list[Point]
+    curve: list[CurvePoint]
     nearest: list[Neighbour]
     contributions: Explanation | None
 
 
-class LabelledValue(Wire):
+class LabelledValue(ApiModel):
     """A labelled crystal, for comparison."""
 
     formula: str
@@ -179,7 +179,7 @@ class LabelledValue(Wire):
     fidelity: str
 
 
-class LabelTable(Wire):
+class LabelTable(ApiModel):
     """A table of labelled crystals: its name, what its values are, and how many."""
 
     name: str
@@ -188,21 +188,21 @@ class LabelTable(Wire):
     n: int
 
 
-class LabelsAnswer(Wire):
-    """All labelled crystals the page compares with."""
+class LabelsAnswer(ApiModel):
+    """All labelled crystals that the page compares with."""
 
     tables: list[LabelTable]
     values: list[LabelledValue]
 
 
-class Health(Wire):
-    """Whether it serves, and what.
+class Health(ApiModel):
+    """The state of the server.
 
     Attributes:
         status: Always `ok`.
-        version: Of kappatune.
+        version: Version of kappatune.
         model: Name of the model.
-        batches: Batches the network has judged since the start.
+        batches: Batches predicted since the start.
         crystals: Crystals in them.
     """
 

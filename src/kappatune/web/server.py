@@ -1,4 +1,4 @@
-"""Listening: the socket, the server on it, and the address for people."""
+"""The server: its socket, its start, and the address to open."""
 
 from __future__ import annotations
 
@@ -11,31 +11,32 @@ import uvicorn
 
 from kappatune.errors import UserError
 from kappatune.processes import use_one_thread
+from kappatune.progress import Message, OnProgress
 from kappatune.web.app import create_app
-from kappatune.web.guard import is_loopback
+from kappatune.web.security import is_loopback
 from kappatune.web.service import open_service
 
-_MOST_CONNECTIONS = 512
+_MAX_CONNECTIONS = 512
 _KEEP_ALIVE_S = 15
-_LAST_WORDS_S = 5
+_SHUTDOWN_TIMEOUT_S = 5
 
 
 class CannotListen(UserError):
-    """The address cannot be listened at."""
+    """The server cannot listen at an address."""
 
 
 class _Server(uvicorn.Server):
-    """Says where it is once it is there."""
+    """Calls `on_started` once it accepts requests."""
 
-    announce: Callable[[], None]
+    on_started: Callable[[], None]
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
-            self.announce()
+            self.on_started()
 
 
-def listen(
+def run_server(
     host: str,
     port: int,
     *,
@@ -43,19 +44,20 @@ def listen(
     scan: Path | None,
     labels: Path | None,
     token: str | None,
-    say: Callable[[str], None],
+    on_progress: OnProgress,
 ) -> None:
     """Serve until interrupted.
 
     Raises:
-        UserError: Something cannot be read, or the address cannot be listened at.
+        UserError: The model, the scan or the labels cannot be read, or the server cannot listen at the address.
     """
-    with bound(host, port) as listener:
+    with bind_socket(host, port) as listener:
         use_one_thread()
         logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(message)s")
         if not is_loopback(host) and not token:
-            say(f"kappatune: whoever reaches {host}:{port} can use this server; --token asks them for a word")
-        say(f"kappatune: loading the model {model} and the labelled crystals")
+            warning = f"kappatune: anyone who can reach {host}:{port} can use this server; --token restricts it"
+            on_progress(Message(warning))
+        on_progress(Message(f"kappatune: loading the model {model} and the labelled crystals"))
         app = create_app(open_service(model, scan=scan, labels=labels), loopback=is_loopback(host), token=token)
         config = uvicorn.Config(
             app,
@@ -63,20 +65,21 @@ def listen(
             access_log=False,
             server_header=False,
             lifespan="on",
-            limit_concurrency=_MOST_CONNECTIONS,
+            limit_concurrency=_MAX_CONNECTIONS,
             timeout_keep_alive=_KEEP_ALIVE_S,
-            timeout_graceful_shutdown=_LAST_WORDS_S,
+            timeout_graceful_shutdown=_SHUTDOWN_TIMEOUT_S,
         )
         server = _Server(config)
-        server.announce = lambda: say(f"kappatune: open {_address(listener, token)} (Ctrl+C ends it)")
+        started = Message(f"kappatune: open {_address(listener, token)} (Ctrl+C stops it)")
+        server.on_started = lambda: on_progress(started)
         server.run(sockets=[listener])
 
 
-def bound(host: str, port: int) -> socket.socket:
+def bind_socket(host: str, port: int) -> socket.socket:
     """A socket bound to the address.
 
     Raises:
-        CannotListen: It is in use, or no address of this machine.
+        CannotListen: The address is in use, or is not one of this machine.
     """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]

@@ -1,4 +1,4 @@
-"""What a running server consists of."""
+"""The parts of a running server."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from fastapi import Depends, Request
 
 from kappatune.model.evidence import Evidence, read_evidence
 from kappatune.model.kappa_model import KappaModel, UnknownFidelity, model_folder
-from kappatune.web.batching import Coalescer
-from kappatune.web.explore import Scan
-from kappatune.web.library import Library, read_library
-from kappatune.web.limits import Gate, Limits
-from kappatune.web.reading import Reader
+from kappatune.web.batching import RequestBatcher
+from kappatune.web.limits import Limits, RequestQueue
+from kappatune.web.reference import ReferenceCrystals, read_reference_crystals
+from kappatune.web.scan_store import ScanStore
+from kappatune.web.upload_reader import UploadReader
 
 
 @dataclass(frozen=True)
@@ -26,26 +26,26 @@ class Service:
 
     Attributes:
         model: The model that answers.
-        evidence: What was measured of it, if that came with it.
-        library: The labelled crystals.
+        evidence: Measured errors and intervals, if they came with the model.
+        reference: The labelled crystals.
         scan: The scan to explore, if any.
         limits: What a request may take.
-        gate: Where requests wait.
+        queue: Where requests wait.
         reader: Reads uploads.
-        coalescer: Judges crystals.
+        batcher: Predicts crystals.
     """
 
     model: KappaModel
     evidence: Evidence | None
-    library: Library
-    scan: Scan | None
+    reference: ReferenceCrystals
+    scan: ScanStore | None
     limits: Limits
-    gate: Gate
-    reader: Reader
-    coalescer: Coalescer
+    queue: RequestQueue
+    reader: UploadReader
+    batcher: RequestBatcher
 
-    def rung(self, fidelity: str | None) -> str:
-        """The rung that is asked for, the model's last by default.
+    def checked_fidelity(self, fidelity: str | None) -> str:
+        """The rung that is asked for; the model's last by default.
 
         Raises:
             UnknownFidelity: The model has no such rung.
@@ -58,23 +58,23 @@ class Service:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """The service at work: workers begun, network listening."""
-        network = asyncio.create_task(self.coalescer.run())
+        """Run the processes and the batcher."""
+        batching = asyncio.create_task(self.batcher.run())
         try:
             await self.reader.warm_up()
             yield
         finally:
-            network.cancel()
+            batching.cancel()
             with suppress(asyncio.CancelledError):
-                await network
-            self.coalescer.close()
+                await batching
+            self.batcher.close()
             await asyncio.to_thread(self.reader.close)
 
 
 def open_service(
     model: str = "accurate", *, scan: Path | None = None, labels: Path | None = None, limits: Limits | None = None
 ) -> Service:
-    """Load everything a server needs, so that whatever is wrong is said before it begins.
+    """Load everything a server needs, so that errors are reported before it starts.
 
     Raises:
         kappatune.errors.UserError: The model, its evidence, the table or the scan cannot be read.
@@ -83,12 +83,12 @@ def open_service(
     return Service(
         model=loaded,
         evidence=read_evidence(model_folder(model)),
-        library=read_library(loaded, labels),
-        scan=None if scan is None else Scan(scan),
+        reference=read_reference_crystals(loaded, labels),
+        scan=None if scan is None else ScanStore(scan),
         limits=limits,
-        gate=Gate(limits),
-        reader=Reader(limits),
-        coalescer=Coalescer(loaded),
+        queue=RequestQueue(limits),
+        reader=UploadReader(limits),
+        batcher=RequestBatcher(loaded),
     )
 
 
@@ -97,13 +97,13 @@ def _service(request: Request) -> Service:
     return service
 
 
-Serving = Annotated[Service, Depends(_service)]
+ServiceDep = Annotated[Service, Depends(_service)]
 
 
-async def _turn(service: Serving) -> AsyncIterator[None]:
-    async with service.gate.turn():
+async def _slot(service: ServiceDep) -> AsyncIterator[None]:
+    async with service.queue.slot():
         yield
 
 
-Turn = Depends(_turn)
-"""A route that works for long waits for its turn, and holds it until the answer is sent."""
+QueueSlot = Depends(_slot)
+"""For routes that take long: they wait for a slot, and hold it until the answer is sent."""

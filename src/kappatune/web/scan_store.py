@@ -1,7 +1,7 @@
-"""A scan to explore: DuckDB on its Parquet parts, the columns that are filtered by kept at hand.
+"""A scan to explore: DuckDB on its Parquet parts, with the columns to filter by in memory.
 
 A scan has one part per 256 crystals, and a million crystals are four thousand files: too many to open for every move
-of a slider. The narrow columns are therefore read once, at the start; whole rows, with their structures, come from
+of a slider. The narrow columns are therefore read once, at the start; whole rows, with their structures, are read from
 the parts. What a client sends reaches SQL as a bound parameter or as one of a few fixed words, never as text.
 """
 
@@ -12,201 +12,57 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Timer
-from typing import Any, Literal
+from typing import Any
 
 import duckdb
-from pydantic import BaseModel, ConfigDict, Field
 
 from kappatune.screening.layout import MANIFEST
 from kappatune.screening.ranking import (
     CONFIG,
     NEEDED,
     BadScan,
-    Filters,
     check_columns,
     conditions,
     patterns,
     scan_parts,
 )
-from kappatune.web.limits import Refusal
+from kappatune.web.limits import RequestError
+from kappatune.web.scan_schemas import (
+    HistogramBin,
+    PointsQuery,
+    Reason,
+    RowsQuery,
+    ScanAbout,
+    ScanCrystal,
+    ScanFilters,
+    ScanPage,
+    ScanPoint,
+    ScanPoints,
+    ScanRow,
+    ScanSummary,
+)
 
-MEMORY = "4GB"
-"""Most that DuckDB may hold."""
+MEMORY_LIMIT = "4GB"
+"""Most memory that DuckDB may use."""
 
-SAMPLE = 3_000
-"""Points of a scatter plot."""
+SAMPLE_SIZE = 3_000
+"""Most points of a scatter plot."""
 
 BINS_PER_DECADE = 8
 LOWEST_DECADE, HIGHEST_DECADE = -3, 5
 _N_REASONS = 8
-_MOST_ELEMENTS = 12
 
-Axis = Literal["n_atoms", "mean_mass_u", "volume_per_atom_a3", "debye_temperature_k", "gruneisen"]
-Order = Literal["kappa_w_mk", "upper_w_mk", "lower_w_mk", "formula", "id", Axis]
-Domain = Literal["any", "inside", "outside"]
-
-_KEPT = (
+_COLUMNS = (
     "id, formula, n_atoms, elements, anonymous_formula, mean_mass_u, volume_per_atom_a3, kappa_w_mk, lower_w_mk, "
     "upper_w_mk, debye_temperature_k, gruneisen, in_domain, known_rungs, "
     "list_position($parts, filename)::INTEGER - 1 AS part, file_row_number::INTEGER AS row"
 )
+_MANIFEST_FIELDS = ("model", "fidelity", "created")
 _DOMAINS = {"any": "", "inside": " AND in_domain", "outside": " AND NOT in_domain"}
 
 
-class ScanFilters(Filters):
-    """Which crystals of the scan.
-
-    Attributes:
-        elements: Elements that must all be there.
-        without: Elements of which none may be there.
-        kappa_min: Lowest kappa, W/(m K).
-        kappa_max: Highest kappa, W/(m K).
-        domain: Inside or outside what the model was trained on.
-        find: Part of the name or of the formula.
-    """
-
-    elements: tuple[str, ...] = Field(default=(), max_length=_MOST_ELEMENTS)
-    without: tuple[str, ...] = Field(default=(), max_length=118)
-    kappa_min: float | None = Field(default=None, ge=0, allow_inf_nan=False)
-    kappa_max: float | None = Field(default=None, ge=0, allow_inf_nan=False)
-    domain: Domain = "any"
-    find: str | None = Field(default=None, max_length=80)
-
-
-class RowsQuery(ScanFilters):
-    """Which page of the rows, and in which order.
-
-    Attributes:
-        order: Column to sort by.
-        descending: Highest first.
-        limit: Rows of the page.
-        offset: Rows before it.
-    """
-
-    order: Order = "kappa_w_mk"
-    descending: bool = False
-    limit: int = Field(default=50, ge=1, le=500)
-    offset: int = Field(default=0, ge=0, le=2**31)
-
-
-class PointsQuery(ScanFilters):
-    """What the scatter plot shows below kappa.
-
-    Attributes:
-        x: Quantity of the horizontal axis.
-    """
-
-    x: Axis = "mean_mass_u"
-
-
-class _Wire(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class ScanRow(_Wire):
-    """A crystal of the scan; `part` and `row` say where it stands."""
-
-    part: int
-    row: int
-    id: str
-    formula: str | None
-    n_atoms: int | None
-    kappa_w_mk: float
-    lower_w_mk: float | None
-    upper_w_mk: float | None
-    debye_temperature_k: float | None
-    gruneisen: float | None
-    in_domain: bool | None
-
-
-class ScanPage(_Wire):
-    """A page of rows, and how many rows pass the filters."""
-
-    total: int
-    rows: list[ScanRow]
-
-
-class ScanPoint(_Wire):
-    """A point of the scatter plot."""
-
-    part: int
-    row: int
-    formula: str | None
-    x: float
-    kappa_w_mk: float
-    in_domain: bool | None
-
-
-class ScanPoints(_Wire):
-    """Points of the scatter plot: all that pass the filters, or a sample that is the same every time."""
-
-    total: int
-    points: list[ScanPoint]
-
-
-class Bin(_Wire):
-    """Crystals between two conductivities, W/(m K)."""
-
-    from_w_mk: float
-    to_w_mk: float
-    n: int
-
-
-class ScanSummary(_Wire):
-    """What passes the filters: how many, their distribution of kappa, and how many hold each element."""
-
-    total: int
-    histogram: list[Bin]
-    elements: dict[str, int]
-
-
-class Reason(_Wire):
-    """Why rows have no answer, and how many."""
-
-    reason: str
-    n: int
-
-
-class ScanAbout(_Wire):
-    """The scan as a whole."""
-
-    name: str
-    complete: bool
-    model: str | None
-    fidelity: str | None
-    created: str | None
-    n_rows: int
-    n_answered: int
-    n_in_domain: int
-    kappa_min: float | None
-    kappa_max: float | None
-    reasons: list[Reason]
-
-
-class ScanCrystal(_Wire):
-    """A whole row of the scan, with its structure in the columns of kappatune's tables."""
-
-    id: str
-    file: str | None
-    formula: str | None
-    n_atoms: int | None
-    kappa_w_mk: float | None
-    lower_w_mk: float | None
-    upper_w_mk: float | None
-    debye_temperature_k: float | None
-    gruneisen: float | None
-    in_domain: bool | None
-    reason: str | None
-    members_w_mk: list[float] | None
-    known_rungs: list[str] | None
-    nearest: list[dict[str, Any]] | None
-    lattice: list[float] | None
-    numbers: list[int] | None
-    frac_coords: list[float] | None
-
-
-class Scan:
-    """An opened scan; what it holds is what was there when it was opened.
+class ScanStore:
+    """An open scan, as it was when it was opened.
 
     Attributes:
         folder: Its folder.
@@ -216,20 +72,20 @@ class Scan:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._parts = scan_parts(folder)
-        self._connection = duckdb.connect(config={**CONFIG, "memory_limit": MEMORY})
+        self._connection = duckdb.connect(config={**CONFIG, "memory_limit": MEMORY_LIMIT})
         self._connection.execute("SET enable_progress_bar = false")
         try:
             check_columns(self._connection, self._parts[0], NEEDED | {"nearest"})
             self._connection.execute(
-                f"CREATE TABLE crystals AS SELECT {_KEPT} FROM "
+                f"CREATE TABLE crystals AS SELECT {_COLUMNS} FROM "
                 "read_parquet($files, filename = true, file_row_number = true) WHERE isfinite(kappa_w_mk)",
                 {"files": patterns(self._parts), "parts": self._parts},
             )
-            self.about = self._look()
+            self.about = self._summarise()
         except duckdb.Error as error:
             raise BadScan(f"{folder}: the scan cannot be read ({str(error).splitlines()[0]})") from error
 
-    def _look(self) -> ScanAbout:
+    def _summarise(self) -> ScanAbout:
         n_rows = self._one("SELECT count(*) FROM read_parquet($files)", files=patterns(self._parts))[0]
         n_answered, n_inside, low, high = self._one(
             "SELECT count(*), count(*) FILTER (in_domain), min(kappa_w_mk), max(kappa_w_mk) FROM crystals"
@@ -240,11 +96,11 @@ class Scan:
             {"files": patterns(self._parts), "n": _N_REASONS},
         ).fetchall()
         manifest = self.folder / MANIFEST
-        facts = json.loads(manifest.read_text(encoding="utf-8")) if manifest.is_file() else {}
+        values = json.loads(manifest.read_text(encoding="utf-8")) if manifest.is_file() else {}
         return ScanAbout(
             name=self.folder.resolve().name,
             complete=manifest.is_file(),
-            **{key: value if isinstance(value := facts.get(key), str) else None for key in _FACTS},
+            **{key: value if isinstance(value := values.get(key), str) else None for key in _MANIFEST_FIELDS},
             n_rows=n_rows,
             n_answered=n_answered,
             n_in_domain=n_inside,
@@ -273,7 +129,7 @@ class Scan:
         return ScanPage(total=total, rows=[ScanRow(**dict(zip(ScanRow.model_fields, r, strict=True))) for r in rows])
 
     def points(self, query: PointsQuery, seconds: float) -> ScanPoints:
-        """Points of the scatter plot; a sample is drawn by a hash of the place, so that it does not flicker."""
+        """Points of the scatter plot; a sample is chosen by a hash of the row, so that it is the same every time."""
         where, values = _where(query)
         where += f" AND isfinite({query.x})"
         with self._cursor(seconds) as cursor:
@@ -281,14 +137,14 @@ class Scan:
             rows = cursor.execute(
                 f"SELECT part, row, formula, {query.x}, kappa_w_mk, in_domain FROM crystals WHERE {where} "
                 "ORDER BY hash(part, row) LIMIT $sample",
-                {**values, "sample": SAMPLE},
+                {**values, "sample": SAMPLE_SIZE},
             ).fetchall()
         return ScanPoints(
             total=total, points=[ScanPoint(**dict(zip(ScanPoint.model_fields, row, strict=True))) for row in rows]
         )
 
     def summary(self, query: ScanFilters, seconds: float) -> ScanSummary:
-        """Distribution and elements of what passes the filters."""
+        """Distribution and elements of the crystals that pass the filters."""
         where, values = _where(query)
         n_bins = (HIGHEST_DECADE - LOWEST_DECADE) * BINS_PER_DECADE
         with self._cursor(seconds) as cursor:
@@ -305,7 +161,7 @@ class Scan:
         edges = [10 ** (LOWEST_DECADE + k / BINS_PER_DECADE) for k in range(n_bins + 1)]
         return ScanSummary(
             total=sum(n for _, n in counts),
-            histogram=[Bin(from_w_mk=edges[k], to_w_mk=edges[k + 1], n=n) for k, n in counts],
+            histogram=[HistogramBin(from_w_mk=edges[k], to_w_mk=edges[k + 1], n=n) for k, n in counts],
             elements=dict(elements),
         )
 
@@ -331,13 +187,10 @@ class Scan:
         try:
             yield cursor
         except duckdb.InterruptException:
-            raise Refusal(503, f"the query took more than {seconds:g} s: filter for less", 10) from None
+            raise RequestError(503, f"the query took more than {seconds:g} s: narrow the filters", 10) from None
         finally:
             timer.cancel()
             cursor.close()
-
-
-_FACTS = ("model", "fidelity", "created")
 
 
 def _where(query: ScanFilters) -> tuple[str, dict[str, Any]]:

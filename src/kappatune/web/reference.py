@@ -1,4 +1,4 @@
-"""The labelled crystals that answers are compared with, judged once at the start."""
+"""The labelled crystals that predictions are compared with, predicted once at the start."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ _MOST_SOURCES = 5
 
 
 @dataclass(frozen=True)
-class Library:
+class ReferenceCrystals:
     """Labelled crystals, where they lie in the embedding, and what is typical of them.
 
     Attributes:
         labels: The crystals and their embeddings.
         typical: Medians of the factors of kappa.
-        answer: Their values, for the page.
+        values: Their values, for the page.
     """
 
     labels: Labels
     typical: TypicalCrystal
-    answer: LabelsAnswer
+    values: LabelsAnswer
 
 
-def read_library(model: KappaModel, table: Path | None = None) -> Library:
-    """Read the shipped tables, and one of the user's, and judge their crystals.
+def read_reference_crystals(model: KappaModel, table: Path | None = None) -> ReferenceCrystals:
+    """Read the shipped tables, and one of the user's, and predict their crystals.
 
     Raises:
         kappatune.structures.table.BadTable: The table cannot be read.
@@ -40,20 +40,20 @@ def read_library(model: KappaModel, table: Path | None = None) -> Library:
     tables = {_NAMES[name]: read_table(path) for name, path in SHIPPED_TABLES.items()}
     if table is not None:
         tables[table.name] = read_table(table, default_fidelity="experiment")
-    rows = [row for one in tables.values() for row in one.rows]
-    judged = model.predict_with_details([row.crystal for row in rows], model.default_fidelity)
-    return Library(
-        Labels.of(model, rows, judged),
-        TypicalCrystal((row.crystal, one) for row, one in zip(rows, judged, strict=True)),
+    rows = [row for content in tables.values() for row in content.rows]
+    predicted = model.predict_with_details([row.crystal for row in rows], model.default_fidelity)
+    return ReferenceCrystals(
+        Labels.of(model, rows, predicted),
+        TypicalCrystal((row.crystal, details) for row, details in zip(rows, predicted, strict=True)),
         LabelsAnswer(
             tables=[
                 LabelTable(
                     name=name,
-                    fidelity=", ".join(sorted({row.fidelity for row in one.rows})),
-                    sources=sorted({row.source for row in one.rows if row.source})[:_MOST_SOURCES],
-                    n=len(one.rows),
+                    fidelity=", ".join(sorted({row.fidelity for row in content.rows})),
+                    sources=sorted({row.source for row in content.rows if row.source})[:_MOST_SOURCES],
+                    n=len(content.rows),
                 )
-                for name, one in tables.items()
+                for name, content in tables.items()
             ],
             values=[
                 LabelledValue(formula=row.crystal.formula, kappa_w_mk=row.kappa, fidelity=row.fidelity) for row in rows
