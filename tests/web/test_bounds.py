@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from kappatune.model.kappa_model import Prediction, PredictionDetails
 from kappatune.structures import Rejection
-from kappatune.web import reading
+from kappatune.web import upload_reader, uploads
 from kappatune.web.app import create_app
 from kappatune.web.batching import RequestBatcher
 from kappatune.web.connection import while_connected
@@ -136,7 +136,7 @@ def test_a_file_that_harms_its_reader_becomes_a_reason(monkeypatch, what, word):
         try:
             await reader.warm_up()
             with monkeypatch.context() as patch:
-                patch.setattr(reading, "_read", what)
+                patch.setattr(upload_reader, "read_upload", what)
                 (entry,) = await reader.read(Upload("bad.cif", b""))
             good = await reader.read(Upload("good.cif", hostile.CIF.encode()))
             return entry, good
@@ -174,7 +174,7 @@ def test_a_reader_whose_request_is_gone_is_ended(monkeypatch):
         try:
             await reader.warm_up()
             with monkeypatch.context() as patch:
-                patch.setattr(reading, "_read", harm.sleep)
+                patch.setattr(upload_reader, "read_upload", harm.sleep)
                 task = asyncio.create_task(reader.read(Upload("slow.cif", b"")))
                 await asyncio.sleep(0.3)
                 task.cancel()
@@ -211,7 +211,7 @@ def test_work_stops_when_its_sender_goes_away():
 @pytest.mark.parametrize("name", hostile.NAMES)
 def test_names_are_made_harmless(name):
     shown = display_name(name)
-    assert len(shown) <= reading.NAME_LENGTH and shown.isprintable()
+    assert len(shown) <= uploads.NAME_LENGTH and shown.isprintable()
     assert shown.endswith(name.strip()[-4:]) or not name.strip()
 
 
