@@ -12,8 +12,9 @@ from typing import Annotated
 
 import typer
 
+from kappatune.model.bundle import SHIPPED
 from kappatune.model.evidence import EVIDENCE
-from kappatune.model.kappa_model import SHIPPED, KappaModel
+from kappatune.model.kappa_model import KappaModel
 from kappatune.training import train
 from studies.transfer.benchmark import MODELS
 from studies.transfer.model_card import model_card

@@ -11,14 +11,15 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kappatune.model.kappa_model import KappaModel, Prediction
+    from kappatune.model.kappa_model import KappaModel
+    from kappatune.model.prediction import Prediction
     from kappatune.structures import Crystal, Rejection, read_crystals, read_table
 
 __version__ = version("kappatune")
 
 _HOME = {
     "KappaModel": "kappatune.model.kappa_model",
-    "Prediction": "kappatune.model.kappa_model",
+    "Prediction": "kappatune.model.prediction",
     "Crystal": "kappatune.structures",
     "Rejection": "kappatune.structures",
     "read_crystals": "kappatune.structures",

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from kappatune.model.heads import BASE_FIDELITY
-from kappatune.model.kappa_model import KappaModel, Prediction
+from kappatune.model.kappa_model import KappaModel
+from kappatune.model.prediction import Prediction
 from kappatune.progress import Message, OnProgress, ignore
 from kappatune.storage import SHIPPED_TABLES
 from kappatune.structures.table import LabelledCrystal, LabelledTable, read_table

@@ -20,13 +20,14 @@ import typer
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
+from kappatune.model.folds import Split, group_folds
 from kappatune.structures import read_table
 from kappatune.training.recipe import read_recipe
 from studies.results import data_folder, store
 from studies.transfer.dft_sets import N_FOLDS, SMALLEST_GROUP, DftSets, TreeCorrectedEnsemble
 from studies.transfer.metrics import compare
 from studies.transfer.research_tables import read_research_tables
-from studies.transfer.splits import Split, group_folds, kind_of_bonding, one_group_out
+from studies.transfer.splits import kind_of_bonding, one_group_out
 
 MEMBERS = (1, 2)
 """Members of the recipe, by seed: two tell as much about the rung as five."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from kappatune.model.folds import Split, group_folds
 from kappatune.model.graphs import build_graphs
 from kappatune.model.kappa_model import KappaModel
 from kappatune.structures.table import LabelledCrystal
@@ -16,7 +17,6 @@ from kappatune.training.recipe import Recipe
 from studies.transfer.cached_training import trained_member
 from studies.transfer.evaluations import Answered, Store, Study, evaluation_name
 from studies.transfer.research_tables import ResearchTables
-from studies.transfer.splits import Split, group_folds
 
 N_FOLDS = 5
 SMALLEST_KAPPA = 1e-3

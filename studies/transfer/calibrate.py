@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from kappatune.model.bundle import IntervalCalibration
-from studies.transfer.splits import group_folds
+from kappatune.model.folds import group_folds
+from kappatune.model.intervals import IntervalCalibration
 
 LEVEL = 0.9
 SMALLEST_FAMILY = 20

@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from kappatune.model.domain import Domain
+from kappatune.model.folds import Split, group_folds
 from kappatune.model.graphs import build_graphs
 from kappatune.model.heads import KappaNetwork
 from kappatune.structures.table import LabelledCrystal
@@ -28,7 +29,7 @@ from kappatune.training.trees import fit_trees
 from studies.transfer.cached_training import trained_member, without_formulas
 from studies.transfer.evaluations import Answered, Store, Study, evaluation_name
 from studies.transfer.research_tables import ResearchTables
-from studies.transfer.splits import Split, anion, group_folds, kind_of_bonding, one_group_out
+from studies.transfer.splits import anion, kind_of_bonding, one_group_out
 
 Rows = NDArray[np.int64]
 N_FOLDS = 5

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from kappatune.model.bundle import IntervalCalibration
+from kappatune.model.intervals import IntervalCalibration
 from studies.transfer.calibrate import Coverage, Errors, calibrate, coverage_of, cross_coverage
 from studies.transfer.evaluations import Answered, Store, evaluation_name
 from studies.transfer.splits import kind_of_bonding

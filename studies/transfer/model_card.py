@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kappatune.model.bundle import ModelCard
+from kappatune.model.card import ModelCard
 from studies.markdown import table
 from studies.transfer.page import goals
 from studies.transfer.results import Results

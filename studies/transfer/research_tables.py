@@ -12,9 +12,10 @@ import pyarrow.parquet as pq
 from pymatgen.core import Composition
 
 from kappatune.errors import UserError
+from kappatune.model.folds import Split
 from kappatune.storage import SHIPPED_TABLES
 from kappatune.structures.table import LabelledCrystal, LabelledTable, read_table
-from studies.transfer.splits import PAPER_RUNS, Split, paper_split, split_by_test_rows
+from studies.transfer.splits import PAPER_RUNS, paper_split, split_by_test_rows
 
 SMALL = {"L96": "l96.parquet", "HH143": "hh143.parquet"}
 AFLOW = "aflow_agl.parquet"

@@ -5,27 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from pymatgen.core import Composition
 
-Rows = NDArray[np.int64]
-Split = tuple[Rows, Rows]
-"""Training rows and test rows."""
+from kappatune.model.folds import Split
 
 PAPER_RUNS = range(1, 10)
-
-
-def group_folds(groups: Sequence[str], n_folds: int, seed: int) -> list[Split]:
-    """Folds that never part a group; groups are dealt out at random.
-
-    Args:
-        groups: (n,) group of each row: its reduced formula, its family, its anion.
-        n_folds: Folds, at most as many as there are groups.
-        seed: Of the deal.
-    """
-    names, group = np.unique(np.asarray(groups), return_inverse=True)
-    fold = np.random.default_rng(seed).permutation(len(names))[group] % min(n_folds, len(names))
-    return [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in range(min(n_folds, len(names)))]
 
 
 def one_group_out(groups: Sequence[str], smallest: int) -> dict[str, Split]:

@@ -12,7 +12,7 @@ import pytest
 
 from kappatune import __version__
 from kappatune.demo import VALUES, textbook_table
-from kappatune.model.kappa_model import Prediction
+from kappatune.model.prediction import Prediction
 from tests.builders import rocksalt, zincblende
 
 KAPPA = ["kappa_w_mk", "lower_w_mk", "upper_w_mk"]

@@ -95,7 +95,7 @@ def test_commands_keep_their_options(name):
 
 def columns(kind: str) -> list[str]:
     from kappatune.agl_workflow import AglResult
-    from kappatune.model.kappa_model import Prediction
+    from kappatune.model.prediction import Prediction
     from kappatune.screening.ranking import RankedCrystal
     from kappatune.screening.suggestions import Suggestion
     from kappatune.verification import Verification

@@ -50,7 +50,7 @@ def test_the_shipped_model_knows_its_domain(tmp_path):
     )
     inside, outside = model.predict([rocksalt, tungsten])
     assert inside.in_domain and inside.reason is None
-    assert outside.in_domain is False and "as far from them as the domain reaches" in (outside.reason or "")
+    assert outside.in_domain is False and "times the limit of the domain" in (outside.reason or "")
     model.save(tmp_path / "copy")
     again = KappaModel.load(tmp_path / "copy")
     assert again.domains["dft"].centres == pytest.approx(model.domains["dft"].centres)

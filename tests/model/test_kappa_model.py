@@ -13,7 +13,8 @@ from pymatgen.core import Lattice, Structure
 import kappatune
 from kappatune import KappaModel
 from kappatune.demo import VALUES
-from kappatune.model.kappa_model import SHIPPED, UnknownFidelity
+from kappatune.model.bundle import SHIPPED
+from kappatune.model.kappa_model import UnknownFidelity
 from kappatune.structures import Crystal, Rejection
 from tests.builders import low_symmetry, rocksalt, supercell, zincblende
 
@@ -113,7 +114,7 @@ def test_every_input_has_its_row_in_order(model):
     reasons = [row.reason for row in rows]
     assert "site 1 is disordered" in reasons[1]
     assert "no atom has a neighbour within 5 Å" in reasons[2]
-    assert "knows no Po" in reasons[3]
+    assert "pretrained without Po" in reasons[3]
     assert reasons[4] == "because"
     assert "per atom" in reasons[5]
     assert "a NoneType cannot be read as a crystal" in reasons[6] and "a int" in reasons[7]
@@ -153,7 +154,7 @@ def test_the_shipped_models_are_small_and_say_what_they_saw(name, largest):
     assert len(model.members) >= 5
     assert model.card.fidelities == ["agl", "dft"]
     assert "NaCl" in model.card.formulas["dft"] and len(model.card.formulas["agl"]) > 3000
-    assert model.card.recipe.name == model.card.name == name
+    assert model.card.recipe_name == model.card.name == name
 
 
 def test_the_fast_model_has_shorter_bonds_to_look_at():

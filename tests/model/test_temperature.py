@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from kappatune import KappaModel
 from kappatune.agl_workflow import AglSettings
 from kappatune.calculations.agl import agl_of_crystal
-from kappatune.model.kappa_model import BadTemperature, Prediction, PredictionDetails, at_temperature
+from kappatune.model.prediction import Prediction, PredictionDetails
+from kappatune.model.temperature import BadTemperature, at_temperature
 from kappatune.physics.slack import acoustic_debye_temperature, ln_slack_kappa
 from kappatune.potentials import Potential
 from kappatune.structures import Crystal, LabelledCrystal, LabelledTable, Rejection
@@ -58,7 +59,7 @@ def test_the_flag_begins_below_a_third_of_the_acoustic_debye_temperature():
 
 
 def test_at_300_k_nothing_changes(model):
-    crystals = [zincblende(6, 6, 3.567), SILICON, low_symmetry(), EXOTIC, Rejection("bad", "because")]
+    crystals = [zincblende(6, 6, 3.567, "C"), SILICON, low_symmetry(), EXOTIC, Rejection("bad", "because")]
     rows = model.predict(crystals, temperature_k=300.0)
     assert (
         rows
@@ -125,7 +126,7 @@ def test_a_model_without_debye_temperatures_answers_at_300_k_alone(tmp_path):
         400.0,
         *[None] * 4,
     )
-    assert warm.reason == "this model knows no Debye temperature, so it answers at 300 K alone"
+    assert warm.reason == "this model predicts no Debye temperature, so it answers at 300 K only"
 
 
 def test_several_temperatures_give_a_row_each(model):

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kappatune.model.bundle import IntervalCalibration
+from kappatune.model.intervals import IntervalCalibration
 from studies.transfer.calibrate import Errors, calibrate, coverage_of, cross_coverage
 
 

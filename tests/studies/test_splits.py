@@ -4,7 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studies.transfer.splits import anion, group_folds, one_group_out, paper_split, split_by_test_rows
+from kappatune.model.folds import group_folds
+from studies.transfer.splits import anion, one_group_out, paper_split, split_by_test_rows
 
 
 @given(st.lists(st.sampled_from("ABCDEFG"), min_size=2, max_size=60), st.integers(2, 6), st.integers(0, 5))

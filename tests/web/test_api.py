@@ -8,7 +8,7 @@ import zipfile
 import pytest
 from starlette.testclient import TestClient
 
-from kappatune.model.kappa_model import Prediction
+from kappatune.model.prediction import Prediction
 from kappatune.web.app import create_app, page_files
 from tests.web import hostile
 

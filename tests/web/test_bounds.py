@@ -13,7 +13,7 @@ import httpx
 import pytest
 from starlette.requests import ClientDisconnect, Request
 
-from kappatune.model.kappa_model import Prediction, PredictionDetails
+from kappatune.model.prediction import Prediction, PredictionDetails
 from kappatune.structures import Rejection
 from kappatune.web import upload_reader, uploads
 from kappatune.web.app import create_app

@@ -10,7 +10,7 @@ import typer
 from kappatune.cli.output import answer_only_stdout, errors_as_messages
 
 if TYPE_CHECKING:
-    from kappatune.model.bundle import ModelCard
+    from kappatune.model.card import ModelCard
 
 
 def info(
@@ -19,8 +19,7 @@ def info(
 ) -> None:
     """Show a model's card: rungs, data, recipe, results, versions, licence."""
     with answer_only_stdout() as stdout, errors_as_messages():
-        from kappatune.model.bundle import read_card
-        from kappatune.model.kappa_model import model_folder
+        from kappatune.model.bundle import model_folder, read_card
 
         card = read_card(model_folder(model))
         stdout.write(card.model_dump_json(indent=1) + "\n" if as_json else _page(card))

@@ -50,7 +50,8 @@ def predict(
     temperatures = parse_temperatures(temperature)
     check_files(files)
     with answer_only_stdout() as stdout, errors_as_messages():
-        from kappatune.model.kappa_model import KappaModel, Prediction
+        from kappatune.model.kappa_model import KappaModel
+        from kappatune.model.prediction import Prediction
 
         layout = Layout(
             Prediction,

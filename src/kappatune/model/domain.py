@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kappatune.model.folds import group_folds
+
 N_CENTRES = 128
 """Centres a domain is made of at most; as many labelled crystals or fewer are kept as they are."""
 
@@ -43,8 +45,6 @@ class Domain:
             embedding: (n, d) scaled embedding of the labelled crystals.
             formulas: (n,) their reduced formulas.
         """
-        from studies.transfer.splits import group_folds
-
         if len(set(formulas)) < 2:
             return cls(_centres(embedding), 0.0)
         folds = group_folds(formulas, _FOLDS, seed=0)

@@ -2,7 +2,7 @@
 
 A `debye` model gives each member's Debye temperature and Grüneisen parameter, and kappa is the Slack formula of them
 times the correction of the rung that is asked for (`model.heads`). Rearranged (`physics.slack`), the
-formula is a product of factors that each mean something, and so is the answer; nothing is attributed after the fact.
+formula is a product of factors that each mean something, and so is the prediction; nothing is attributed afterwards.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ase.data import atomic_masses
 from pydantic import BaseModel, ConfigDict
 
 from kappatune.model.heads import BASE_FIDELITY
-from kappatune.model.kappa_model import PredictionDetails
+from kappatune.model.prediction import Prediction, PredictionDetails
 from kappatune.physics.slack import LN_SLACK_CONSTANT, SlackTerms, ln_slack_terms
 from kappatune.structures import Crystal
 
@@ -45,12 +45,12 @@ _WORDS: dict[Quantity, _Words] = {
 
 
 class Factor(BaseModel):
-    """One factor of an answer.
+    """One factor of a conductivity.
 
     Attributes:
-        quantity: Which.
-        words: What it means here: `heavy atoms`, `soft bonds`, ...
-        factor: By how much it raises (above one) or lowers kappa, beside the typical crystal.
+        quantity: The quantity it comes from.
+        words: What it means for this crystal: `heavy atoms`, `soft bonds`, ...
+        factor: By how much it raises (above one) or lowers kappa, compared with the typical crystal.
         value: The quantity of this crystal.
         typical: The quantity of the typical crystal.
         name: Name of the quantity.
@@ -69,11 +69,11 @@ class Factor(BaseModel):
 
 
 class Explanation(BaseModel):
-    """An answer at 300 K as a product: `typical_w_mk` times all factors is kappa.
+    """Kappa at 300 K as a product: `typical_w_mk` times all factors is kappa.
 
     Attributes:
         typical_w_mk: Kappa of a crystal with the median of each factor over the labelled crystals, W/(m K).
-        n_labelled: Of how many labelled crystals.
+        n_labelled: Number of labelled crystals behind the medians.
         terms: The factors, from the one that moves kappa most to the one that moves it least.
     """
 
@@ -84,11 +84,49 @@ class Explanation(BaseModel):
     terms: list[Factor]
 
 
+class FactorRow(BaseModel):
+    """One factor of one crystal's conductivity, as `KappaModel.explain` returns it.
+
+    Attributes:
+        id: Name of the crystal.
+        file: File it came from.
+        formula: Reduced formula.
+        fidelity: Rung whose value is explained.
+        kappa_w_mk: Predicted conductivity at 300 K, W/(m K).
+        typical_w_mk: Kappa of the typical labelled crystal, W/(m K); times all factors of a crystal it is kappa.
+        quantity: The quantity the factor comes from.
+        name: Name of the quantity.
+        words: What it means for this crystal: `heavy atoms`, `soft bonds`, ...
+        factor: By how much it raises (above one) or lowers kappa, compared with the typical crystal.
+        value: The quantity of this crystal.
+        typical: The quantity of the typical crystal.
+        unit: Unit of the quantity; empty for a pure number.
+        reason: Why there is no explanation, or why the crystal is out of domain.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: str
+    file: str | None = None
+    formula: str | None = None
+    fidelity: str
+    kappa_w_mk: float | None = None
+    typical_w_mk: float | None = None
+    quantity: Quantity | None = None
+    name: str | None = None
+    words: str | None = None
+    factor: float | None = None
+    value: float | None = None
+    typical: float | None = None
+    unit: str | None = None
+    reason: str | None = None
+
+
 class TypicalCrystal:
     """The medians over the labelled crystals.
 
     Attributes:
-        n: Crystals with an answer.
+        n: Number of labelled crystals that the model can predict.
         terms: Median of each term of the Slack formula.
     """
 
@@ -111,16 +149,16 @@ def slack_terms(crystal: Crystal, details: PredictionDetails) -> SlackTerms[floa
 def explain_prediction(
     crystal: Crystal, details: PredictionDetails, typical: TypicalCrystal, rung: str
 ) -> Explanation | None:
-    """Take an answer apart.
+    """Split a predicted conductivity into its factors.
 
     Args:
         crystal: The crystal.
-        details: What the model says of it.
+        details: Its prediction with details.
         typical: What it is compared with.
-        rung: The fidelity that was asked for.
+        rung: The fidelity of the prediction.
 
     Returns:
-        None where there is no answer, no labelled crystal, or a model without Debye temperatures.
+        None where there is no prediction, no labelled crystal, or a model without Debye temperatures.
     """
     terms = slack_terms(crystal, details)
     if terms is None or typical.terms is None or details.prediction.kappa_w_mk is None:
@@ -137,6 +175,20 @@ def explain_prediction(
     )
 
 
+def factor_rows(prediction: Prediction, rung: str, explanation: Explanation | None) -> list[FactorRow]:
+    """An explanation as rows, one per factor; one row with a reason where there is none."""
+    row = FactorRow(fidelity=rung, **prediction.model_dump(include={"id", "file", "formula", "kappa_w_mk", "reason"}))
+    if explanation is None:
+        row.reason = prediction.reason or (
+            "this model predicts no Debye temperature, so its kappa is not a product of known factors"
+        )
+        return [row]
+    return [
+        row.model_copy(update={"typical_w_mk": explanation.typical_w_mk, **factor.model_dump()})
+        for factor in explanation.terms
+    ]
+
+
 def _factor(
     quantity: Quantity, ln_factor: float, terms: SlackTerms[float], typical: SlackTerms[float], rung: str
 ) -> Factor:
@@ -146,14 +198,14 @@ def _factor(
     else:
         value, usual = (_quantity(quantity, side._asdict()[quantity]) for side in (terms, typical))
     if quantity == "correction" and rung == BASE_FIDELITY:
-        said = "no correction: this rung is the formula itself"
+        meaning = "no correction: this rung is the formula itself"
     elif abs(ln_factor) < _UNCHANGED:
-        said = words.typical
+        meaning = words.typical
     else:
-        said = words.raises if ln_factor > 0 else words.lowers
+        meaning = words.raises if ln_factor > 0 else words.lowers
     return Factor(
         quantity=quantity,
-        words=said,
+        words=meaning,
         factor=math.exp(ln_factor),
         value=value,
         typical=usual,

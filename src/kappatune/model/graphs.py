@@ -16,16 +16,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from kappatune.model.rules import GraphRules
 from kappatune.structures.crystal import Crystal, n_translations, neighbour_pairs
-
-DISTANCE_TOLERANCE_ANGSTROM = 1e-4
-"""Bonds whose lengths agree within this may be folded; the mean length is kept."""
 
 _CHUNK = 512
 
@@ -73,6 +72,7 @@ class CrystalGraphs:
 
     Attributes:
         cutoff: Å, within which neighbours were taken.
+        rules: By which they were built.
         node_offsets: (n_crystals + 1,) where each crystal's nodes begin.
         edge_offsets: (n_crystals + 1,) where each crystal's edges begin.
         numbers: (n_nodes,) uint8.
@@ -88,6 +88,7 @@ class CrystalGraphs:
     """
 
     cutoff: float
+    rules: GraphRules
     node_offsets: NDArray[np.int64]
     edge_offsets: NDArray[np.int64]
     numbers: NDArray[np.uint8]
@@ -123,35 +124,41 @@ class CrystalGraphs:
         )
 
 
-def build_graphs(crystals: Sequence[Crystal], cutoff: float, *, fold: bool = True) -> CrystalGraphs:
+_NEWEST_RULES = GraphRules()
+
+
+def build_graphs(
+    crystals: Sequence[Crystal], cutoff: float, rules: GraphRules = _NEWEST_RULES, *, fold: bool = True
+) -> CrystalGraphs:
     """Build the graphs of many crystals.
 
     Args:
         crystals: Checked crystals (see `kappatune.structures.check`).
         cutoff: Å.
+        rules: Those of the model the graphs are for.
         fold: Fold equivalent atoms; without it every atom is a node (tests compare the two).
 
     Returns:
         One container for all of them, in the order given.
     """
-    chunks = [_build_chunk(crystals[i : i + _CHUNK], cutoff, fold) for i in range(0, len(crystals), _CHUNK)]
+    chunks = [_build_chunk(crystals[i : i + _CHUNK], cutoff, rules, fold) for i in range(0, len(crystals), _CHUNK)]
     if len(chunks) == 1:
         return chunks[0]
     if not chunks:
-        return _build_chunk([], cutoff, fold)
+        return _build_chunk([], cutoff, rules, fold)
     joined = {
         f.name: np.concatenate([getattr(c, f.name) for c in chunks])
         for f in fields(CrystalGraphs)
-        if f.name not in ("cutoff", "node_offsets", "edge_offsets")
+        if f.name not in ("cutoff", "rules", "node_offsets", "edge_offsets")
     }
     offsets = {
         name: np.concatenate([[0], np.cumsum(np.concatenate([np.diff(getattr(c, name)) for c in chunks]))])
         for name in ("node_offsets", "edge_offsets")
     }
-    return CrystalGraphs(cutoff=cutoff, **offsets, **joined)
+    return CrystalGraphs(cutoff=cutoff, rules=rules, **offsets, **joined)
 
 
-def _build_chunk(crystals: Sequence[Crystal], cutoff: float, fold: bool) -> CrystalGraphs:
+def _build_chunk(crystals: Sequence[Crystal], cutoff: float, rules: GraphRules, fold: bool) -> CrystalGraphs:
     n_atoms = np.array([c.n_atoms for c in crystals], dtype=np.int64)
     starts = np.cumsum(n_atoms) - n_atoms
     pairs = [neighbour_pairs(c, cutoff) for c in crystals]
@@ -167,7 +174,7 @@ def _build_chunk(crystals: Sequence[Crystal], cutoff: float, fold: bool) -> Crys
     bonded[target] = True
     n_isolated = np.bincount(crystal[~bonded], minlength=len(crystals))
 
-    length_bin = np.round(distance / DISTANCE_TOLERANCE_ANGSTROM).astype(np.uint64)
+    length_bin = np.round(distance / rules.bond_length_tolerance_angstrom).astype(np.uint64)
     if fold:
         node, first = _equivalent_atoms(numbers, crystal, source, target, length_bin)
     else:
@@ -184,12 +191,14 @@ def _build_chunk(crystals: Sequence[Crystal], cutoff: float, fold: bool) -> Crys
     edge_source = bond[1, opens].astype(np.int64)
     length = np.add.reduceat(distance[order], opens) / count if len(opens) else distance
 
+    tolerance = rules.primitive_cell_tolerance_angstrom
     node_crystal = crystal[first]
     node_offsets = np.searchsorted(node_crystal, np.arange(len(crystals) + 1))
     edge_offsets = np.searchsorted(node_crystal[edge_target], np.arange(len(crystals) + 1))
     own_start = node_offsets[node_crystal[edge_target]] if len(edge_target) else edge_target
     return CrystalGraphs(
         cutoff=cutoff,
+        rules=rules,
         node_offsets=node_offsets,
         edge_offsets=edge_offsets,
         numbers=numbers[first].astype(np.uint8),
@@ -199,7 +208,7 @@ def _build_chunk(crystals: Sequence[Crystal], cutoff: float, fold: bool) -> Crys
         distance=length.astype(np.float32),
         weight=(count / multiplicity[edge_target]).astype(np.float32),
         volume_per_atom=np.array([c.volume / c.n_atoms for c in crystals], dtype=np.float32),
-        n_primitive=np.array([c.n_atoms / n_translations(c) for c in crystals], dtype=np.float32),
+        n_primitive=np.array([c.n_atoms / n_translations(c, tolerance) for c in crystals], dtype=np.float32),
         n_bonds=n_bonds,
         n_isolated=n_isolated,
     )
@@ -251,5 +260,5 @@ def _ranges(offsets: NDArray[np.int64], chosen: NDArray[np.int64]) -> tuple[NDAr
     return positions + np.repeat(offsets[chosen] - (ends - lengths), lengths), lengths
 
 
-def _concatenate(arrays: list[NDArray], dtype: type) -> NDArray:
+def _concatenate(arrays: list[NDArray[Any]], dtype: type) -> NDArray[Any]:
     return np.concatenate([np.empty(0, dtype), *arrays]).astype(dtype, copy=False)

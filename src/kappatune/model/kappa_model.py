@@ -4,155 +4,99 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from itertools import chain, islice
+from os import PathLike
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import cast
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
 
 from kappatune.errors import UserError
-from kappatune.model.bundle import ModelCard, load_bundle, save_bundle
+from kappatune.model.bundle import load_bundle, model_folder, save_bundle
+from kappatune.model.card import ModelCard
+from kappatune.model.device import checked_device
 from kappatune.model.domain import Domain
-from kappatune.model.graphs import CrystalGraphs, GraphBatch, build_graphs
-from kappatune.model.heads import Head, KappaNetwork, debye_temperature, descriptors
-from kappatune.physics.slack import CLASSICAL_FROM, GRUNEISEN_RANGE, acoustic_debye_temperature
-from kappatune.storage import ASSETS
-from kappatune.structures import Crystal, Rejection
+from kappatune.model.ensemble import MemberOutputs, member_outputs
+from kappatune.model.explanation import FactorRow, TypicalCrystal, explain_prediction, factor_rows
+from kappatune.model.graphs import CrystalGraphs, build_graphs
+from kappatune.model.heads import Head, KappaNetwork
+from kappatune.model.intervals import INTERVAL_SIGMAS, ln_kappa_spread
+from kappatune.model.prediction import TRAINING_TEMPERATURE_K, Prediction, PredictionDetails
+from kappatune.model.temperature import at_temperature, checked_temperatures
+from kappatune.physics.slack import acoustic_debye_temperature
+from kappatune.progress import Advanced, OnProgress, handler_or_default
+from kappatune.results import Results
+from kappatune.storage import SHIPPED_TABLES
+from kappatune.structures import Crystal, Rejection, read_table
 from kappatune.structures.crystal import element_symbol
 from kappatune.structures.inputs import Input, as_entries
 
-SHIPPED = ASSETS / "models"
-INTERVAL_SIGMAS = 1.645
-"""Half-width of the interval in standard deviations of ln kappa over the members: 90 % of a normal law."""
-
-TRAINING_TEMPERATURE_K = 300.0
-"""Temperature of the values models learn, K; at any other, kappa follows from `at_temperature`."""
-
 _CHUNK = 256
-_EDGES_PER_BATCH = 4_000
-
-
-class Prediction(BaseModel):
-    """One row of an answer: a crystal's conductivity, or why there is none.
-
-    Attributes:
-        id: Name of the crystal.
-        file: File it came from.
-        formula: Reduced formula.
-        temperature_k: Temperature of kappa, K.
-        kappa_w_mk: Lattice thermal conductivity, W/(m K); geometric mean over the members.
-        lower_w_mk: Lower end of the interval, W/(m K).
-        upper_w_mk: Upper end of the interval, W/(m K): 90 % of crystals lie inside, as far as the model's card holds a
-            calibration for the rung; otherwise it is what the model makes of its own spread.
-        debye_temperature_k: Debye temperature of the primitive cell, K; null if the model does not know it.
-        gruneisen: Grüneisen parameter; null if the model does not know it.
-        in_domain: Whether the crystal resembles what the model was trained on, and 1/T holds at the temperature.
-        reason: Why there is no answer, or why the row is out of domain.
-    """
-
-    model_config = ConfigDict(extra="forbid")
-
-    id: str
-    file: str | None = None
-    formula: str | None = None
-    temperature_k: float = TRAINING_TEMPERATURE_K
-    kappa_w_mk: float | None = None
-    lower_w_mk: float | None = None
-    upper_w_mk: float | None = None
-    debye_temperature_k: float | None = None
-    gruneisen: float | None = None
-    in_domain: bool | None = None
-    reason: str | None = None
-
-
-class MemberOutputs(NamedTuple):
-    """What each member says, (n_members, n_crystals) each.
-
-    Attributes:
-        ln_kappa: ln of kappa in W/(m K).
-        debye_temperature_k: K; NaN if unknown.
-        gruneisen: NaN if unknown.
-        spread_ln: Standard deviation of ln kappa by each member's own correction; 0 if it makes none.
-        embedding: (n_crystals, d) of the first member's host.
-    """
-
-    ln_kappa: NDArray[np.float64]
-    debye_temperature_k: NDArray[np.float64]
-    gruneisen: NDArray[np.float64]
-    spread_ln: NDArray[np.float64]
-    embedding: NDArray[np.float32]
-
-
-class PredictionDetails(NamedTuple):
-    """A prediction at 300 K and what lies behind it.
-
-    Attributes:
-        prediction: The row.
-        members_w_mk: (n_members,) kappa of each member, W/(m K); None without a network's answer.
-        embedding: (d,) of the first member's host; None without a network's answer.
-        acoustic_debye_temperature_k: That of the row times n^(-1/3), n of the primitive cell, K; None if unknown.
-        members_debye_temperature_k: (n_members,) K, of the primitive cell; None if unknown.
-        members_gruneisen: (n_members,); None if unknown.
-        n_primitive: Atoms in the primitive cell; None without a network's answer.
-    """
-
-    prediction: Prediction
-    members_w_mk: NDArray[np.float64] | None = None
-    embedding: NDArray[np.float32] | None = None
-    acoustic_debye_temperature_k: float | None = None
-    members_debye_temperature_k: NDArray[np.float64] | None = None
-    members_gruneisen: NDArray[np.float64] | None = None
-    n_primitive: float | None = None
 
 
 class UnknownFidelity(UserError):
     """The model was not trained on the rung that was asked for."""
 
 
-class BadTemperature(UserError):
-    """A temperature that no crystal has."""
-
-
-def model_folder(name: str | Path) -> Path:
-    """Folder of a model: a shipped name (`accurate`, `fast`) or a path."""
-    shipped = SHIPPED / str(name)
-    return shipped if shipped.is_dir() else Path(name).expanduser()
-
-
 class KappaModel:
-    """An ensemble that predicts lattice thermal conductivity.
+    """An ensemble of networks that predicts lattice thermal conductivity.
+
+    >>> model = KappaModel.load("accurate")
+    >>> model.predict("mgo.cif")[0].kappa_w_mk
 
     Attributes:
         card: What the model says about itself.
         members: The networks of the ensemble.
         domains: Where the rungs have labels; a rung may lack one.
+        device: Where the networks run.
     """
 
-    def __init__(self, card: ModelCard, members: list[KappaNetwork], domains: dict[str, Domain] | None = None) -> None:
+    def __init__(
+        self,
+        card: ModelCard,
+        members: list[KappaNetwork],
+        domains: dict[str, Domain] | None = None,
+        device: str = "cpu",
+    ) -> None:
         self.card = card
-        self.members = members
+        self.device = checked_device(device)
+        self.members = [member.to(self.device) for member in members]
         self.domains = domains or {}
         self._seen = {element for elements in card.elements.values() for element in elements}
 
     @classmethod
-    def load(cls, name: str | Path = "accurate") -> KappaModel:
+    def load(cls, name: str | Path = "accurate", device: str = "cpu") -> KappaModel:
         """Load a shipped model by name, or a model folder by path.
+
+        Args:
+            name: `accurate`, `fast`, or the folder of a model.
+            device: Where the networks run: `cpu`, `cuda`, `cuda:1`, ...
 
         Raises:
             kappatune.model.bundle.BadBundle: There is no intact model of that name.
+            kappatune.model.device.BadDevice: There is no such device here.
+            TypeError: The name is neither a string nor a path.
         """
-        return cls(*load_bundle(model_folder(name)))
+        if not isinstance(name, str | Path):
+            raise TypeError(f"a model is named by a string or a path, not by a {type(name).__name__}")
+        return cls(*load_bundle(model_folder(name)), device=device)
 
     def save(self, folder: str | Path) -> None:
         """Write the model as a bundle folder."""
         self.card = save_bundle(Path(folder), self.card, self.members, self.domains)
 
+    def __repr__(self) -> str:
+        rungs = ", ".join(f"{rung} ({n:,} labels)" for rung, n in self.card.n_labels.items())
+        return (
+            f"<KappaModel '{self.card.name}': {len(self.members)} members; rungs {rungs}; "
+            f"predicts {self.default_fidelity} by default; on {self.device}>"
+        )
+
     @property
     def default_fidelity(self) -> str:
-        """The rung that is asked for by default: the last one trained."""
+        """The rung that is predicted by default: the last one trained."""
         return self.card.fidelities[-1]
 
     @property
@@ -164,97 +108,114 @@ class KappaModel:
     def embedding_scale(self) -> NDArray[np.float32]:
         """(d,) scale of the embedding over the crystals of the first rung: distances are in its units."""
         head = cast(Head, self.members[0].heads[self.card.fidelities[0]])
-        scale: NDArray[np.float32] = head.spread.numpy()[: self.members[0].embedding_size]
+        scale: NDArray[np.float32] = head.spread.cpu().numpy()[: self.members[0].embedding_size]
         return scale
+
+    @cached_property
+    def typical_crystal(self) -> TypicalCrystal:
+        """The crystal that explanations compare with: the median of those in the tables that come with kappatune."""
+        crystals = [row.crystal for path in SHIPPED_TABLES.values() for row in read_table(path).rows]
+        return TypicalCrystal(zip(crystals, self.predict_with_details(crystals, self.default_fidelity), strict=True))
 
     def supports(self, crystal: Crystal) -> bool:
         """Whether the host knows every element of the crystal."""
         return self.members[0].host.supported_elements.issuperset(crystal.numbers.tolist())
 
+    def build_graphs(self, crystals: Sequence[Crystal]) -> CrystalGraphs:
+        """The graphs of crystals, with the cutoff and by the rules of this model."""
+        return build_graphs(crystals, self.cutoff, self.card.rules)
+
     def predict(
         self,
         structures: Input | Iterable[Input],
         fidelity: str | None = None,
-        temperature_k: float | Sequence[float] = TRAINING_TEMPERATURE_K,
-    ) -> list[Prediction]:
-        """Predict, one row per crystal, in order.
+        temperature_k: float | Iterable[float] = TRAINING_TEMPERATURE_K,
+        on_progress: OnProgress | None = None,
+    ) -> Results[Prediction]:
+        """Predict kappa, in the order of the structures.
 
         Args:
-            structures: pymatgen `Structure`s, ASE `Atoms`, `Crystal`s, paths, and what else
-                `kappatune.structures.inputs.as_entries` reads (a file with several crystals gives several rows).
+            structures: One structure or an iterable of them: pymatgen `Structure`s, ASE `Atoms`, `Crystal`s, paths, and
+                what else `kappatune.structures.inputs.as_entries` reads (a file with several crystals gives several
+                rows).
             fidelity: Rung whose value is wanted; by default the last one trained (`dft` in shipped models).
-            temperature_k: Temperature of kappa, K, or several; `at_temperature` says how kappa is taken there from
-                300 K.
+            temperature_k: Temperature of kappa, K, or several of them; see `kappatune.model.temperature`.
+            on_progress: Called with the number of finished rows after every 256; by default a bar on stderr shows it,
+                where that is a terminal.
 
         Returns:
-            One row per crystal and temperature. A crystal without an answer has nulls and a reason.
+            One row per crystal, or one per crystal and temperature, crystal by crystal. A crystal that cannot be
+            predicted has no numbers but a reason.
 
         Raises:
             UnknownFidelity: The model has no such rung.
-            BadTemperature: The temperature is not above 0 K or not finite.
+            kappatune.model.temperature.BadTemperature: A temperature is no number above 0 K.
         """
-        return list(self.predict_stream(structures, fidelity, temperature_k))
+        temperatures = checked_temperatures(temperature_k)
+        total = _n_rows(structures, len(temperatures))
+        stream = self.predict_stream(structures, fidelity, temperatures)
+        rows = Results(islice(stream, _CHUNK))
+        if len(rows) < _CHUNK:
+            return rows
+        with handler_or_default(on_progress) as report:
+            report(Advanced(len(rows), total, "rows"))
+            while chunk := list(islice(stream, _CHUNK)):
+                rows.extend(chunk)
+                report(Advanced(len(rows), total, "rows"))
+        return rows
 
     def predict_stream(
         self,
         structures: Input | Iterable[Input],
         fidelity: str | None = None,
-        temperature_k: float | Sequence[float] = TRAINING_TEMPERATURE_K,
+        temperature_k: float | Iterable[float] = TRAINING_TEMPERATURE_K,
     ) -> Iterator[Prediction]:
         """Like `predict`, yielding rows as they are ready; memory does not grow with the input.
 
         Raises:
             UnknownFidelity: The model has no such rung.
-            BadTemperature: The temperature is not above 0 K or not finite.
+            kappatune.model.temperature.BadTemperature: A temperature is no number above 0 K.
         """
-        rung = fidelity or self.default_fidelity
-        if rung not in self.card.fidelities:
-            raise UnknownFidelity(
-                f"model '{self.card.name}' does not answer for '{rung}': it knows {', '.join(self.card.fidelities)}"
-            )
-        temperatures = _checked_temperatures(temperature_k)
-        entries = as_entries(structures)
-        chunks = iter(lambda: list(islice(entries, _CHUNK)), [])
-        return chain.from_iterable(
-            (at_temperature(details, t) for details in self.predict_with_details(chunk, rung) for t in temperatures)
-            for chunk in chunks
+        rung = self._checked_fidelity(fidelity)
+        temperatures = checked_temperatures(temperature_k)
+        return (
+            at_temperature(details, temperature)
+            for _, details in self._details_stream(structures, rung)
+            for temperature in temperatures
         )
 
-    def member_outputs(self, graphs: CrystalGraphs, fidelity: str) -> MemberOutputs:
-        """What every member says of every crystal, of which there is at least one."""
-        parts = [self._batch_outputs(graphs.batch(indices), fidelity) for indices in _batches(graphs)]
-        ln_kappa, theta, gruneisen, spread, embedding = zip(*parts, strict=True)
-        by_member = [np.concatenate(columns, axis=1) for columns in (ln_kappa, theta, gruneisen, spread)]
-        return MemberOutputs(by_member[0], by_member[1], by_member[2], by_member[3], np.concatenate(embedding))
+    def explain(self, structures: Input | Iterable[Input], fidelity: str | None = None) -> Results[FactorRow]:
+        """Why kappa at 300 K is what it is: the factors of the Slack formula beside those of a typical crystal.
 
-    def _batch_outputs(self, batch: GraphBatch, fidelity: str) -> MemberOutputs:
-        features: dict[int, torch.Tensor] = {}
-        rows = []
-        scaler = self.card.scaler
-        with torch.inference_mode():
-            of_crystal = descriptors(batch)
-            for member in self.members:
-                key = id(member.host)
-                if key not in features:
-                    features[key] = member.features(batch)
-                outputs = member(features[key], fidelity)
-                ln_kappa = scaler.ln_kappa(outputs.scaled)
-                theta = gruneisen = torch.full_like(ln_kappa, torch.nan)
-                if outputs.properties is not None:
-                    theta = debye_temperature(outputs.properties, of_crystal)
-                    gruneisen = outputs.properties[:, 1].clamp(*GRUNEISEN_RANGE)
-                spread = torch.zeros_like(ln_kappa) if outputs.spread is None else scaler.std * outputs.spread
-                rows.append(torch.stack([ln_kappa, theta, gruneisen, spread]))
-        first = features[id(self.members[0].host)][:, : self.members[0].embedding_size]
-        ln_kappa, theta, gruneisen, spread = torch.stack(rows, dim=1).double().numpy()
-        return MemberOutputs(ln_kappa, theta, gruneisen, spread, first.numpy())
+        `typical_w_mk` times all factors of a crystal is its `kappa_w_mk`; the typical crystal has the median of each
+        factor over the labelled crystals that come with kappatune.
 
-    def predict_with_details(self, entries: list[Crystal | Rejection], fidelity: str) -> list[PredictionDetails]:
-        """Predictions at 300 K of a list of entries with what lies behind them, in order."""
+        Args:
+            structures: As for `predict`.
+            fidelity: The rung whose value is explained; by default the last one trained.
+
+        Returns:
+            One row per factor, the most important first, crystal by crystal. A crystal that cannot be explained has
+            one row with a reason.
+
+        Raises:
+            UnknownFidelity: The model has no such rung.
+        """
+        rung = self._checked_fidelity(fidelity)
+        rows = Results[FactorRow]()
+        for entry, details in self._details_stream(structures, rung):
+            explained = None
+            if isinstance(entry, Crystal):
+                explained = explain_prediction(entry, details, self.typical_crystal, rung)
+            rows.extend(factor_rows(details.prediction, rung, explained))
+        return rows
+
+    def predict_with_details(self, entries: Sequence[Crystal | Rejection], fidelity: str) -> list[PredictionDetails]:
+        """Predictions at 300 K of a list of checked entries with what lies behind them, in order."""
         crystals = [entry for entry in entries if isinstance(entry, Crystal) and self.supports(entry)]
         details: dict[int, PredictionDetails] = {}
         if crystals:
-            graphs = build_graphs(crystals, self.cutoff)
+            graphs = self.build_graphs(crystals)
             outputs = self.member_outputs(graphs, fidelity)
             members = np.stack(outputs[:4])
             distance = self.distances(outputs, fidelity)
@@ -273,20 +234,41 @@ class KappaModel:
                     members_gruneisen=None if theta is None else members[2, :, k],
                     n_primitive=n_primitive,
                 )
-        return [details.get(id(entry)) or PredictionDetails(self._row_without_answer(entry)) for entry in entries]
+        return [details.get(id(entry)) or PredictionDetails(self._row_without_value(entry)) for entry in entries]
+
+    def member_outputs(self, graphs: CrystalGraphs, fidelity: str) -> MemberOutputs:
+        """What every member predicts for every crystal, of which there is at least one."""
+        return member_outputs(self.members, self.card.scaler, graphs, fidelity, self.device)
 
     def distances(self, outputs: MemberOutputs, fidelity: str) -> NDArray[np.float64]:
-        """(n,) distances to the labelled crystals of a rung, above 1 outside its domain; 0 if it knows none."""
+        """(n,) distances to the labelled crystals of a rung, above 1 outside its domain; 0 if the rung has none."""
         domain = self.domains.get(fidelity)
         if domain is None:
             return np.zeros(len(outputs.embedding))
         return domain.distance(outputs.embedding / self.embedding_scale)
 
+    def _checked_fidelity(self, fidelity: str | None) -> str:
+        rung = self.default_fidelity if fidelity is None else fidelity
+        if rung not in self.card.fidelities:
+            raise UnknownFidelity(
+                f"model '{self.card.name}' has no rung {rung!r}: it knows {', '.join(self.card.fidelities)}"
+            )
+        return rung
+
+    def _details_stream(
+        self, structures: Input | Iterable[Input], rung: str
+    ) -> Iterator[tuple[Crystal | Rejection, PredictionDetails]]:
+        entries = as_entries(structures)
+        chunks = iter(lambda: list(islice(entries, _CHUNK)), [])
+        return chain.from_iterable(zip(chunk, self.predict_with_details(chunk, rung), strict=True) for chunk in chunks)
+
     def _half_widths(self, outputs: MemberOutputs, fidelity: str, distance: NDArray[np.float64]) -> NDArray[np.float64]:
         """(n,) half-widths of the intervals in ln kappa; NaN where nothing is known of the spread."""
-        spread = ln_kappa_spread(outputs)
-        known = self.card.calibration.get(fidelity)  # type: ignore[call-overload]
-        half: NDArray[np.float64] = known.half_width(spread, distance > 1) if known else INTERVAL_SIGMAS * spread
+        spread = ln_kappa_spread(outputs.ln_kappa, outputs.spread_ln)
+        calibration = self.card.calibration.get(fidelity)  # type: ignore[call-overload]
+        if calibration is None:
+            return INTERVAL_SIGMAS * spread
+        half: NDArray[np.float64] = calibration.half_width(spread, distance > 1)
         return half
 
     def _row(
@@ -297,11 +279,20 @@ class KappaModel:
         distance: float,
         n_isolated: int,
     ) -> Prediction:
+        """The row of one crystal.
+
+        Args:
+            crystal: The crystal.
+            members: (4, n_members) the first four fields of `MemberOutputs`.
+            half: Half-width of the interval in ln kappa; NaN if unknown.
+            distance: To the labelled crystals, above 1 outside the domain.
+            n_isolated: Atoms without a neighbour; 0 if the host needs none.
+        """
         ln_kappa, theta, gruneisen, _ = members
         row = Prediction(id=crystal.id, file=crystal.file, formula=crystal.formula)
         if n_isolated == crystal.n_atoms:
             row.reason = (
-                f"no atom has a neighbour within {self.cutoff:g} Å, so the model cannot judge this crystal: "
+                f"no atom has a neighbour within {self.cutoff:g} Å, so the model has nothing to go by: "
                 "check the cell and its unit (Å)"
             )
             return row
@@ -321,85 +312,31 @@ class KappaModel:
         elif n_isolated:
             row.reason = f"{n_isolated} of {crystal.n_atoms} atoms have no neighbour within {self.cutoff:g} Å"
         elif distance > 1:
-            row.reason = f"unlike the labelled crystals: {distance:.1f} times as far from them as the domain reaches"
+            row.reason = (
+                f"unlike the labelled crystals: its distance from them is {_times(distance)} the limit of the domain"
+            )
         return row
 
-    def _row_without_answer(self, entry: Crystal | Rejection) -> Prediction:
+    def _row_without_value(self, entry: Crystal | Rejection) -> Prediction:
         row = Prediction(id=entry.id, file=entry.file, formula=entry.formula)
         if isinstance(entry, Rejection):
             row.reason = entry.reason
         else:
             unknown = sorted(set(entry.numbers.tolist()) - self.members[0].host.supported_elements)
             row.reason = (
-                f"the network knows no {', '.join(map(element_symbol, unknown))}: "
-                "it was pretrained without this element, so there is no answer"
+                f"the network was pretrained without {', '.join(map(element_symbol, unknown))}, "
+                "so it cannot predict this crystal"
             )
         return row
 
 
-def ln_kappa_spread(outputs: MemberOutputs) -> NDArray[np.float64]:
-    """(n,) standard deviation of ln kappa: that of the members and that of their corrections together.
-
-    NaN for a single member without a correction, which says nothing of its spread.
-    """
-    n_members = len(outputs.ln_kappa)
-    between = outputs.ln_kappa.var(axis=0, ddof=1) if n_members > 1 else np.zeros(outputs.ln_kappa.shape[1])
-    total = np.sqrt(between + np.square(outputs.spread_ln).mean(axis=0))
-    return np.where(total > 0, total, np.nan) if n_members == 1 else total
+def _n_rows(structures: Input | Iterable[Input], n_temperatures: int) -> int | None:
+    """Rows that a prediction has; None where only reading tells, as for files."""
+    if not isinstance(structures, list | tuple) or any(isinstance(item, str | PathLike) for item in structures):
+        return None
+    return len(structures) * n_temperatures
 
 
-def at_temperature(details: PredictionDetails, temperature_k: float) -> Prediction:
-    """A prediction taken to another temperature: kappa(T) = kappa(300 K) 300 K / T.
-
-    This is the law of AGL, kappa(T) = kappa(theta_a) theta_a / T (Toher et al., Phys. Rev. B 90, 174107 (2014),
-    eq. 18), theta and gamma being those of 300 K; a correction by a higher rung stays the same factor. Below a third
-    of the acoustic Debye temperature theta_a the number stands, but the row is out of domain. At 300 K nothing
-    changes.
-
-    Args:
-        details: At 300 K.
-        temperature_k: T, K, above 0.
-
-    Returns:
-        A row of its own; without a conductivity where theta is unknown and T is not 300 K.
-    """
-    row = details.prediction.model_copy(update={"temperature_k": temperature_k})
-    if temperature_k == TRAINING_TEMPERATURE_K or row.kappa_w_mk is None:
-        return row
-    acoustic = details.acoustic_debye_temperature_k
-    if acoustic is None:
-        row.kappa_w_mk = row.lower_w_mk = row.upper_w_mk = row.in_domain = None
-        row.reason = "this model knows no Debye temperature, so it answers at 300 K alone"
-        return row
-    factor = TRAINING_TEMPERATURE_K / temperature_k
-    row.kappa_w_mk *= factor
-    if row.lower_w_mk is not None and row.upper_w_mk is not None:
-        row.lower_w_mk, row.upper_w_mk = row.lower_w_mk * factor, row.upper_w_mk * factor
-    if temperature_k < CLASSICAL_FROM * acoustic:
-        cold = (
-            f"at {temperature_k:g} K, below a third of the acoustic Debye temperature ({acoustic:.0f} K), "
-            "1/T no longer holds"
-        )
-        row.in_domain, row.reason = False, f"{row.reason}; {cold}" if row.reason else cold
-    return row
-
-
-def _checked_temperatures(temperature_k: float | Sequence[float]) -> list[float]:
-    try:
-        temperatures: list[float] = np.asarray(temperature_k, dtype=np.float64).ravel().tolist()
-    except (TypeError, ValueError):
-        raise BadTemperature(f"{temperature_k!r}: give a temperature in K, or a list of them") from None
-    if not temperatures:
-        raise BadTemperature("the list of temperatures is empty: give at least one, in K")
-    for value in temperatures:
-        if not 0 < value < math.inf:
-            raise BadTemperature(f"the temperature is {value:g} K: give one above 0 K")
-    return temperatures
-
-
-def _batches(graphs: CrystalGraphs) -> Iterator[NDArray[np.int64]]:
-    """Consecutive crystals with about `_EDGES_PER_BATCH` edges together."""
-    bins = graphs.edge_offsets[:-1] // _EDGES_PER_BATCH
-    opens = np.flatnonzero(np.r_[True, bins[1:] != bins[:-1]]) if len(bins) else np.empty(0, dtype=np.int64)
-    for start, stop in zip(opens, [*opens[1:], len(bins)], strict=True):
-        yield np.arange(start, stop)
+def _times(distance: float) -> str:
+    """A ratio above one in words that never read `1.0 times`."""
+    return f"{distance:.1f} times" if distance >= 1.05 else "just over"

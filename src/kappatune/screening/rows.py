@@ -12,7 +12,8 @@ import pyarrow as pa
 from ase.data import atomic_masses
 from numpy.typing import NDArray
 
-from kappatune.model.kappa_model import KappaModel, PredictionDetails
+from kappatune.model.kappa_model import KappaModel
+from kappatune.model.prediction import PredictionDetails
 from kappatune.storage import SHIPPED_TABLES
 from kappatune.structures import Crystal, LabelledCrystal, Rejection, read_table
 from kappatune.structures.crystal import element_symbol

@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
-from kappatune.model.bundle import ModelCard
+from kappatune.model.card import ModelCard
 from kappatune.model.domain import Domain
 from kappatune.model.heads import BASE_FIDELITY, KappaNetwork, TargetScaler
 from kappatune.model.hosts import HostCard
 from kappatune.model.kappa_model import KappaModel
+from kappatune.model.rules import GraphRules
 from kappatune.training.recipe import Recipe
 from kappatune.training.rows import PreparedStage
 from kappatune.training.stage import all_features
@@ -53,7 +54,8 @@ def card_of_trained(
         name=recipe.name,
         created=datetime.now(UTC).date().isoformat(),
         description=recipe.description,
-        recipe=recipe,
+        recipe=recipe.model_dump(mode="json"),
+        rules=before.rules if before else GraphRules(),
         host=host,
         embedding=members[0].level,
         head=members[0].widths,

@@ -11,10 +11,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from kappatune.model.bundle import DataCard
+from kappatune.model.card import DataCard
 from kappatune.model.graphs import CrystalGraphs, build_graphs
 from kappatune.model.heads import PROPERTIES, descriptors, transform_properties
 from kappatune.model.hosts import Host
+from kappatune.model.rules import GraphRules
 from kappatune.structures.crystal import element_symbol
 from kappatune.structures.table import Fidelity, LabelledCrystal, LabelledTable
 from kappatune.training.recipe import BadRun, Stage
@@ -64,21 +65,27 @@ class PreparedStage:
     left_out: list[LeftOutRow]
 
 
-def prepare_stage(stage: Stage, tables: Sequence[LabelledTable], host: Host) -> PreparedStage:
+def prepare_stage(stage: Stage, tables: Sequence[LabelledTable], host: Host, rules: GraphRules) -> PreparedStage:
     """Choose the rows of a stage that a host can embed and that are of the stage's fidelity.
+
+    Args:
+        stage: The stage.
+        tables: Its tables.
+        host: The host of the networks.
+        rules: By which the model builds its graphs.
 
     Raises:
         BadRun: There are too few such rows, or a column that the stage names is missing.
     """
     fidelity = _fidelity(stage, tables)
     usable, left_out = _usable_rows(stage, fidelity, tables, host)
-    graphs = build_graphs([row.crystal for _, row in usable], host.cutoff_angstrom)
+    graphs = build_graphs([row.crystal for _, row in usable], host.cutoff_angstrom, rules)
     if host.needs_bonds and not graphs.n_bonds.all():
         reason = f"no atom has a neighbour within {host.cutoff_angstrom:g} Å"
         isolated = [entry for entry, n_bonds in zip(usable, graphs.n_bonds, strict=True) if n_bonds == 0]
         left_out += [_left_out(stage, tables[table], row, reason) for table, row in isolated]
         usable = [entry for entry, n_bonds in zip(usable, graphs.n_bonds, strict=True) if n_bonds > 0]
-        graphs = build_graphs([row.crystal for _, row in usable], host.cutoff_angstrom)
+        graphs = build_graphs([row.crystal for _, row in usable], host.cutoff_angstrom, rules)
     if len(usable) < SMALLEST_TABLE:
         raise BadRun(
             f"stage '{stage.name}' has {len(usable)} usable rows and needs at least {SMALLEST_TABLE}"

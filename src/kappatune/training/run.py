@@ -15,6 +15,7 @@ from kappatune.model.graphs import build_graphs
 from kappatune.model.heads import KappaNetwork, TargetScaler
 from kappatune.model.hosts import Host, HostCard, new_host, read_host_card
 from kappatune.model.kappa_model import KappaModel
+from kappatune.model.rules import GraphRules
 from kappatune.progress import OnProgress, handler_or_default
 from kappatune.storage import SHIPPED_TABLES
 from kappatune.structures.crystal import Crystal
@@ -84,16 +85,18 @@ def train(
         starting_model, start_sha256 = _starting_model(plan, start)
         host_card = starting_model.card.host if starting_model else _host_card(plan)
         host = starting_model.members[0].host if starting_model else new_host(host_card)
+        rules = starting_model.card.rules if starting_model else GraphRules()
         _check_names(plan, host, starting_model)
         seeds = _seeds(plan, starting_model)
         source = as_source(data)
-        stages = [prepare_stage(stage, tables_for(stage, source), host) for stage in plan.stages]
+        stages = [prepare_stage(stage, tables_for(stage, source), host, rules) for stage in plan.stages]
         run = folder / "run"
         claim_folder(run, plan, stages, start_sha256)
         _report_rows(stages, write_left_out(run, stages), out is not None, report)
 
         if starting_model:
-            scaler, members = starting_model.card.scaler, copy.deepcopy(starting_model.members)
+            scaler = starting_model.card.scaler
+            members = [copy.deepcopy(member) for member in starting_model.members]  # each with a host of its own
         else:
             scaler = _fitted_scaler(plan, stages)
             members = [new_network(plan, host_card, scaler, seed) for seed in seeds]
@@ -212,7 +215,7 @@ def _train_or_restore(
     if stored is not None:
         return stored
     if stage.learner == "trees":
-        unlabelled = build_graphs(shipped_crystals(network.host), network.host.cutoff_angstrom)
+        unlabelled = build_graphs(shipped_crystals(network.host), data.graphs.cutoff, data.graphs.rules)
         features = all_features(network, data.graphs)
         elsewhere = all_features(network, unlabelled)
         result = fit_trees(network, fidelity, features, data.kappa, data.formulas, elsewhere, seed=seed)

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-from kappatune.model.kappa_model import KappaModel, Prediction, PredictionDetails
+from kappatune.model.kappa_model import KappaModel
+from kappatune.model.prediction import Prediction, PredictionDetails
 from kappatune.structures import Crystal, Rejection
 
 WINDOW_S = 0.004

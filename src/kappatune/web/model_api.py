@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from kappatune import __version__
-from kappatune.model.bundle import ModelCard
+from kappatune.model.card import ModelCard
 from kappatune.model.evidence import Evidence, interval_note
 from kappatune.web.predict_api import ERROR_RESPONSES
 from kappatune.web.schemas import ApiModel, Health, LabelsAnswer
@@ -111,7 +111,7 @@ async def model(service: ServiceDep) -> ModelAnswer:
         host_source=card.host.source,
         cutoff_angstrom=service.model.cutoff,
         composition=card.composition,
-        recipe=card.recipe.name,
+        recipe=card.recipe_name,
         data=[TrainedOn(**table.model_dump(include=set(TrainedOn.model_fields))) for table in card.data],
         stages=_stages(card),
         versions=card.versions,
@@ -124,12 +124,11 @@ async def model(service: ServiceDep) -> ModelAnswer:
 
 
 def _stages(card: ModelCard) -> list[StageErrors]:
-    pretrains = {stage.name: stage.pretrain for stage in card.recipe.stages}
     results = []
     for stage, members in card.metrics.items():
         errors = [member["validation_error"] for member in members if member.get("validation_error") is not None]
         average = mean(errors) if errors else None
-        pretrained = pretrains.get(stage)
+        pretrained = card.pretrained_columns.get(stage)
         results.append(
             StageErrors(
                 stage=stage,

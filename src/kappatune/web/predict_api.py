@@ -14,7 +14,8 @@ from starlette.requests import ClientDisconnect
 
 from kappatune.model.evidence import interval_note
 from kappatune.model.explanation import explain_prediction
-from kappatune.model.kappa_model import TRAINING_TEMPERATURE_K, PredictionDetails, at_temperature
+from kappatune.model.prediction import TRAINING_TEMPERATURE_K, PredictionDetails
+from kappatune.model.temperature import at_temperature
 from kappatune.physics.slack import CLASSICAL_FROM
 from kappatune.structures import Rejection
 from kappatune.web.connection import while_connected

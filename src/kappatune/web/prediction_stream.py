@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 from typing import NamedTuple
 
-from kappatune.model.kappa_model import PredictionDetails
+from kappatune.model.prediction import PredictionDetails
 from kappatune.structures import Crystal, Rejection
 from kappatune.web.batching import QUEUED_PER_REQUEST
 from kappatune.web.limits import Limits

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from kappatune.model.explanation import Explanation
-from kappatune.model.kappa_model import Prediction
+from kappatune.model.prediction import Prediction
 from kappatune.structures import BadCrystal, Crystal, Rejection, check
 from kappatune.structures.crystal import atomic_number, element_symbol
 

@@ -11,8 +11,9 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from kappatune.model.bundle import model_folder
 from kappatune.model.evidence import Evidence, read_evidence
-from kappatune.model.kappa_model import KappaModel, UnknownFidelity, model_folder
+from kappatune.model.kappa_model import KappaModel, UnknownFidelity
 from kappatune.web.batching import RequestBatcher
 from kappatune.web.limits import Limits, RequestQueue
 from kappatune.web.reference import ReferenceCrystals, read_reference_crystals

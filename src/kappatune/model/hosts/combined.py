@@ -11,12 +11,14 @@ from torch import Tensor, nn
 
 from kappatune.model.graphs import GraphBatch
 from kappatune.model.hosts.base import Host
+from kappatune.model.hosts.registry import host_of, register
 
 
+@register
 class CombinedHost(Host):
-    """Hosts that look at the same crystals.
+    """Several hosts that embed the same crystals.
 
-    The graphs are built once, with the largest cutoff; a host that sees less far gets fewer of the bonds.
+    The graphs are built once, with the largest cutoff; a host with a shorter one gets fewer of the bonds.
     Embeddings: the levels that all parts offer.
 
     Attributes:
@@ -49,9 +51,7 @@ class CombinedHost(Host):
     @classmethod
     def from_description(cls, description: dict[str, Any]) -> CombinedHost:
         """The inverse of `describe`; weights are random."""
-        from kappatune.model.hosts.weights import ARCHITECTURES
-
-        return cls([ARCHITECTURES[p["architecture"]].from_description(p["settings"]) for p in description["parts"]])
+        return cls([host_of(part["architecture"], part["settings"]) for part in description["parts"]])
 
     def fixed_columns(self, level: str) -> range:
         """Columns of the first part without weights to train; without such a part, all of them."""

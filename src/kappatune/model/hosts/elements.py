@@ -10,6 +10,7 @@ from torch import Tensor
 
 from kappatune.model.graphs import GraphBatch
 from kappatune.model.hosts.base import Host
+from kappatune.model.hosts.registry import register
 
 
 class ElementSettings(BaseModel):
@@ -26,6 +27,7 @@ class ElementSettings(BaseModel):
     properties: tuple[str, ...]
 
 
+@register
 class ElementStatistics(Host):
     """Mean, standard deviation, least and greatest of each elemental property over the atoms of a crystal.
 

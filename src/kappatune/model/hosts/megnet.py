@@ -17,6 +17,7 @@ from torch.nn.functional import linear, softplus
 
 from kappatune.model.graphs import GraphBatch
 from kappatune.model.hosts.base import Host
+from kappatune.model.hosts.registry import register
 
 _DIM = 32
 _HIDDEN = 64
@@ -60,6 +61,7 @@ class MEGNetSettings(BaseModel):
     property_std: float = 1.0
 
 
+@register
 class MEGNet(Host):
     """The MEGNet graph network.
 

@@ -17,26 +17,19 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from kappatune.errors import UserError
 from kappatune.model.hosts import matgl
 from kappatune.model.hosts.base import Host
 from kappatune.model.hosts.combined import CombinedHost
-from kappatune.model.hosts.elements import ElementStatistics
 from kappatune.model.hosts.megnet import MEGNet
-from kappatune.storage import ASSETS
-
-ARCHITECTURES: dict[str, type[Host]] = {host.architecture: host for host in (MEGNet, ElementStatistics, CombinedHost)}
-"""Every host architecture by name. To add one: its file, a line here, and the inherited tests."""
+from kappatune.model.hosts.registry import BadWeights, host_of
+from kappatune.model.upgrades import HOST_UPGRADES, CannotUpgrade, upgraded_card, upgrades_of
+from kappatune.storage import ASSETS, atomic_path
 
 HostName = str | Path | Sequence[str | Path]
 """A shipped host's name or the path of a file; or several, to be combined."""
 
 SHIPPED = ASSETS / "hosts"
 _CARD = "kappatune_host"
-
-
-class BadWeights(UserError):
-    """A weights file that does not fit; the message says which tensors."""
 
 
 class HostCard(BaseModel):
@@ -100,17 +93,15 @@ def read_host_card(name: HostName) -> HostCard:
 
 def new_host(card: HostCard) -> Host:
     """The network a card describes, with random weights."""
-    if card.architecture not in ARCHITECTURES:
-        raise BadWeights(f"unknown host architecture '{card.architecture}': known are {', '.join(ARCHITECTURES)}")
-    return ARCHITECTURES[card.architecture].from_description(card.settings)
+    return host_of(card.architecture, card.settings)
 
 
 def save_host(host: Host, path: Path, *, name: str, source: str, licence: str) -> None:
     """Write a host file."""
     card = HostCard(name=name, architecture=host.architecture, settings=host.describe(), source=source, licence=licence)
-    path.parent.mkdir(parents=True, exist_ok=True)
     tensors = {key: value.contiguous() for key, value in host.state_dict().items()}
-    save_file(tensors, path, metadata={_CARD: card.model_dump_json()})
+    with atomic_path(path) as partial:
+        save_file(tensors, partial, metadata={_CARD: card.model_dump_json()})
 
 
 def load_strictly(module: nn.Module, tensors: Mapping[str, Tensor], origin: str) -> None:
@@ -146,9 +137,15 @@ def _read(name: str | Path) -> tuple[HostCard, dict[str, Tensor]]:
         raise BadWeights(f"{path}: not a readable safetensors file ({error})") from error
     if _CARD in metadata:
         try:
-            return HostCard.model_validate(json.loads(metadata[_CARD])), tensors
+            stored = json.loads(metadata[_CARD])
+            steps = upgrades_of(stored, HOST_UPGRADES)
+            for step in steps:
+                tensors = step.tensors(tensors)
+            return HostCard.model_validate(upgraded_card(stored, steps)), tensors
+        except CannotUpgrade as error:
+            raise BadWeights(f"{path}: {error}") from error
         except ValueError as error:
-            raise BadWeights(f"{path}: its card does not fit this version: {error}") from error
+            raise BadWeights(f"{path}: its card does not fit its version: {error}") from error
     if matgl.recognises(tensors):
         settings, renamed = matgl.convert(tensors)
         source = f"matgl file {path.name}"

@@ -1,0 +1,27 @@
+"""Rules by which a crystal becomes a graph. They belong to a model: another rule would change its predictions."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class GraphRules(BaseModel):
+    """How atoms are counted and bonds are taken.
+
+    A model keeps the rules it was trained with, in its card, for ever. The defaults are those of new models; whoever
+    changes one writes an upgrade that gives older bundles the former value (`kappatune.model.upgrades`).
+
+    Attributes:
+        primitive_cell_tolerance_angstrom: How far from its image under a translation an atom may lie when the atoms of
+            the primitive cell are counted, Å.
+        bond_length_tolerance_angstrom: Width of the bins of bond lengths within which bonds may be folded, Å.
+        bond_envelope: How bonds end at the cutoff; `none`: each counts in full up to there.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    primitive_cell_tolerance_angstrom: float = Field(default=0.01, gt=0)
+    bond_length_tolerance_angstrom: float = Field(default=1e-4, gt=0)
+    bond_envelope: Literal["none"] = "none"
