@@ -60,3 +60,9 @@ def test_dataclasses_are_rows_too():
 def test_what_is_no_row_is_refused():
     with pytest.raises(TypeError, match="no row"):
         record_of(3)
+
+
+def test_a_notebook_counts_long_lists_and_leaves_out_empty_ones():
+    shown = Results([Plain("MgO", ["Mg"] * 19)])._repr_html_()
+    assert "<td>19 values</td>" in shown
+    assert "elements" not in Results([Plain("MgO", [])])._repr_html_()

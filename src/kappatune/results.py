@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 Row = TypeVar("Row")
 
 _SHOWN_ROWS = 60
+_SHOWN_VALUES = 6
+_EMPTY: tuple[object, ...] = (None, (), [], {})
 
 
 class Results(list[Row], Generic[Row]):
@@ -41,7 +43,7 @@ class Results(list[Row], Generic[Row]):
     def _repr_html_(self) -> str:
         """The rows as a table, without the columns that are empty throughout."""
         records = [record_of(row) for row in self[:_SHOWN_ROWS]]
-        columns = [name for name in (records[0] if records else ()) if any(r[name] is not None for r in records)]
+        columns = [name for name in (records[0] if records else ()) if any(r[name] not in _EMPTY for r in records)]
         head = "".join(f"<th>{escape(name)}</th>" for name in columns)
         body = "".join("<tr>" + "".join(f"<td>{_cell(r[name])}</td>" for name in columns) + "</tr>" for r in records)
         more = f"<p>and {len(self) - _SHOWN_ROWS} more rows</p>" if len(self) > _SHOWN_ROWS else ""
@@ -73,6 +75,8 @@ def _cell(value: Any) -> str:
         return ""
     if isinstance(value, float):
         return f"{value:.4g}"
+    if isinstance(value, list | tuple) and len(value) > _SHOWN_VALUES:
+        return f"{len(value)} values"
     return escape(
         ", ".join(map(str, value)) if isinstance(value, Iterable) and not isinstance(value, str) else str(value)
     )

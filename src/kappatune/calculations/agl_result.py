@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 CURVES = (
     "temperatures_k",
@@ -94,11 +94,11 @@ class AglResult(BaseModel):
     seconds: float | None = None
     warnings: tuple[str, ...] = ()
     reason: str | None = None
-    temperatures_k: tuple[float, ...] = ()
-    kappa_by_temperature_w_mk: tuple[float, ...] = ()
-    heat_capacity_v_by_temperature: tuple[float | None, ...] = ()
-    thermal_expansion_by_temperature_per_k: tuple[float | None, ...] = ()
-    volume_by_temperature_a3: tuple[float | None, ...] = ()
-    stiffness_gpa: tuple[tuple[float, ...], ...] | None = None
-    curve_volumes_a3: tuple[float, ...] = ()
-    curve_energies_ev: tuple[float, ...] = ()
+    temperatures_k: tuple[float, ...] = Field(default=(), repr=False)
+    kappa_by_temperature_w_mk: tuple[float, ...] = Field(default=(), repr=False)
+    heat_capacity_v_by_temperature: tuple[float | None, ...] = Field(default=(), repr=False)
+    thermal_expansion_by_temperature_per_k: tuple[float | None, ...] = Field(default=(), repr=False)
+    volume_by_temperature_a3: tuple[float | None, ...] = Field(default=(), repr=False)
+    stiffness_gpa: tuple[tuple[float, ...], ...] | None = Field(default=None, repr=False)
+    curve_volumes_a3: tuple[float, ...] = Field(default=(), repr=False)
+    curve_energies_ev: tuple[float, ...] = Field(default=(), repr=False)

@@ -12,7 +12,7 @@ from kappatune.potentials.base import (
     UnknownElement,
     UnphysicalResult,
 )
-from kappatune.potentials.registry import load_potential
+from kappatune.potentials.registry import as_potential, load_potential
 
 __all__ = [
     "BadPotential",
@@ -21,5 +21,6 @@ __all__ = [
     "Potential",
     "UnknownElement",
     "UnphysicalResult",
+    "as_potential",
     "load_potential",
 ]

@@ -28,15 +28,26 @@ def from_factory(import_path: str) -> Potential:
         raise
     except Exception as error:
         raise BadPotential(f"the potential '{import_path}' cannot be made ({type(error).__name__}: {error})") from error
-    if not is_calculator(calculator):
+    if not _is_calculator(calculator):
         raise BadPotential(f"the potential '{import_path}': {function}() returns no ASE calculator")
     fingerprint = file_sha256(Path(where).expanduser()) if where.endswith(".py") else ""
     label = f"({import_path}{_package_version(where)})"
     return Potential(type(calculator).__name__, label, calculator, fingerprint=fingerprint)
 
 
-def is_calculator(candidate: object) -> bool:
-    """Whether an object is an ASE calculator."""
+def from_calculator(calculator: Any) -> Potential:
+    """The potential of an ASE calculator.
+
+    Raises:
+        BadPotential: The object is no ASE calculator.
+    """
+    if isinstance(calculator, type) or not _is_calculator(calculator):
+        raise BadPotential(f"{calculator!r} is no ASE calculator: give an object that is, or the name of a potential")
+    module = type(calculator).__module__
+    return Potential(type(calculator).__name__, f"({module}{_package_version(module)})", calculator)
+
+
+def _is_calculator(candidate: object) -> bool:
     return hasattr(candidate, "calculate") and hasattr(candidate, "get_property")
 
 

@@ -22,10 +22,14 @@ from dataclasses import dataclass
 from functools import partial
 from io import StringIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kappatune.errors import install_hint
 from kappatune.potentials import ase_calculator, chgnet, mace, nequix, sevennet
 from kappatune.potentials.base import BadPotential, Potential
+
+if TYPE_CHECKING:
+    from ase.calculators.calculator import Calculator
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,22 @@ def load_potential(name: str) -> Potential:
     raise BadPotential(
         f"no potential '{name}': known are {', '.join(KNOWN)}, or give PATH:FACTORY, for example 'my_file.py:make'"
     )
+
+
+def as_potential(calculator: str | Potential | Calculator) -> Potential:
+    """The potential that a user means.
+
+    Args:
+        calculator: A name, as `load_potential` takes it; a `Potential`; or an ASE calculator.
+
+    Raises:
+        BadPotential: The name cannot be loaded, or the object is no calculator.
+    """
+    if isinstance(calculator, Potential):
+        return calculator
+    if isinstance(calculator, str):
+        return load_potential(calculator)
+    return ase_calculator.from_calculator(calculator)
 
 
 def _from_weights(name: str) -> KnownPotential | None:

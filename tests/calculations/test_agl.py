@@ -7,16 +7,15 @@ import pytest
 from ase.build import bulk
 from ase.calculators.lj import LennardJones
 
-from kappatune.agl_workflow import AglSettings, iter_agl
-from kappatune.agl_workflow.plot import plot_agl
 from kappatune.calculations.agl import agl_of_crystal
+from kappatune.calculations.agl_settings import AglSettings
 from kappatune.calculations.network_moduli import UnknownModuli
 from kappatune.calculations.relaxation import NotConverged
 from kappatune.errors import UserError
 from kappatune.physics.elastic import BadElasticity
 from kappatune.physics.equation_of_state import BadCurve
 from kappatune.potentials import EvaluationError, Potential, load_potential
-from kappatune.structures import BadCrystal, Crystal, Rejection
+from kappatune.structures import BadCrystal, Crystal
 from tests import toy_potentials as toy
 from tests.builders import supercell, zincblende
 
@@ -58,17 +57,17 @@ def test_everything_hangs_together(silicon):
     ids=["supercell", "conventional cell, shuffled", "another start"],
 )
 def test_any_description_of_the_crystal_gives_the_same(silicon, other):
-    answer = agl_of_crystal(other, potential("silicon"), SETTINGS)
-    assert answer.n_atoms == 2
-    assert answer.kappa_w_mk == pytest.approx(silicon.kappa_w_mk, rel=5e-3)
-    assert answer.debye_temperature_k == pytest.approx(silicon.debye_temperature_k, rel=2e-3)
+    result = agl_of_crystal(other, potential("silicon"), SETTINGS)
+    assert result.n_atoms == 2
+    assert result.kappa_w_mk == pytest.approx(silicon.kappa_w_mk, rel=5e-3)
+    assert result.debye_temperature_k == pytest.approx(silicon.debye_temperature_k, rel=2e-3)
 
 
 def test_a_given_poisson_ratio_spares_the_elastic_constants(silicon):
     settings = AglSettings(window=0.06, poisson=silicon.poisson_ratio)
-    answer = agl_of_crystal(SILICON, potential("silicon"), settings)
-    assert answer.shear_modulus_gpa is None and answer.stiffness_gpa is None
-    assert answer.kappa_w_mk == pytest.approx(silicon.kappa_w_mk, rel=1e-6)
+    result = agl_of_crystal(SILICON, potential("silicon"), settings)
+    assert result.shear_modulus_gpa is None and result.stiffness_gpa is None
+    assert result.kappa_w_mk == pytest.approx(silicon.kappa_w_mk, rel=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -106,76 +105,6 @@ def test_settings_out_of_range(wrong):
         AglSettings(**wrong)
 
 
-ENTRIES = [
-    Crystal.from_ase(bulk("Cu", "fcc", 3.6), id="Cu"),
-    Rejection("bad", "it was broken", "bad.cif"),
-    Crystal.from_ase(bulk("Ag", "fcc", 4.1), id="Ag"),
-    Crystal.from_ase(bulk("Si", "diamond", 5.43), id="Si"),
-    Crystal.from_ase(bulk("Ni", "fcc", 3.5), id="Ni"),
-]
-
-
-@pytest.mark.slow
-def test_workers_change_nothing():
-    one, two = (
-        [row.model_copy(update={"seconds": 0.0}) for row in iter_agl(ENTRIES, f"{TOY}:copper", SETTINGS, workers)]
-        for workers in (1, 2)
-    )
-    assert one == two
-    assert [row.id for row in one] == ["Cu", "bad", "Ag", "Si", "Ni"]
-    assert [row.kappa_w_mk is None for row in one] == [False, True, False, True, False]
-    assert one[1].reason == "it was broken" and one[1].file == "bad.cif"
-
-
-@pytest.mark.slow
-def test_a_crystal_that_kills_its_worker_costs_one_row():
-    entries = [ENTRIES[0], Crystal.from_ase(bulk("Au", "fcc", 4.1), id="Au"), ENTRIES[2]]
-    rows = list(iter_agl(entries, f"{TOY}:killer", SETTINGS, workers=2))
-    assert [row.kappa_w_mk is None for row in rows] == [False, True, False]
-    assert "the process died" in rows[1].reason
-
-
-def test_figure(silicon, tmp_path):
-    pytest.importorskip("matplotlib")
-    path = plot_agl(silicon, tmp_path / "figures", 1)
-    assert path.name == "0001-Si.png" and path.stat().st_size > 10_000
-
-
-def test_the_figure_leaves_out_where_1_over_t_fails(silicon, tmp_path, monkeypatch):
-    pytest.importorskip("matplotlib")
-    from matplotlib.axes import Axes
-
-    drawn: list[list[float]] = []
-    plot = Axes.plot
-    monkeypatch.setattr(Axes, "plot", lambda self, x, *a, **k: (drawn.append(list(x)), plot(self, x, *a, **k))[1])
-    assert silicon.lowest_reliable_k == pytest.approx(silicon.acoustic_debye_temperature_k / 3)
-    plot_agl(silicon, tmp_path, 1)
-    assert min(silicon.temperatures_k) < silicon.lowest_reliable_k
-    assert drawn[-1] == [t for t in silicon.temperatures_k if t >= silicon.lowest_reliable_k]
-    plot_agl(silicon.model_copy(update={"lowest_reliable_k": 2000.0}), tmp_path, 2)
-    assert drawn[-1] == []
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["chgnet", "sevennet"])
-def test_real_potentials(name):
-    package = {"chgnet": "chgnet", "sevennet": "sevenn"}[name]
-    pytest.importorskip(package, reason=f"needs {package}: pip install 'kappatune[mlip]'")
-    loaded = load_potential(name)
-    answer = agl_of_crystal(SILICON, loaded)
-    assert answer.bulk_modulus_gpa == pytest.approx(88.0, rel=0.15)
-    assert 1.0 < answer.gruneisen < 2.5
-    assert loaded.name in answer.potential
-    cells = [bulk("Si", "diamond", 5.3), bulk("MgO", "rocksalt", 4.3), bulk("ZnS", "wurtzite", 3.8, c=6.2)] * 12
-    for seed, cell in enumerate(cells):
-        cell.rattle(0.02, seed=seed)
-    together, alone = loaded.evaluate(cells), Potential("alone", "", loaded.calculator).evaluate(cells)
-    for one, other in zip(together, alone, strict=True):
-        assert one.energy == pytest.approx(other.energy, abs=1e-5)
-        assert np.allclose(one.forces, other.forces, atol=1e-4) and np.allclose(one.stress, other.stress, atol=1e-6)
-    assert np.allclose(loaded.energies(cells), [r.energy for r in together], atol=1e-5)
-
-
 def soft(factory: str) -> Potential:
     made = potential(factory)
     made.soft_in_shear = True
@@ -183,21 +112,21 @@ def soft(factory: str) -> Potential:
 
 
 def test_a_potential_that_is_soft_in_shear_gets_its_poisson_ratio_from_the_networks(silicon):
-    answer = agl_of_crystal(SILICON, soft("silicon"), SETTINGS)
-    assert "MEGNet" in answer.poisson_source and "Tersoff" in silicon.poisson_source
-    assert answer.poisson_ratio == pytest.approx(0.22, abs=0.04)  # measured: 0.218
-    assert answer.elastic_poisson_ratio == pytest.approx(silicon.poisson_ratio)
-    assert answer.shear_modulus_gpa == pytest.approx(silicon.shear_modulus_gpa)
+    result = agl_of_crystal(SILICON, soft("silicon"), SETTINGS)
+    assert "MEGNet" in result.poisson_source and "Tersoff" in silicon.poisson_source
+    assert result.poisson_ratio == pytest.approx(0.22, abs=0.04)  # measured: 0.218
+    assert result.elastic_poisson_ratio == pytest.approx(silicon.poisson_ratio)
+    assert result.shear_modulus_gpa == pytest.approx(silicon.shear_modulus_gpa)
     own = agl_of_crystal(SILICON, soft("silicon"), SETTINGS.replace(poisson="elastic"))
     assert own.kappa_w_mk == pytest.approx(silicon.kappa_w_mk)
     asked = agl_of_crystal(SILICON, potential("silicon"), SETTINGS.replace(poisson="network"))
-    assert asked.kappa_w_mk == pytest.approx(answer.kappa_w_mk) and asked.stiffness_gpa is None
+    assert asked.kappa_w_mk == pytest.approx(result.kappa_w_mk) and asked.stiffness_gpa is None
 
 
 def test_only_where_the_ratio_needs_it_does_instability_cost_the_answer():
     crystal = Crystal.from_ase(bulk("Ar", "sc", 2.7))
-    answer = agl_of_crystal(crystal, soft("stiff_lennard_jones"), SETTINGS)
-    assert answer.kappa_w_mk > 0 and any("mechanically unstable" in w for w in answer.warnings)
+    result = agl_of_crystal(crystal, soft("stiff_lennard_jones"), SETTINGS)
+    assert result.kappa_w_mk > 0 and any("mechanically unstable" in w for w in result.warnings)
     for careful in (potential("stiff_lennard_jones"), soft("stiff_lennard_jones")):
         with pytest.raises(BadElasticity, match="mechanically unstable"):
             agl_of_crystal(crystal, careful, SETTINGS.replace(poisson="elastic"))
@@ -206,8 +135,8 @@ def test_only_where_the_ratio_needs_it_does_instability_cost_the_answer():
 def test_a_crystal_the_networks_cannot_judge_keeps_the_potentials_own_ratio():
     wide = Potential("wide", "", LennardJones(sigma=3.9, epsilon=0.2, rc=12.0), soft_in_shear=True)
     crystal = Crystal.from_ase(bulk("Kr", "fcc", 6.0))
-    answer = agl_of_crystal(crystal, wide, SETTINGS)
-    assert answer.poisson_ratio == answer.elastic_poisson_ratio
-    assert any("no neighbour" in warning for warning in answer.warnings)
+    result = agl_of_crystal(crystal, wide, SETTINGS)
+    assert result.poisson_ratio == result.elastic_poisson_ratio
+    assert any("no neighbour" in warning for warning in result.warnings)
     with pytest.raises(UnknownModuli, match="no neighbour"):
         agl_of_crystal(crystal, wide, SETTINGS.replace(poisson="network"))
