@@ -14,35 +14,30 @@ import typer
 
 from kappatune.model.bundle import SHIPPED
 from kappatune.model.evidence import EVIDENCE
-from kappatune.model.kappa_model import KappaModel
 from kappatune.training import train
+from studies.pages import write_pages
 from studies.transfer.benchmark import MODELS
-from studies.transfer.model_card import model_card
-from studies.transfer.page import evidence
-from studies.transfer.results import Results
-
-CARD = Path("docs/model-card.md")
+from studies.transfer.evidence import evidence
+from studies.transfer.results import TRANSFER, TransferResults
 
 
 def main(
     data: Annotated[Path, typer.Option(envvar="KAPPATUNE_DATA")],
     work: Path = Path("runs"),
-    results: Path = Path("studies/results/transfer"),
+    results: Path = TRANSFER,
 ) -> None:
     """Train and ship."""
-    stored = Results.read(results)
-    cards = []
+    stored = TransferResults.read(results)
     for name in MODELS:
         model = train(name, data, work / name, resume=True)
         widths = {c.fidelity: c.calibration for c in stored.calibrations if c.model == name}
         model.card = model.card.model_copy(update={"calibration": widths})
         model.save(SHIPPED / name)
-        cards.append(KappaModel.load(name).card)
         (SHIPPED / name / EVIDENCE).write_text(
             evidence(name, stored).model_dump_json(indent=1) + "\n", encoding="utf-8"
         )
         typer.echo(f"{name}: intervals of {', '.join(widths) or 'no rung'} are calibrated")
-    CARD.write_text(model_card(cards, stored), encoding="utf-8")
+    write_pages(["model-card"])
 
 
 if __name__ == "__main__":

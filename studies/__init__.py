@@ -1,1 +1,1 @@
-"""Benchmarks: `python -m benchmarks --data FOLDER` runs all of them and writes results as data."""
+"""Studies: how good and how fast the package is, measured by commands whose results are stored as data."""

@@ -1,17 +1,16 @@
-"""Run every benchmark that needs no hour: `python -m benchmarks --data FOLDER`."""
+"""Run every study that takes minutes, not hours: `python -m studies --data FOLDER`."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
+from studies.research_data import DataOption
 from studies.screening import suggest_aflow
 from studies.speed import model, scan, scan_driver, scan_growth, serve
 
 
-def main(data: Annotated[Path | None, typer.Option(envvar="KAPPATUNE_DATA")] = None) -> None:
+def main(data: DataOption = None) -> None:
+    """Measure speed and memory of training, prediction, scans and the server, and how well `suggest` chooses."""
     model.main(data)
     scan.main(data)
     scan_growth.main(data)

@@ -13,7 +13,7 @@ import json
 import math
 from pathlib import Path
 from time import perf_counter
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,8 +33,9 @@ from kappatune.physics.slack import ln_slack_kappa
 from kappatune.potentials import Potential, load_potential
 from kappatune.structures import Crystal, LabelledCrystal, read_table
 from kappatune.structures.crystal import element_symbol
-from studies.figures import kappa_against
-from studies.results import data_folder, store
+from studies.figures import draw_kappa_parity
+from studies.research_data import DataOption, research_folder
+from studies.store import save_result
 
 SAMPLE_SEED = 0
 MAX_ATOMS = 20
@@ -49,26 +50,26 @@ TEXTBOOK = {
 
 
 def main(
-    data: Annotated[Path | None, typer.Option(envvar="KAPPATUNE_DATA")] = None,
+    data: DataOption = None,
     calculator: str = "chgnet",
     n: int = 300,
     work: Path = Path("runs"),
     poisson: str = "auto",
 ) -> None:
     torch.set_num_threads(1)
-    rows = read_table(data_folder(data) / "aflow_agl.parquet").rows
+    rows = read_table(research_folder(data) / "aflow_agl.parquet").rows
     potential = load_potential(calculator)
     name = calculator.replace("/", "_").replace(":", "_")
     settings = AglSettings(poisson="network" if poisson == "network" else "auto")
     done = _run(_sample(rows, n), potential, work / f"agl-engine-{name}.jsonl", settings)
     answered = [line for line in done if line["kappa"] is not None]
     panels = {str(potential): "kappa", "with AFLOW's Poisson ratio": "kappa_aflow_poisson"}
-    kappa_against(
+    draw_kappa_parity(
         f"agl_engine_{name}",
         {title: _pairs(answered, key) for title, key in panels.items()},
         "AFLOW AGL",
     )
-    store(
+    save_result(
         f"agl_engine_{name}",
         {
             "potential": str(potential),

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -22,18 +22,19 @@ from scipy.stats import spearmanr
 from kappatune.data.prototypes.dataset import summary
 from kappatune.storage import SHIPPED_TABLES
 from kappatune.structures import Crystal, LabelledCrystal, read_table
-from studies.figures import kappa_against
-from studies.results import data_folder, store
+from studies.figures import draw_kappa_parity
+from studies.research_data import DataOption, research_folder
+from studies.store import save_result
 
 SYMPREC = 1e-2
 """Distance within which symmetry holds when crystals are matched, Å: AFLOW's cells are not idealised."""
 
 
 def main(
-    data: Annotated[Path | None, typer.Option(envvar="KAPPATUNE_DATA")] = None,
+    data: DataOption = None,
     parts: Path = SHIPPED_TABLES["shipped:prototypes"],
 ) -> None:
-    aflow = read_table(data_folder(data) / "aflow_agl.parquet").rows
+    aflow = read_table(research_folder(data) / "aflow_agl.parquet").rows
     ours = read_table(parts).rows
     columns = pq.read_table(parts, columns=["prototype", "energy_above_best_ev_per_atom", "n_competing"]).to_pydict()
     known: dict[tuple[str, int, int], list[LabelledCrystal]] = defaultdict(list)
@@ -44,7 +45,7 @@ def main(
     shared = [(row, known[kind]) for row in ours if (kind := _kind(row.crystal)) in known]
     kappa = _compared([row.kappa for row, _ in shared], [[t.kappa for t in theirs] for _, theirs in shared])
     above = np.array(columns["energy_above_best_ev_per_atom"])
-    store(
+    save_result(
         "prototypes",
         {
             **asdict(summary(parts)),
@@ -70,7 +71,7 @@ def main(
         },
     )
     medians = [float(np.median([t.kappa for t in theirs])) for _, theirs in shared]
-    kappa_against("prototypes_aflow", {"our data set": (medians, [row.kappa for row, _ in shared])}, "AFLOW AGL")
+    draw_kappa_parity("prototypes_aflow", {"our data set": (medians, [row.kappa for row, _ in shared])}, "AFLOW AGL")
 
 
 def _kind(crystal: Crystal) -> tuple[str, int, int]:

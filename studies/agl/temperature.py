@@ -30,7 +30,8 @@ from kappatune.physics.equation_of_state import fit_equation_of_state
 from kappatune.physics.slack import CLASSICAL_FROM, acoustic_debye_temperature
 from kappatune.potentials import load_potential
 from kappatune.structures import Crystal, LabelledCrystal, read_table
-from studies.results import data_folder, store
+from studies.research_data import DataOption, research_folder
+from studies.store import save_result
 
 HOT_K = (600.0, 1000.0)
 MESH = (11, 11, 11)
@@ -38,21 +39,21 @@ MESH = (11, 11, 11)
 
 
 def main(
-    data: Annotated[Path | None, typer.Option(envvar="KAPPATUNE_DATA")] = None,
+    data: DataOption = None,
     calculator: str = "chgnet",
     phonons: Annotated[list[Path] | None, typer.Option(help="phono3py files with forces.")] = None,
 ) -> None:
     torch.set_num_threads(1)
     if phonons:
-        store("temperature_phonons", {"mesh": MESH, "crystals": [_phonon_check(p) for p in phonons]})
+        save_result("temperature_phonons", {"mesh": MESH, "crystals": [_phonon_check(p) for p in phonons]})
         return
     potential = load_potential(calculator)
     settings = AglSettings(poisson="network")
     answers = [agl_or_reason(row.crystal, potential, settings) for row in textbook_table("shown").rows]
-    store(
+    save_result(
         "temperature",
         {
-            "aflow_first_order_ln_kappa": _first_order(read_table(data_folder(data) / "aflow_agl.parquet").rows),
+            "aflow_first_order_ln_kappa": _first_order(read_table(research_folder(data) / "aflow_agl.parquet").rows),
             "potential": str(potential),
             "textbook_ln_kappa": {got.id: {f"{t:g}": _volume_term(got, t) for t in HOT_K} for got in answers},
         },

@@ -1,12 +1,12 @@
-"""Does a rung of phonon values by a potential help to predict DFT values? And how good is the model on those crystals?
+"""Do phonon values of a potential, as one more rung, help to predict DFT values? How good is the model on them?
 
     python -m studies.phonons.mlip_rung runs/mlip-values/values.parquet --data FOLDER --work FOLDER
 
-The protocol is that of `studies.transfer`: the AGL rung below knows no formula of the small sets (it may know AGL
-values of the crystals with phonon values), and test rows whose formula is trained on are left out. The correction is
-learnt twice, without and with the rows of fidelity `mlip` (see `mlip_values`) beside the small sets and the
-textbook values; both answer for the same test rows. `--bias 0.57` takes SevenNet-0's known bias off first. `--work` is
-that of `python -m studies.transfer`, whose rungs are found again.
+The protocol is that of `studies.transfer`: the AGL stage holds no formula of the DFT sets (it may hold AGL values of
+the crystals with phonon values), and test rows whose formula is trained on are left out. The correction is trained
+twice, without and with the rows of fidelity `mlip` (see `mlip_values`) beside the DFT sets and the textbook values.
+Both predict the same test rows. `--bias 0.57` first removes SevenNet-0's known bias. `--work` is that of `python -m
+studies.transfer`, whose trained members are used again.
 """
 
 from __future__ import annotations
@@ -23,71 +23,76 @@ from scipy.stats import spearmanr
 from kappatune.model.folds import Split, group_folds
 from kappatune.structures import read_table
 from kappatune.training.recipe import read_recipe
-from studies.results import data_folder, store
-from studies.transfer.dft_sets import N_FOLDS, SMALLEST_GROUP, DftSets, TreeCorrectedEnsemble
+from studies.research_data import DataOption, research_folder
+from studies.store import save_result
+from studies.transfer.dft_evaluations import N_FOLDS, SMALLEST_GROUP
+from studies.transfer.dft_sets import DftSets
+from studies.transfer.learners import TreeCorrectedEnsemble
 from studies.transfer.metrics import compare
 from studies.transfer.research_tables import read_research_tables
-from studies.transfer.splits import kind_of_bonding, one_group_out
+from studies.transfer.splits import bonding_kind, one_group_out
 
 MEMBERS = (1, 2)
-"""Members of the recipe, by seed: two tell as much about the rung as five."""
+"""Members of the recipe, by seed: two show the effect of the rung as well as five."""
 
 
 def main(
     values: Path,
-    data: Annotated[Path | None, typer.Option(envvar="KAPPATUNE_DATA")] = None,
+    data: DataOption = None,
     work: Path = Path("runs/benchmark"),
     model: str = "accurate",
     bias: Annotated[
         float, typer.Option(help="Known kappa / kappa_DFT of the potential: values are divided by it.")
     ] = 1,
 ) -> None:
-    research = read_research_tables(data_folder(data))
+    tables = read_research_tables(research_folder(data))
     more = [replace(row, kappa=row.kappa / bias) for row in read_table(values, default_fidelity="mlip").rows]
-    with_rung = DftSets.of(research, more)
-    n_textbook = len(research.textbook)
+    with_rung = DftSets.of(tables, more)
+    n_textbook = len(tables.textbook)
     beside = with_rung.rows_of["beside"]
     without = replace(with_rung, rows_of=with_rung.rows_of | {"beside": beside[:n_textbook]})
-    ladder = TreeCorrectedEnsemble(read_recipe(model).model_copy(update={"seeds": MEMBERS}), with_rung, work)
+    ensemble = TreeCorrectedEnsemble(read_recipe(model).model_copy(update={"seeds": MEMBERS}), with_rung, work)
     mix, mlip = with_rung.rows_of["MIX"], beside[n_textbook:]
-    mlip = mlip[~np.isin(with_rung.formulas[mlip], list(research.small_formulas))]
+    mlip = mlip[~np.isin(with_rung.formulas[mlip], list(tables.dft_formulas))]
     result: dict[str, Any] = {}
-    for name, folds in _cells(with_rung, mix, mlip).items():
-        answers = []
+    for name, folds in _splits(with_rung, mix, mlip).items():
+        outputs = []
         for sets in (without, with_rung):
-            ladder.sets = sets
-            answers.append(np.concatenate([ladder(train, sets.unseen(train, test)).ln_kappa for train, test in folds]))
+            ensemble.sets = sets
+            outputs.append(
+                np.concatenate([ensemble(train, sets.unseen(train, test)).ln_kappa for train, test in folds])
+            )
         rows = np.concatenate([with_rung.unseen(train, test) for train, test in folds])
         truth = np.log(with_rung.kappa[rows])
-        before, after = (np.abs(answer - truth) / np.log(10) for answer in answers)
+        before, after = (np.abs(ln_kappa - truth) / np.log(10) for ln_kappa in outputs)
         result[name] = {
             "n": len(rows),
-            "without": _figures(answers[0], truth),
-            "with": _figures(answers[1], truth),
-            "agl_rung": _figures(ladder.zero_shot(rows), truth),
+            "without": _errors(outputs[0], truth),
+            "with": _errors(outputs[1], truth),
+            "agl_rung": _errors(ensemble.agl_ln_kappa(rows), truth),
             "gain": compare(before, after, with_rung.formulas[rows]).model_dump(),
         }
         typer.echo(f"{name}: {result[name]}")
     sources = sorted({row.source for row in more})
     about = {"model": model, "members": MEMBERS, "n_mlip": len(more), "sources": sources, "bias": bias}
-    store("mlip_rung" if bias == 1 else "mlip_rung_unbiased", about | {"cells": result})
+    save_result("mlip_rung" if bias == 1 else "mlip_rung_unbiased", about | {"tests": result})
 
 
-def _cells(sets: DftSets, mix: NDArray[np.int64], mlip: NDArray[np.int64]) -> dict[str, list[Split]]:
-    """Training and test rows of every cell; those of fidelity `mlip` are tested in folds by formula."""
-    cells = {f"{a} to {b}": [(sets.rows_of[a], sets.rows_of[b])] for a, b in (("L96", "HH143"), ("HH143", "L96"))}
+def _splits(sets: DftSets, mix: NDArray[np.int64], mlip: NDArray[np.int64]) -> dict[str, list[Split]]:
+    """Training and test rows of every test; rows of fidelity `mlip` are tested in folds by formula."""
+    splits = {f"{a} to {b}": [(sets.rows_of[a], sets.rows_of[b])] for a, b in (("L96", "HH143"), ("HH143", "L96"))}
     for name in ("L96", "HH143"):
         rows = sets.rows_of[name]
         folds = group_folds(sets.formulas[rows].tolist(), N_FOLDS, seed=0)
-        cells[f"{name} by formula"] = [(rows[a], rows[b]) for a, b in folds]
-    bonding = [kind_of_bonding(sets.research.family[row.crystal.id]) for row in sets.research.mix]
+        splits[f"{name} by formula"] = [(rows[a], rows[b]) for a, b in folds]
+    bonding = [bonding_kind(sets.tables.family[row.crystal.id]) for row in sets.tables.mix]
     for kind, (train, test) in one_group_out(bonding, SMALLEST_GROUP).items():
-        cells[f"MIX without {kind}"] = [(mix[train], mix[test])]
+        splits[f"MIX without {kind}"] = [(mix[train], mix[test])]
     folds = group_folds(sets.formulas[mlip].tolist(), N_FOLDS, seed=0)
-    return cells | {"MIX to mlip": [(mix, mlip[test]) for _, test in folds]}
+    return splits | {"MIX to mlip": [(mix, mlip[test]) for _, test in folds]}
 
 
-def _figures(ln_kappa: NDArray[np.float64], truth: NDArray[np.float64]) -> dict[str, float]:
+def _errors(ln_kappa: NDArray[np.float64], truth: NDArray[np.float64]) -> dict[str, float]:
     error = (ln_kappa - truth) / np.log(10)
     return {
         "mean_abs_log10": float(np.abs(error).mean()),

@@ -1,11 +1,11 @@
-"""Verify on crystals of L96 whose kappa a second, independent DFT calculation knows: how far off is the potential?
+"""How far off is a potential? Verification of L96 crystals that have a second, independent DFT value.
 
     python -m studies.phonons.verify_l96 --data FOLDER [--calculator sevennet-l3i5] [--work FOLDER]
 
-As many rocksalts, zincblendes and wurtzites, drawn with a seed; those with few force calculations first. Isotopes and
-coherences are on, as in the reference (PBE, RTA and Wigner, with Born charges, which a potential has not). Every
-crystal is kept in `--work` as it comes; the same command goes on after a kill and writes the result anew after each.
-The reference values carry no licence to ship: the result holds our own values and aggregates, the plot both.
+Equal numbers of rocksalts, zincblendes and wurtzites, drawn with a seed. Isotopes and coherences are on, as in the
+reference (PBE, RTA and Wigner, with Born charges, which a potential lacks). Every crystal is stored in `--work` when it
+is done; the same command continues after a kill, and writes the result again after each crystal. The reference values
+may not be passed on: the result holds our own values and aggregates, the plot both.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ from kappatune.structures import Crystal, Rejection
 from kappatune.structures.table import crystal_of_row
 from kappatune.verification import Verification, VerifierSpec, VerifySettings, iter_verifications
 from kappatune.verification.events import ForcesProgress
-from studies.results import FOLDER, data_folder, store
+from studies.figures import FIGURES
+from studies.research_data import DataOption, research_folder
+from studies.store import save_result
 
 PROTOTYPES = ("rocksalt", "zincblende", "wurtzite")
 REFERENCE = "kappa_ksrme_pbe_nac"
@@ -33,17 +35,17 @@ PUBLISHED = {
     "sevennet": {"srd": -0.55, "srme": 0.76},
     "sevennet-l3i5": {"srd": -0.37, "srme": 0.55},
 }
-"""kappa_SRD and kappa_SRME of Matbench Discovery on phononDB-103, of which these crystals are a part."""
+"""kappa_SRD and kappa_SRME of Matbench Discovery on phononDB-103, which includes these crystals."""
 
 
 def main(
-    data: Annotated[Path | None, typer.Option(envvar="KAPPATUNE_DATA")] = None,
+    data: DataOption = None,
     calculator: str = "sevennet-l3i5",
     work: Path = Path("runs/verify-l96"),
     each: Annotated[int, typer.Option(min=1, help="Crystals of each prototype.")] = 9,
     workers: int = 1,
 ) -> None:
-    table = data_folder(data) / "l96.parquet"
+    table = research_folder(data) / "l96.parquet"
     chosen = list(_chosen(table, each))
     spec = VerifierSpec(calculator, VerifySettings.of("standard", wigner=True), work / calculator, model=None)
     answers: list[tuple[str, float, Verification]] = []
@@ -79,7 +81,7 @@ def _chosen(table: Path, each: int) -> Iterator[tuple[Crystal, str, float]]:
 
 def _store(calculator: str, answers: list[tuple[str, float, Verification]], n_asked: int) -> None:
     first = answers[0][2]
-    store(
+    save_result(
         f"verify_l96_{calculator}",
         {
             "potential": first.potential,
@@ -94,7 +96,7 @@ def _store(calculator: str, answers: list[tuple[str, float, Verification]], n_as
             "ours": [_ours(prototype, row) for prototype, _, row in answers],
         },
     )
-    _plot(answers, calculator, FOLDER.parent.parent / "docs" / "figures" / f"verify_l96_{calculator}.png")
+    _plot(answers, calculator, FIGURES / f"verify_l96_{calculator}.png")
 
 
 def _figures(answers: list[tuple[str, float, Verification]]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from kappatune.verification.cells import pair_distances
 from kappatune.verification.lattice import set_harmonic_forces, set_pair_forces
 from kappatune.verification.settings import VerifySettings
 from kappatune.verification.transport import run_transport
-from studies.results import store
+from studies.store import save_result
 
 PUBLISHED_W_MK = 107.794
 """`test/conductivity/test_kappa_RTA.py`: compact force constants, 9x9x9 points, 300 K, no isotopes; within 0.5."""
@@ -52,7 +52,7 @@ def main(phono3py: Annotated[Path, typer.Option(help="Unpacked source distributi
         set_pair_forces(phonons, np.concatenate([at_rest, forces]), wanted)
         transport = run_transport(phonons, [MESH] * 3, settings, (300.0,))
         answers[name] = {"n_forces": int(wanted.sum()), "kappa_w_mk": float(transport.mean[0])}
-    store(
+    save_result(
         "verify_silicon",
         {
             "phono3py": version("phono3py"),

@@ -1,18 +1,17 @@
-"""The paper's end product, done right: the pool scanned, its rule applied, the candidates in `docs/candidates.md`.
+"""Candidates of low conductivity in the pool, by the paper's rule and by `accurate`.
 
     python -m studies.screening.candidates --data FOLDER
 
 Four models scan the pool: step III on L96, on HH143 and on MIX (`studies.screening.step_three`), and the shipped
-`accurate`. Rows are joined by id. The authors' values have no licence: they enter the page as aggregates
-and a plot, and stand beside ours in `candidates.csv` below `--work` alone. Resumable.
+`accurate`. Rows are joined by id. The authors' values may not be passed on: the result and the figure hold aggregates
+and a plot of them, and only `candidates.csv` in `--work` has them beside ours. Resumable.
+`python -m studies.pages candidates` then writes `docs/candidates.md`.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -20,49 +19,51 @@ import pyarrow as pa
 import pyarrow.csv
 import typer
 from matplotlib import pyplot as plt
+from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from kappatune.screening.ranking import RankedCrystal, RankSettings, rank
 from kappatune.screening.scan import scan
 from kappatune.screening.settings import ScanSettings
-from studies.results import data_folder, store
+from studies.figures import FIGURES
+from studies.research_data import PHONONDB_POOL, DataOption, research_folder
 from studies.screening import step_three
+from studies.screening.candidates_page import BELOW_W_MK, LISTED, LOWEST
+from studies.store import save_result
 
-DOCS = Path(__file__).parents[2] / "docs"
-BELOW_W_MK = 1.0
-"""The paper's rule: every member lies below this value, W/(m K); sorted by relative spread."""
-
-LISTED = 15
-LOWEST = 50
 SHOWCASE = "mp-9127"
 """BaSb2O6, which the paper checks: 1.23 W/(m K) predicted there, 7.1 computed (arXiv 2411.18259)."""
 
 PUBLISHED = {"L96": "Dataset1", "HH143": "Dataset2", "MIX": "MIX"}
-"""Our names of the training sets, and those in the columns of the authors' scan."""
+"""Our names of the training sets, and the names in the columns of the authors' scan."""
 
 
-def main(data: Annotated[Path | None, typer.Option(envvar="KAPPATUNE_DATA")] = None, work: Path = Path("runs")) -> None:
-    folder = data_folder(data)
+def main(data: DataOption = None, work: Path = Path("runs")) -> None:
+    folder = research_folder(data)
     models = {
         **{name: str(path) for name, path in step_three.train_models(folder, work).items()},
         "accurate": "accurate",
     }
     scans = {name: work / f"candidates-{name}" for name in models}
     for name, model in models.items():
-        settings = ScanSettings((str(folder / "phonondb_pool.parquet"),), model, "dft")
+        settings = ScanSettings((str(folder / PHONONDB_POOL),), model, "dft")
         scan(settings, scans[name], workers=2, resume=True)
     values = _joined(scans, folder / "paraisite_scan.parquet")
     pa.csv.write_csv(values, work / "candidates.csv")
     rule = {name: rank(out, RankSettings(agree_below=BELOW_W_MK, limit=1_000_000)) for name, out in scans.items()}
+    names = list(models)
+    lowest = np.argsort(_column(values, "accurate"), kind="stable")[:LISTED]
     result = {
+        "n_crystals": values.num_rows,
         "models": {name: _about(values, name, rule[name]) for name in models},
-        "spearman_between_models": _correlations(values, list(models)),
+        "spearman_between_models": _correlations(values, names),
         "against_published_scan": {name: _against(values, name, of) for name, of in PUBLISHED.items()},
-        "showcase": _showcase(values, list(models)),
+        "showcase": _showcase(values, names),
+        "candidates": {name: _rows(values, [row.id for row in rows[:LISTED]], names) for name, rows in rule.items()},
+        "lowest": _rows(values, values["id"].take(lowest).to_pylist(), names),
     }
-    store("candidates", result)
-    _plot(values, DOCS / "figures" / "candidates.png")
-    (DOCS / "candidates.md").write_text(_page(result, rule, values), encoding="utf-8")
+    save_result("candidates", result)
+    _plot(values, FIGURES / "candidates.png")
 
 
 def _joined(scans: dict[str, Path], published: Path) -> pa.Table:
@@ -75,14 +76,15 @@ def _joined(scans: dict[str, Path], published: Path) -> pa.Table:
     )
     return duckdb.execute(
         f"""SELECT id, "{first}".formula, "{first}".n_atoms, accurate.lower_w_mk, accurate.upper_w_mk,
-            accurate.in_domain, list_contains(accurate.known_rungs, 'dft') AS learnt, {columns}, {theirs}
+            accurate.in_domain, list_contains(accurate.known_rungs, 'dft') AS trained_on, {columns}, {theirs}
             FROM '{scans[first]}/part-*.parquet' "{first}" {joins} LEFT JOIN '{published}' p USING (id)
             WHERE accurate.kappa_w_mk IS NOT NULL ORDER BY id"""
     ).to_arrow_table()
 
 
-def _column(values: pa.Table, name: str) -> np.ndarray:
-    return values[name].to_numpy(zero_copy_only=False).astype(float)
+def _column(values: pa.Table, name: str) -> NDArray[np.float64]:
+    column: NDArray[np.float64] = values[name].to_numpy(zero_copy_only=False).astype(np.float64)
+    return column
 
 
 def _about(values: pa.Table, name: str, rule: list[RankedCrystal]) -> dict[str, Any]:
@@ -140,102 +142,13 @@ def _plot(values: pa.Table, path: Path) -> None:
     plt.close(figure)
 
 
-def _page(result: dict[str, Any], rule: dict[str, list[RankedCrystal]], values: pa.Table) -> str:
-    models = result["models"]
-    lines = [
-        "# Crystals of low conductivity in the pool",
-        "",
-        f"Written by `python -m studies.screening.candidates` on {datetime.now(UTC).date().isoformat()} with kappatune "
-        f"{version('kappatune')}; five members each, seeds 1 to 5; figures in "
-        "[candidates.json](../studies/results/candidates.json).",
-        "",
-        f"{values.num_rows:,} crystals of [phonondb](https://github.com/atztogo/phonondb) (PBEsol cells, CC BY 4.0) "
-        "were scanned by four models. *Step III* is the paper's ladder on one scale: formation energies, AGL values, "
-        "then L96, HH143 or both (MIX). `accurate` is the shipped model. The paper calls a crystal a candidate when "
-        f"all members lie below {BELOW_W_MK:g} W/(m K), and sorts by their relative spread.",
-        "",
-        "| model | median κ, W/(m K) | lowest 5 % below | candidates by the rule |",
-        "|---|---|---|---|",
-        *(
-            f"| {_title(name)} | {about['median_w_mk']:.1f} | {about['lowest_5_percent_w_mk']:.2f} "
-            f"| {about['n_all_members_below']} |"
-            for name, about in models.items()
-        ),
-        "",
-        "Spearman rank correlation between the models:",
-        "",
-        f"| | {' | '.join(map(_title, models))} |",
-        f"|---|{'---|' * len(models)}",
-        *(
-            f"| {_title(a)} | {' | '.join(f'{rho:.2f}' for rho in row.values())} |"
-            for a, row in result["spearman_between_models"].items()
-        ),
-        "",
-        "## Candidates",
-        "",
-        "The interval is that of `accurate`, [calibrated](benchmark.md) on binaries and half-Heuslers: nearly all of "
-        "these crystals are neither, and for them it holds fewer than nine values in ten. *Domain* is the row's "
-        "`in_domain`; *learnt* is yes where the formula stands in L96, in HH143 or among the textbook crystals. Some "
-        "are [verified by phonons](verified.md).",
-    ]
+def _rows(values: pa.Table, ids: list[str], models: list[str]) -> list[dict[str, Any]]:
+    """What the page shows of some crystals."""
     by_id = {row["id"]: row for row in values.to_pylist()}
-    for name, rows in rule.items():
-        shown = f", the first {LISTED}" if len(rows) > LISTED else ""
-        lines += ["", f"### By the rule, {_title(name)}: {len(rows) or 'none'}{shown}", ""]
-        lines += _table([by_id[row.id] for row in rows[:LISTED]], list(models)) if rows else []
-    lowest = sorted(by_id.values(), key=lambda row: row["accurate"])[:LISTED]
-    lines += ["", f"### The lowest {LISTED} of `accurate`", "", *_table(lowest, list(models))]
-    lines += [
-        "",
-        "## Beside the authors' scan",
-        "",
-        "The authors' stored predictions are shifted by rows against their ids; these figures use the realigned "
-        "values. They carry no licence and are not reprinted here: the command writes them beside ours into "
-        "`candidates.csv`.",
-        "",
-        "![Our values over the authors'](figures/candidates.png)",
-        "",
-        f"| trained on | crystals | authors' candidates | ours | Spearman | of the lowest {LOWEST} in common "
-        "| candidates confirmed |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for name, against in result["against_published_scan"].items():
-        lines += [
-            f"| {name} | {against['n_crystals']} | {against['n_theirs_all_members_below']} | {_title(label)} "
-            f"| {figures['spearman']:.2f} | {figures[f'lowest_{LOWEST}_in_common']} "
-            f"| {figures['n_theirs_that_all_our_members_confirm']} |"
-            for label, figures in against["ours"].items()
-        ]
-    said = ", ".join(f"{kappa:.1f} ({_title(name)})" for name, kappa in result["showcase"].items())
-    lines += [
-        "",
-        "The paper's showcase BaSb2O6 (mp-9127), 1.23 W/(m K) predicted there through the shift and 7.1 computed from "
-        f"first principles, comes out here at {said}.",
-        "",
-    ]
-    return "\n".join(lines)
-
-
-def _title(name: str) -> str:
-    return "`accurate`" if name == "accurate" else f"step III, {name}"
-
-
-def _yes(value: bool) -> str:
-    return "yes" if value else "no"
-
-
-def _table(rows: list[dict[str, Any]], models: list[str]) -> list[str]:
-    steps = [name for name in models if name != "accurate"]
+    kept = ("id", "formula", "n_atoms", "lower_w_mk", "upper_w_mk", "in_domain", "trained_on")
     return [
-        f"| id | formula | atoms | `accurate` | interval | {' | '.join(map(_title, steps))} | domain | learnt |",
-        f"|---|---|---|---|---|{'---|' * len(steps)}---|---|",
-        *(
-            f"| {row['id']} | {row['formula']} | {row['n_atoms']} | {row['accurate']:.2f} "
-            f"| {row['lower_w_mk']:.2f} to {row['upper_w_mk']:.2f} "
-            f"| {' | '.join(f'{row[name]:.2f}' for name in steps)} | {_yes(row['in_domain'])} "
-            f"| {_yes(row['learnt'])} |"
-            for row in rows
-        ),
+        {**{name: by_id[id][name] for name in kept}, "kappa_w_mk": {name: by_id[id][name] for name in models}}
+        for id in ids
     ]
 
 

@@ -8,22 +8,21 @@ One AGL stage per seed serves the three sets; five seeds. Resumable: `--work` ke
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
 import torch
 import typer
 
 from kappatune.training import train
 from kappatune.training.recipe import Recipe, read_recipe
-from studies.results import data_folder
+from studies.research_data import DataOption, research_folder
 
 SEEDS = (1, 2, 3, 4, 5)
 SETS = {"L96": ("l96.parquet",), "HH143": ("hh143.parquet",), "MIX": ("l96.parquet", "hh143.parquet")}
 """Tables of each of the paper's small sets."""
 
 
-def main(data: Annotated[Path | None, typer.Option(envvar="KAPPATUNE_DATA")] = None, work: Path = Path("runs")) -> None:
-    train_models(data_folder(data), work)
+def main(data: DataOption = None, work: Path = Path("runs")) -> None:
+    train_models(research_folder(data), work)
 
 
 def train_models(data: Path, work: Path) -> dict[str, Path]:

@@ -17,7 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -33,7 +33,8 @@ from kappatune.screening.acquisition import TARGET_FRACTION, Direction, choose, 
 from kappatune.structures import read_table
 from kappatune.structures.crystal import MAX_ATOMIC_NUMBER
 from kappatune.training.recipe import read_recipe
-from studies.results import data_folder, store
+from studies.research_data import DataOption, research_folder
+from studies.store import save_result
 
 HOSTS = ("megnet-mp-2019.4.1-formation-energy", "megnet-mp-2018.6.1-log10K", "megnet-mp-2018.6.1-log10G")
 """The distance to labelled crystals is taken in the embedding of the first."""
@@ -100,14 +101,14 @@ class Campaign:
 
 
 def main(
-    data: Annotated[Path | None, typer.Option(envvar="KAPPATUNE_DATA")] = None,
+    data: DataOption = None,
     first_seed: int = 0,
     n_seeds: int = 10,
     name: str = "suggest_aflow",
 ) -> None:
     torch.set_num_threads(1)
     started = perf_counter()
-    pool = read_pool(data_folder(data) / "aflow_agl.parquet")
+    pool = read_pool(research_folder(data) / "aflow_agl.parquet")
     seeds = range(first_seed, first_seed + n_seeds)
     asked: dict[str, tuple[Strategy, Direction]] = {
         "low": ("suggest", "low"),
@@ -119,7 +120,7 @@ def main(
     }
     campaigns = {key: [campaign(pool, *how, seed) for seed in seeds] for key, how in asked.items()}
     draw(campaigns, FIGURES / f"{name}.png")
-    store(
+    save_result(
         name,
         {
             "seeds": [*seeds],

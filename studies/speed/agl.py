@@ -21,7 +21,7 @@ from kappatune.demo import textbook_table
 from kappatune.potentials import load_potential
 from kappatune.processes import use_one_thread
 from kappatune.structures import Crystal, Rejection
-from studies.results import store
+from studies.store import save_result
 
 SETTINGS = AglSettings()
 
@@ -42,7 +42,7 @@ def main(repeats: int = 3) -> None:
         energy_curve(relaxed, potential, SETTINGS)
         curves.append(perf_counter() - start)
     runs = [{n: _seconds(crystals, n) for n in (1, 2)} for _ in range(repeats)]
-    store(
+    save_result(
         "agl_speed",
         {
             "potential": str(potential),

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from time import perf_counter, process_time
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,7 +29,9 @@ from kappatune.model.kappa_model import KappaModel
 from kappatune.structures import Crystal, read_table
 from kappatune.training.recipe import Stage, Validation
 from kappatune.training.stage import StageData, train_stage
-from studies.results import data_folder, machine_speed, store
+from studies.machine import machine_gflops
+from studies.research_data import DataOption, research_folder
+from studies.store import save_result
 
 PUBLIC_TRAIN_MS = 4.27
 PUBLIC_SCAN_PER_S = 10.7
@@ -38,14 +40,14 @@ BATCH_SIZES = (8, 32, 128, 512)
 MATGL_HOST = Path("megnet") / "MEGNet-MP-2018.6.1-Eform.safetensors"
 
 
-def main(data: Annotated[Path | None, typer.Option(envvar="KAPPATUNE_DATA")] = None, repeats: int = 3) -> None:
+def main(data: DataOption = None, repeats: int = 3) -> None:
     torch.set_num_threads(1)
-    folder = data_folder(data)
+    folder = research_folder(data)
     host = load_host(folder / MATGL_HOST)
     rows = read_table(folder / "aflow_agl.parquet").rows
     rows = [row for row in rows if host.supported_elements.issuperset(row.crystal.numbers.tolist())]
     crystals = [row.crystal for row in rows]
-    gflops = machine_speed()
+    gflops = machine_gflops()
     scale = PUBLIC_GFLOPS / gflops
 
     graph_s = _median(lambda: build_graphs(crystals, 4.0), repeats)
@@ -53,7 +55,7 @@ def main(data: Annotated[Path | None, typer.Option(envvar="KAPPATUNE_DATA")] = N
     model = KappaModel.load()
     predict_s = _median(lambda: _consume(model, crystals), repeats)
     best = min(train, key=lambda size: train[size])
-    store(
+    save_result(
         "speed",
         {
             "machine_gflops": round(gflops, 1),

@@ -17,7 +17,7 @@ from itertools import islice
 from pathlib import Path
 from statistics import median
 from time import perf_counter, sleep
-from typing import Annotated, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import duckdb
 import numpy as np
@@ -32,9 +32,11 @@ from kappatune.model.kappa_model import KappaModel
 from kappatune.screening.rows import SCHEMA, Labels, result_rows
 from kappatune.screening.sources import parse, units
 from kappatune.structures import Crystal
-from studies.results import data_folder, machine_speed, store
+from studies.machine import machine_gflops
+from studies.research_data import DataOption, research_folder
 from studies.speed.model import PUBLIC_GFLOPS, PUBLIC_SCAN_PER_S
 from studies.speed.usage import memory_mb
+from studies.store import save_result
 
 LOWEST = 50
 _CLI = [sys.executable, "-c", "from kappatune.cli import main; main()"]
@@ -47,10 +49,10 @@ class Run(NamedTuple):
     peak_mb: float
 
 
-def main(data: Annotated[Path | None, typer.Option(envvar="KAPPATUNE_DATA")] = None, repeats: int = 3) -> None:
-    folder = data_folder(data)
+def main(data: DataOption = None, repeats: int = 3) -> None:
+    folder = research_folder(data)
     pool, aflow = folder / "phonondb_pool.parquet", folder / "aflow_agl.parquet"
-    gflops = machine_speed()
+    gflops = machine_gflops()
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
         start_up = median_run([repeated(pool, 1, work)], work, repeats)
@@ -59,7 +61,7 @@ def main(data: Annotated[Path | None, typer.Option(envvar="KAPPATUNE_DATA")] = N
         n_pool, n_aflow = pq.read_metadata(pool).num_rows, pq.read_metadata(aflow).num_rows
         one_start_up = median_run([repeated(pool, 1, work)], work, repeats, 1)
         per_s = n_aflow / (small.seconds - start_up.seconds)
-        store(
+        save_result(
             "scan",
             {
                 "machine_gflops": round(gflops, 1),

@@ -13,7 +13,6 @@ import tempfile
 from pathlib import Path
 from statistics import median
 from time import process_time
-from typing import Annotated
 
 import typer
 
@@ -21,20 +20,21 @@ from kappatune.screening.layout import PARTS
 from kappatune.screening.scan import scan
 from kappatune.screening.settings import ScanSettings
 from kappatune.screening.sources import units
-from studies.results import data_folder, store
+from studies.research_data import DataOption, research_folder
 from studies.speed.scan import repeated
+from studies.store import save_result
 
 N_SCANNED = 1_000
 
 
-def main(data: Annotated[Path | None, typer.Option(envvar="KAPPATUNE_DATA")] = None, repeats: int = 3) -> None:
-    pool = data_folder(data) / "phonondb_pool.parquet"
+def main(data: DataOption = None, repeats: int = 3) -> None:
+    pool = research_folder(data) / "phonondb_pool.parquet"
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
         rates = [_passed_on_per_s(pool, work) for _ in range(repeats)]
         scan(ScanSettings((str(repeated(pool, N_SCANNED, work)),)), work / "scan")
         size = sum(part.stat().st_size for part in (work / "scan").glob(PARTS))
-    store(
+    save_result(
         "scan_driver",
         {"repeats": repeats, "passed_on_per_s": median(rates), "bytes_per_crystal": size / N_SCANNED},
     )

@@ -10,24 +10,24 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
-from studies.results import data_folder, store
+from studies.research_data import DataOption, research_folder
 from studies.speed.scan import median_run, repeated
+from studies.store import save_result
 
 SIZES = (1_000, 10_000, 100_000)
 
 
-def main(data: Annotated[Path | None, typer.Option(envvar="KAPPATUNE_DATA")] = None, repeats: int = 3) -> None:
-    pool = data_folder(data) / "phonondb_pool.parquet"
+def main(data: DataOption = None, repeats: int = 3) -> None:
+    pool = research_folder(data) / "phonondb_pool.parquet"
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
         start_up = median_run([repeated(pool, 1, work)], work, repeats)
         runs = {n: median_run([repeated(pool, n, work)], work, 1 if n == SIZES[-1] else repeats) for n in SIZES}
     per_crystal = {n: 1e3 * (run.seconds - start_up.seconds) / n for n, run in runs.items()}
-    store(
+    save_result(
         "scan_growth",
         {
             "repeats": repeats,

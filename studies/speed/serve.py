@@ -24,10 +24,10 @@ from pymatgen.core import Lattice, Structure
 from pymatgen.io.cif import CifWriter
 
 from kappatune.web.app import page_files
-from studies.results import store
 from studies.speed.scan_parts import write_scan
 from studies.speed.serving import Server, serving
 from studies.speed.usage import memory_mb, processor_seconds
+from studies.store import save_result
 
 N_FILES = 100
 N_CLIENTS = 32
@@ -54,7 +54,7 @@ def main(
         with serving("--model", model, "--scan", str(scan)) as server:
             pages = {"start_up_s": perf_counter() - start, **scan_pages(server)}
     files = page_files()
-    store(
+    save_result(
         "serve",
         {
             "model": model,

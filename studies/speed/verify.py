@@ -18,7 +18,7 @@ from typing import Any
 import typer
 from ase.build import bulk
 
-from studies.results import store
+from studies.store import save_result
 
 CRYSTALS = {"Si": ("Si", "diamond", 5.43), "MgO": ("MgO", "rocksalt", 4.21)}
 ASKED = {"sevennet": 120.0}
@@ -31,7 +31,7 @@ def main(calculator: str = "sevennet") -> None:
     for name in CRYSTALS:
         with spawn.Pool(1) as pool:
             figures[name] = pool.apply(_measured, (name, calculator))
-    store(
+    save_result(
         f"verify_speed_{calculator}",
         {"threads_of_phono3py": os.environ.get("RAYON_NUM_THREADS", str(os.cpu_count())), "crystals": figures}
         | {"asked_wall_s": ASKED.get(calculator, 480.0), "asked_memory_gb": 3.0, "asked_own_share": 0.1},

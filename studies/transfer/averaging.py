@@ -1,52 +1,62 @@
-"""Would `accurate` gain if it were averaged with a simple learner? From predictions that a benchmark has stored.
+"""Would `accurate` gain if its predictions were averaged with those of a simple learner? Nothing is trained.
 
     python -m studies.transfer.averaging [--work runs/benchmark]
 
-Nothing is trained: for every split both have answered, the mean of their ln kappa. `--work` is that of `kappatune
-benchmark`.
+For every split that both have predicted: the error of the mean of their ln kappa. `--work` is that of
+`python -m studies.transfer`, which leaves the predictions there.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import typer
+from numpy.typing import NDArray
 
-from studies.results import FOLDER, store
+from studies.store import save_result
 from studies.transfer.comparisons import split_kind
-from studies.transfer.evaluations import Store, evaluation_name, read_evaluations
+from studies.transfer.evaluations import EvaluationStore
+from studies.transfer.results import TRANSFER
 
 OTHERS = ("gaussian-process", "feature-transfer", "gradient-boosting", "atoms-by-site")
 
+_Errors = dict[str, dict[str, list[NDArray[np.float64]]]]
 
-def main(work: Path = Path("runs/benchmark"), model: str = "accurate") -> None:
-    cells = Store(FOLDER / "transfer", work)
-    errors: dict[str, dict[str, list[np.ndarray]]] = defaultdict(lambda: defaultdict(list))
-    for cell in read_evaluations(cells.results):
-        if cell.model != model or cell.study not in ("paper", "grouped", "transfer"):
+
+def main(
+    work: Annotated[Path, typer.Option(help="Folder with the predictions of the benchmark.")] = Path("runs/benchmark"),
+    model: Annotated[str, typer.Option(help="Model that is averaged with the baselines.")] = "accurate",
+) -> None:
+    """Average a model with simple learners, from stored predictions, in seconds."""
+    store = EvaluationStore(TRANSFER, work)
+    errors: _Errors = defaultdict(lambda: defaultdict(list))
+    for key in (evaluation.key for evaluation in store.evaluations()):
+        others = {name: replace(key, model=name) for name in OTHERS}
+        if key.model != model or key.study not in ("paper", "grouped", "transfer"):
             continue
-        names = {o: evaluation_name(cell.study, o, cell.train, cell.test, cell.split) for o in OTHERS}
-        if not all(cells.has(name) for name in (cell.name, *names.values())):
+        if not all(store.has(k) for k in (key, *others.values())):
             continue
-        own = cells.answered(cell.name)
+        own = store.predictions(key)
         ours, truth = np.log10(own.predicted), np.log10(own.truth)
-        group = errors[f"{cell.study}, {cell.train} to {cell.test}, {split_kind(cell.split)}"]
+        group = errors[f"{key.study}, {key.train} to {key.test}, {split_kind(key.split)}"]
         group[model].append(np.abs(ours - truth))
-        for other, name in names.items():
-            answer = cells.answered(name)
-            if list(answer.ids) != list(own.ids):
-                raise typer.BadParameter(f"{name} and {cell.name} answer for other crystals: compute both again")
-            theirs = np.log10(answer.predicted)
-            group[other].append(np.abs(theirs - truth))
-            group[f"mean with {other}"].append(np.abs((ours + theirs) / 2 - truth))
+        for name, other in others.items():
+            predictions = store.predictions(other)
+            if list(predictions.ids) != list(own.ids):
+                raise typer.BadParameter(f"{other.name} and {key.name} predict other crystals: compute both again")
+            theirs = np.log10(predictions.predicted)
+            group[name].append(np.abs(theirs - truth))
+            group[f"mean with {name}"].append(np.abs((ours + theirs) / 2 - truth))
     means = {
         where: {"n": sum(map(len, group[model]))}
         | {name: round(float(np.concatenate(each).mean()), 4) for name, each in group.items()}
         for where, group in errors.items()
     }
-    store("averaging", {"model": model, "mean_abs_log10": means})
+    save_result("averaging", {"model": model, "mean_abs_log10": means})
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
-"""What a model has to beat: simple learners on composition and structure, and the Slack formula by itself."""
+"""Baselines a model has to beat: simple learners on composition and structure, and the Slack formula alone."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -14,14 +15,16 @@ from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from kappatune.model.folds import Rows
 from kappatune.model.graphs import build_graphs
 from kappatune.model.heads import descriptors
 from kappatune.model.hosts import ElementStatistics, MEGNet, load_host
 from kappatune.structures import Crystal
-from studies.transfer.dft_sets import Answer, DftSets, Learner, Rows, TreeCorrectedEnsemble
+from studies.transfer.dft_sets import DftSets
+from studies.transfer.learners import Learner, LearnerOutput, TreeCorrectedEnsemble
 
 Features = NDArray[np.float64]
-_EASIER = (
+_PROPERTY_HOSTS = (
     "megnet-mp-2019.4.1-formation-energy",
     "megnet-mp-2018.6.1-log10K",
     "megnet-mp-2018.6.1-log10G",
@@ -29,7 +32,7 @@ _EASIER = (
 
 
 def composition_and_structure(crystals: list[Crystal]) -> Features:
-    """(n, 91) statistics of elemental properties, and ln of mean mass, volume per atom and primitive cell's atoms."""
+    """(n, 91) statistics of elemental properties, and ln of mean mass, volume per atom and atoms in primitive cell."""
     host = load_host("element-statistics")
     assert isinstance(host, ElementStatistics)
     batch = build_graphs(crystals, 5.0).batch()
@@ -37,10 +40,10 @@ def composition_and_structure(crystals: list[Crystal]) -> Features:
         return torch.cat([host.embed(batch), descriptors(batch)], dim=1).double().numpy()
 
 
-def easier_properties(crystals: list[Crystal]) -> Features:
+def predicted_properties(crystals: list[Crystal]) -> Features:
     """(n, 3) formation energy (eV/atom), log10 K and log10 G (GPa) as networks predict them."""
     columns = []
-    for name in _EASIER:
+    for name in _PROPERTY_HOSTS:
         host = load_host(name)
         assert isinstance(host, MEGNet)
         with torch.no_grad():
@@ -51,8 +54,8 @@ def easier_properties(crystals: list[Crystal]) -> Features:
 def atoms_by_site(crystals: list[Crystal]) -> Features:
     """(n, 9) mass, atomic radius and electronegativity of the three sites of a half-Heusler.
 
-    The sites are told apart by electronegativity: Miyazaki et al., Sci. Rep. 11, 13410 (2021), use masses and radii by
-    crystallographic site, which the stored order of atoms does not tell for all crystals.
+    After Miyazaki et al., Sci. Rep. 11, 13410 (2021), who use masses and radii by crystallographic site. Here the sites
+    are ordered by electronegativity, since the stored order of atoms does not identify them in all crystals.
     """
     from pymatgen.core import Element
 
@@ -64,29 +67,35 @@ def atoms_by_site(crystals: list[Crystal]) -> Features:
     return np.array(rows, dtype=np.float64)
 
 
-def baselines(sets: DftSets, ladder: TreeCorrectedEnsemble) -> dict[str, Learner]:
+def baselines(sets: DftSets, ensemble: TreeCorrectedEnsemble) -> dict[str, Learner]:
     """The baselines by name.
 
     Args:
-        sets: The small sets.
-        ladder: Gives the Slack value of its AGL rung.
+        sets: The DFT sets.
+        ensemble: Gives the Slack value of its AGL rung.
     """
-    crystals = [row.crystal for row in (*sets.research.mix, *sets.beside)]
+    crystals = [row.crystal for row in (*sets.tables.mix, *sets.beside)]
     plain = composition_and_structure(crystals)
-    easier = np.concatenate([plain, easier_properties(crystals)], axis=1)
+    with_properties = np.concatenate([plain, predicted_properties(crystals)], axis=1)
     sites = atoms_by_site(crystals)
     return {
-        "median": _learner(sets, plain, lambda: _Median()),
-        "slack": lambda train, test: Answer.alone(ladder.zero_shot(test)),
-        "gradient-boosting": _learner(sets, plain, _boosting),
-        "gaussian-process": _learner(sets, plain, _process),
-        "feature-transfer": _learner(sets, easier, _process),
-        "atoms-by-site": _learner(sets, sites, _process),
+        "median": _learner(sets, plain, _Median),
+        "slack": lambda train, test: LearnerOutput.without_spread(ensemble.agl_ln_kappa(test)),
+        "gradient-boosting": _learner(sets, plain, _gradient_boosting),
+        "gaussian-process": _learner(sets, plain, _gaussian_process),
+        "feature-transfer": _learner(sets, with_properties, _gaussian_process),
+        "atoms-by-site": _learner(sets, sites, _gaussian_process),
     }
 
 
+class _Regressor(Protocol):
+    def fit(self, x: Features, y: NDArray[np.float64]) -> Any: ...
+
+    def predict(self, x: Features) -> NDArray[np.float64]: ...
+
+
 class _Median:
-    def fit(self, _: Features, y: NDArray[np.float64]) -> _Median:
+    def fit(self, x: Features, y: NDArray[np.float64]) -> _Median:
         self.value = float(np.median(y))
         return self
 
@@ -94,22 +103,23 @@ class _Median:
         return np.full(len(x), self.value)
 
 
-def _boosting() -> HistGradientBoostingRegressor:
+def _gradient_boosting() -> _Regressor:
     return HistGradientBoostingRegressor(
         loss="absolute_error", max_iter=300, learning_rate=0.05, min_samples_leaf=5, random_state=0
     )
 
 
-def _process() -> object:
+def _gaussian_process() -> _Regressor:
     kernel = ConstantKernel(1.0) * Matern(5.0, (0.3, 300.0), nu=1.5) + WhiteKernel(0.05, (1e-4, 1.0))
     return make_pipeline(StandardScaler(), GaussianProcessRegressor(kernel, normalize_y=True, alpha=1e-6))
 
 
-def _learner(sets: DftSets, features: Features, make: Callable[[], object]) -> Learner:
-    def learn(train: Rows, test: Rows) -> Answer:
+def _learner(sets: DftSets, features: Features, make: Callable[[], _Regressor]) -> Learner:
+    def train_and_predict(train: Rows, test: Rows) -> LearnerOutput:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            model = make().fit(features[train], np.log(sets.kappa[train]))  # type: ignore[attr-defined]
-            return Answer.alone(model.predict(features[test]))
+            model = make()
+            model.fit(features[train], np.log(sets.kappa[train]))
+            return LearnerOutput.without_spread(model.predict(features[test]))
 
-    return learn
+    return train_and_predict

@@ -1,20 +1,22 @@
-"""The benchmark from end to end: every cell that is not stored yet, the calibrations, the page."""
+"""The benchmark from end to end: every evaluation that is not stored yet, then calibrations and comparisons."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
+from kappatune.progress import OnProgress
 from kappatune.training.recipe import read_recipe
-from studies.transfer import agl_evaluations
+from studies.transfer.agl_evaluations import evaluate_aflow_folds, evaluate_crabnet_split
 from studies.transfer.baselines import baselines
-from studies.transfer.dft_sets import DftSets, TreeCorrectedEnsemble, evaluate_on_dft_sets
-from studies.transfer.evaluations import Store
+from studies.transfer.dft_evaluations import evaluate_on_dft_sets
+from studies.transfer.dft_sets import DftSets
+from studies.transfer.evaluations import EvaluationStore
+from studies.transfer.learners import TreeCorrectedEnsemble
 from studies.transfer.replay import replay
-from studies.transfer.reproducibility import repeat
+from studies.transfer.reproducibility import repeat_evaluations
 from studies.transfer.research_tables import read_research_tables
 from studies.transfer.results import summarise
-from studies.transfer.steps import HOST, PaperSteps, paper_matrix
+from studies.transfer.steps import HOST, PaperSteps, evaluate_all_steps
 
 MODELS = ("accurate", "fast")
 
@@ -23,37 +25,38 @@ def run_benchmark(
     data: Path,
     results: Path,
     work: Path,
-    say: Callable[[str], None],
+    on_progress: OnProgress,
     *,
-    repeats: bool = False,
+    repeated: bool = False,
     replayed: bool = False,
 ) -> None:
-    """Fill in what is missing; a kill loses one cell at most, and of a rung's training a quarter of a minute.
+    """Compute what is missing. A killed run loses one evaluation at most, and of a training a quarter of a minute.
 
     Args:
         data: Folder of the research tables.
-        results: Folder of the cells, one JSON file each.
-        work: Folder of trained rungs and of predictions row by row, which hold values that may not be passed on.
-        say: Receives one line per finished cell.
-        repeats: Train three cells a second time.
+        results: File of the results, `transfer.jsonl`.
+        work: Folder of trained members and of predictions row by row, which hold values that may not be passed on.
+        on_progress: Called with a message after each evaluation.
+        repeated: Train and evaluate three cases a second time.
         replayed: Replay the released protocol of the paper with its faults.
     """
-    research = read_research_tables(data)
-    store = Store(results, work)
-    sets = DftSets.of(research)
+    tables = read_research_tables(data)
+    store = EvaluationStore(results, work)
+    sets = DftSets.of(tables)
     for name in MODELS:
         recipe = read_recipe(name)
-        ladder = TreeCorrectedEnsemble(recipe, sets, work)
-        evaluate_on_dft_sets(ladder, name, sets, store, say)
+        ensemble = TreeCorrectedEnsemble(recipe, sets, work)
+        evaluate_on_dft_sets(ensemble, name, sets, store, on_progress)
         if name == MODELS[0]:
-            for baseline, learner in baselines(sets, ladder).items():
-                evaluate_on_dft_sets(learner, baseline, sets, store, say)
-        agl_evaluations.crabnet_split(recipe, name, research, store, work, say)
-    agl_evaluations.aflow_folds(read_recipe(MODELS[0]), MODELS[0], research, store, work, say)
-    paper_matrix(research, data, store, work, say)
-    if repeats:
+            for baseline, learner in baselines(sets, ensemble).items():
+                evaluate_on_dft_sets(learner, baseline, sets, store, on_progress)
+        evaluate_crabnet_split(recipe, name, tables, store, work, on_progress)
+    evaluate_aflow_folds(read_recipe(MODELS[0]), MODELS[0], tables, store, work, on_progress)
+    evaluate_all_steps(tables, data, store, work, on_progress)
+    if repeated:
         steps = PaperSteps.with_host(data / HOST)
-        repeat(TreeCorrectedEnsemble(read_recipe(MODELS[0]), sets, work), MODELS[0], sets, research, steps, store, say)
+        ensemble = TreeCorrectedEnsemble(read_recipe(MODELS[0]), sets, work)
+        repeat_evaluations(ensemble, MODELS[0], sets, steps, store, on_progress)
     if replayed:
-        replay(research, results, say)
+        replay(tables, store.records, on_progress)
     summarise(store, MODELS)

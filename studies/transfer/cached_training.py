@@ -1,4 +1,4 @@
-"""Rungs that many cells of a benchmark share: trained once, kept in the work folder, resumed after a kill."""
+"""Trained members that several evaluations share: trained once, kept in the work folder, resumed after a kill."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def without_formulas(table: LabelledTable, formulas: Set[str]) -> LabelledTable:
 
 
 def trained_member(recipe: Recipe, stage: Stage, table: LabelledTable, seed: int, folder: Path) -> KappaModel:
-    """One member trained by one stage; taken from `folder` where it stands there already.
+    """A model of one member, trained in one stage; read from `folder` if it is there already.
 
     Args:
-        recipe: Gives the host, heads and composition, or the model to go on from.
+        recipe: Gives the host, heads and composition, or the model to start from.
         stage: The stage.
         table: All rows the stage may see; its inner validation part is cut from them.
         seed: Of the member.

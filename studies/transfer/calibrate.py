@@ -1,7 +1,7 @@
-"""Intervals that hold what they promise: split conformal prediction, normalised by what a model says of itself.
+"""Calibrated intervals: split conformal prediction, normalised by the spread the model estimates.
 
-Lei et al., J. Am. Stat. Assoc. 113, 1094 (2018), section 5.2, on ln kappa. Inside and outside a rung's domain have a
-factor each (Mondrian conformal prediction: Vovk, Gammerman, Shafer, Algorithmic Learning in a Random World, 2005).
+Lei et al., J. Am. Stat. Assoc. 113, 1094 (2018), section 5.2, on ln kappa. A rung has one factor inside its domain and
+one outside (Mondrian conformal prediction: Vovk, Gammerman, Shafer, Algorithmic Learning in a Random World, 2005).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from kappatune.model.intervals import IntervalCalibration
 LEVEL = 0.9
 SMALLEST_FAMILY = 20
 SMALLEST_ZONE = 30
-"""Crystals outside the domain below which they have no factor of their own."""
+"""With fewer crystals than this outside the domain, the factor inside serves for them too."""
 
 _FLOORS = (0.0, 0.25, 0.5, 1.0, 2.0)
 _NOMINAL = np.linspace(0.05, 0.95, 19)
@@ -29,18 +29,18 @@ Values = NDArray[np.float64]
 
 
 class Coverage(BaseModel):
-    """How intervals fare on crystals they were not calibrated on.
+    """Coverage of intervals on crystals they were not calibrated on.
 
     Attributes:
         n: Crystals.
-        coverage: Part of the crystals whose value lies inside.
+        coverage: Fraction of crystals whose value lies inside the interval.
         by_third: The same for the lowest, middle and highest third of kappa.
         by_family: The same for each family of at least 20 crystals.
         median_factor: Median of (upper / lower)^(1/2).
-        outside: Part of the crystals that lies outside the domain.
-        inside_outside: Coverage inside and outside; null where no crystal lies.
-        median_error_ratio: Median |ln kappa| error outside over that inside; null where no crystal lies.
-        nominal: Levels asked for.
+        outside: Fraction of crystals outside the domain.
+        inside_outside: Coverage inside and outside the domain; null where there is no crystal.
+        median_error_ratio: Median |ln kappa| error outside over that inside; null if one has no crystal.
+        nominal: Nominal levels.
         observed: Coverage at each of them.
         miscalibration_area: Mean |observed - nominal|.
     """
@@ -62,11 +62,11 @@ class Coverage(BaseModel):
 
 @dataclass(frozen=True)
 class Errors:
-    """What intervals are calibrated and judged on: n crystals whose formula the model had not seen.
+    """Errors that intervals are calibrated and tested on: n crystals whose formula the model had not seen.
 
     Attributes:
         error: (n,) errors of ln kappa.
-        spread: (n,) standard deviation of ln kappa the model gave them.
+        spread: (n,) standard deviation of ln kappa that the model estimated.
         outside: (n,) whether they lie outside the domain.
     """
 
@@ -91,12 +91,12 @@ def calibrate(near: Errors, far: Sequence[Errors], *, date: str) -> IntervalCali
     """Fit the factors and the floor of the intervals.
 
     Args:
-        near: Crystals of the kinds that are trained on.
-        far: Those of each kind that is not; outside the domain each kind counts the same, however many it has.
+        near: Crystals of families that are trained on.
+        far: Those of each other family; outside the domain each family has the same weight, whatever its size.
         date: ISO 8601.
     """
     floor, factor, outside = _fit(near, far, LEVEL)
-    n = len(near.error) + sum(int(kind.outside.sum()) for kind in far)
+    n = len(near.error) + sum(int(family.outside.sum()) for family in far)
     return IntervalCalibration(level=LEVEL, factor=factor, factor_outside=outside, floor_ln=floor, n=n, date=date)
 
 
@@ -107,17 +107,17 @@ def cross_coverage(
     half = np.empty(len(near.error))
     observed = np.zeros(len(_NOMINAL))
     size = np.abs(near.error)
-    for known, asked in group_folds(formulas, 10, seed):
-        half[asked] = _half_width(_fit(near[known], far, LEVEL), near[asked])
+    for train, test in group_folds(formulas, 10, seed):
+        half[test] = _half_width(_fit(near[train], far, LEVEL), near[test])
         for k, level in enumerate(_NOMINAL):
-            reach = _half_width(_fit(near[known], far, float(level)), near[asked])
-            observed[k] += (size[asked] <= reach).sum() / len(size)
+            reach = _half_width(_fit(near[train], far, float(level)), near[test])
+            observed[k] += (size[test] <= reach).sum() / len(size)
     inside = size <= half
     thirds = np.array_split(np.argsort(kappa, kind="stable"), 3)
     family = np.asarray(families)
     names, counts = np.unique(family, return_counts=True)
     zones = [inside[zone] for zone in (~near.outside, near.outside)]
-    parted = 0 < near.outside.sum() < len(size)
+    has_both = 0 < near.outside.sum() < len(size)
     return Coverage(
         n=len(size),
         coverage=float(inside.mean()),
@@ -130,7 +130,7 @@ def cross_coverage(
         median_factor=float(np.exp(np.median(half))),
         outside=float(near.outside.mean()),
         inside_outside=tuple(float(zone.mean()) if len(zone) else None for zone in zones),  # type: ignore[arg-type]
-        median_error_ratio=float(np.median(size[near.outside]) / np.median(size[~near.outside])) if parted else None,
+        median_error_ratio=float(np.median(size[near.outside]) / np.median(size[~near.outside])) if has_both else None,
         nominal=_NOMINAL.round(2).tolist(),
         observed=observed.tolist(),
         miscalibration_area=float(np.abs(observed - _NOMINAL).mean()),
@@ -138,13 +138,13 @@ def cross_coverage(
 
 
 def coverage_of(calibration: IntervalCalibration, errors: Errors) -> float:
-    """Part of other crystals whose value lies inside calibrated intervals."""
+    """Fraction of crystals whose value lies inside calibrated intervals."""
     return float((np.abs(errors.error) <= calibration.half_width(errors.spread, errors.outside)).mean())
 
 
 def _fit(near: Errors, far: Sequence[Errors], level: float) -> tuple[float, float, float | None]:
-    """The floor, among some, whose intervals are the narrowest at that level, and the factors inside and outside."""
-    groups = [group for group in (near[near.outside], *(kind[kind.outside] for kind in far)) if len(group.error)]
+    """The floor, of a few candidates, that gives the narrowest intervals, and the factors inside and outside."""
+    groups = [group for group in (near[near.outside], *(family[family.outside] for family in far)) if len(group.error)]
     apart = sum(len(group.error) for group in groups) >= SMALLEST_ZONE and not near.outside.all()
     afar = Errors.joined(groups) if apart else near
     weights = np.concatenate([np.full(len(g.error), 1 / len(g.error)) for g in groups]) if apart else None

@@ -1,15 +1,16 @@
-"""Two models on the same crystals of the same splits: which is better, and is it chance?"""
+"""Paired comparisons: is one model better than another on the same crystals of the same splits, beyond chance?"""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
 
-from studies.transfer.evaluations import Cell, Store
+from studies.store import Record
+from studies.transfer.evaluations import EvaluationKey, EvaluationStore
 from studies.transfer.metrics import PairedTest, compare
 
 PAIRS = (
@@ -21,25 +22,25 @@ PAIRS = (
     ("feature-transfer", "accurate"),
     ("fast", "accurate"),
 )
-"""What is compared: a model, and one that should be better."""
+"""Pairs that are compared: a model, and one that should be better."""
 
 
-class Comparison(BaseModel):
+class Comparison(Record):
     """A paired test over all splits that both models have.
 
     Attributes:
-        study: Study of the cells.
-        train: What was trained on.
-        test: What was tested on.
+        record: Always `comparison`.
+        study: Study of the evaluations.
+        train: Name of the training set.
+        test: Name of the test set.
         split: Kind of the splits: `run`, `formula`, ...
-        n_splits: How many of them.
+        n_splits: Number of splits.
         first: A model.
-        second: The one it is compared to.
+        second: The model it is compared to.
         paired: The test; its gain is positive if the second is better.
     """
 
-    model_config = ConfigDict(extra="forbid")
-
+    record: Literal["comparison"] = "comparison"
     study: str
     train: str
     test: str
@@ -49,19 +50,26 @@ class Comparison(BaseModel):
     second: str
     paired: PairedTest
 
+    @property
+    def name(self) -> str:
+        """What is compared, and on what."""
+        return " ".join((self.study, self.train, self.test, self.split, self.first, self.second))
 
-def comparisons(cells: list[Cell], store: Store) -> list[Comparison]:
-    """All comparisons that the stored cells allow."""
+
+def comparisons(store: EvaluationStore) -> list[Comparison]:
+    """All comparisons that the stored evaluations with predictions allow."""
     found = []
-    for (study, train, test, split), group in _alike(cells):
+    for (study, train, test, split), group in _of_one_kind(store):
+        keys: dict[str, dict[str, EvaluationKey]] = defaultdict(dict)
+        for key in group:
+            keys[key.model][key.split] = key
         for first, second in PAIRS:
-            names = {c.model: {o.split: o.name for o in group if o.model == c.model} for c in group}
-            both = sorted(names.get(first, {}).keys() & names.get(second, {}).keys())
-            pairs = [_errors(store, names[first][s], names[second][s]) for s in both]
+            shared = sorted(keys[first].keys() & keys[second].keys())
+            pairs = [_errors(store, keys[first][s], keys[second][s]) for s in shared]
             pairs = [pair for pair in pairs if len(pair[2])]
             if not pairs:
                 continue
-            one, other, formulas = (np.concatenate(column) for column in zip(*pairs, strict=True))
+            of_first, of_second, formulas = (np.concatenate(column) for column in zip(*pairs, strict=True))
             found.append(
                 Comparison(
                     study=study,
@@ -71,40 +79,44 @@ def comparisons(cells: list[Cell], store: Store) -> list[Comparison]:
                     n_splits=len(pairs),
                     first=first,
                     second=second,
-                    paired=compare(one, other, formulas),
+                    paired=compare(of_first, of_second, formulas),
                 )
             )
     return found
 
 
 def split_kind(split: str) -> str:
-    """`run-3` is a `run`, `formula-0` a `formula` split, `anion-out` is itself."""
+    """The kind of a split: `run` for `run-3`, `formula` for `formula-0`, `anion-out` itself."""
     kind, _, number = split.rpartition("-")
     return kind if number.isdigit() else split
 
 
-def _alike(cells: list[Cell]) -> Iterator[tuple[tuple[str, str, str, str], list[Cell]]]:
-    groups: dict[tuple[str, str, str, str], list[Cell]] = defaultdict(list)
-    for cell in cells:
-        groups[cell.study, cell.train, cell.test, split_kind(cell.split)].append(cell)
-    yield from sorted(groups.items())
+def _of_one_kind(store: EvaluationStore) -> Iterator[tuple[tuple[str, str, str, str], list[EvaluationKey]]]:
+    """Evaluations with predictions by study, training set, test set and kind of split."""
+    groups: dict[tuple[str, str, str, str], list[EvaluationKey]] = defaultdict(list)
+    for key in (evaluation.key for evaluation in store.evaluations()):
+        if store.has(key):
+            groups[key.study, key.train, key.test, split_kind(key.split)].append(key)
+    yield from sorted(groups.items(), key=lambda item: item[0])
 
 
-def _errors(store: Store, first: str, second: str) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.str_]]:
-    """|log10| errors of two cells on the crystals both answer for, and their formulas."""
-    one, other = store.answered(first), store.answered(second)
-    place = {(name, k): i for i, (name, k) in enumerate(_counted(other.ids))}
-    pairs = [(i, place[key]) for i, key in enumerate(_counted(one.ids)) if key in place]
-    mine, theirs = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
-    errors = [np.abs(np.log10(a.predicted / a.truth)) for a in (one, other)]
-    return errors[0][mine], errors[1][theirs], np.asarray(one.formulas, dtype=np.str_)[mine]
+def _errors(
+    store: EvaluationStore, first: EvaluationKey, second: EvaluationKey
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.str_]]:
+    """|log10| errors of two evaluations on the crystals both predict, and their formulas."""
+    one, other = store.predictions(first), store.predictions(second)
+    place = {name: i for i, name in enumerate(_numbered(other.ids))}
+    pairs = [(i, place[name]) for i, name in enumerate(_numbered(one.ids)) if name in place]
+    of_one, of_other = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+    formulas = np.asarray(one.formulas, dtype=np.str_)
+    return one.abs_log10_errors[of_one], other.abs_log10_errors[of_other], formulas[of_one]
 
 
-def _counted(ids: Sequence[str]) -> list[tuple[str, int]]:
-    """Names made distinct: a crystal may stand twice in a set."""
+def _numbered(ids: Sequence[str]) -> list[tuple[str, int]]:
+    """Each name with the number of times it came before, since a set may hold a crystal twice."""
     seen: dict[str, int] = defaultdict(int)
-    counted = []
+    numbered = []
     for name in ids:
-        counted.append((name, seen[name]))
+        numbered.append((name, seen[name]))
         seen[name] += 1
-    return counted
+    return numbered

@@ -1,50 +1,72 @@
-"""Cells of the benchmark: one model, trained on one thing and tested on another. Results are data."""
+"""Evaluations, the records of the benchmark: one model, trained on one thing and tested on another."""
 
 from __future__ import annotations
 
 import csv
-import json
-import os
-import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
 
+from kappatune.storage import atomic_path
+from studies.store import Record, RecordFile, today, versions
 from studies.transfer.metrics import Metrics, measure
 
 Study = Literal["paper", "grouped", "transfer", "aflow", "crabnet"]
 
+_CSV_COLUMNS = ("id", "formula", "group", "kappa_w_mk", "predicted_w_mk", "spread_ln", "distance")
 
-class Cell(BaseModel):
-    """One stored result.
+
+@dataclass(frozen=True)
+class EvaluationKey:
+    """What tells one evaluation from all others.
 
     Attributes:
-        schema_version: Version of this format.
         study: `paper` (its nine splits), `grouped` (repeated cross-validation), `transfer` (train on one set, test on
             another), `aflow` (5-fold by formula), `crabnet` (its published split).
         model: `step-1` to `step-3`, `step-3-seen`, `accurate`, `fast`, or the name of a baseline.
-        train: What was trained on.
-        test: What was tested on.
-        split: Which split: `run-3`, `formula-0`, `anion-0`, ...; one cell holds all folds of a repeat.
-        cross_fidelity: Whether labels of one fidelity are tested against a model of another.
-        n_train: Training rows, the mean over folds.
-        n_left_out: Test rows left out because their formula was trained on, or because the model cannot answer.
-        metrics: Over all test rows of the cell.
-        details: What is worth knowing besides: epochs, seeds, best epochs.
-        seconds: Time the cell took, without rungs that it shares with others.
-        date: When, ISO 8601.
-        versions: Of the libraries.
+        train: Name of the training set.
+        test: Name of the test set.
+        split: Which split: `run-3`, `formula-0`, `anion-out`, ...; one evaluation covers all folds of a split.
     """
 
-    model_config = ConfigDict(extra="forbid")
+    study: Study
+    model: str
+    train: str
+    test: str
+    split: str
 
+    @property
+    def name(self) -> str:
+        """The parts in lower case, joined by `__`."""
+        return "__".join((self.study, self.model, self.train, self.test, self.split)).lower()
+
+
+class Evaluation(Record):
+    """The stored result of one evaluation.
+
+    Attributes:
+        record: Always `evaluation`.
+        schema_version: Version of this format.
+        study: As in `EvaluationKey`.
+        model: As in `EvaluationKey`.
+        train: As in `EvaluationKey`.
+        test: As in `EvaluationKey`.
+        split: As in `EvaluationKey`.
+        cross_fidelity: Whether a model of one fidelity is tested against labels of another.
+        n_train: Training rows, the mean over folds.
+        n_left_out: Test rows left out because their formula was trained on, or because the model cannot predict them.
+        metrics: Over all test rows.
+        details: Seeds, epochs, best epochs and the like.
+        seconds: Wall time, without training that is shared with other evaluations.
+        date: ISO 8601.
+        versions: Of Python and the libraries.
+    """
+
+    record: Literal["evaluation"] = "evaluation"
     schema_version: Literal[1] = 1
     study: Study
     model: str
@@ -55,20 +77,30 @@ class Cell(BaseModel):
     n_train: float
     n_left_out: int = 0
     metrics: Metrics
-    details: dict[str, Any] = {}
+    details: dict[str, Any]
     seconds: float
     date: str
     versions: dict[str, str]
 
     @property
+    def key(self) -> EvaluationKey:
+        """What tells it from all others."""
+        return EvaluationKey(self.study, self.model, self.train, self.test, self.split)
+
+    @property
     def name(self) -> str:
-        """File name of the cell."""
-        return evaluation_name(self.study, self.model, self.train, self.test, self.split)
+        """Name of its key."""
+        return self.key.name
+
+    @property
+    def summary(self) -> str:
+        """One line for people."""
+        return f"{self.name}: mean |log10| error {self.metrics.mean_abs_log10:.3f}, MAPE {self.metrics.mape:.2f}"
 
 
 @dataclass(frozen=True)
-class Answered:
-    """Predictions of a cell, row by row. They stay in the work folder: tables we may not ship are among them.
+class Predictions:
+    """Predictions of an evaluation, row by row. They stay in the work folder: some tables may not be passed on.
 
     Attributes:
         ids: (n,) name of each crystal.
@@ -76,9 +108,9 @@ class Answered:
         groups: (n,) family of each crystal.
         truth: (n,) W/(m K).
         predicted: (n,) W/(m K).
-        spread: (n,) standard deviation of ln kappa that the model gives itself; NaN if it gives none.
-        distance: (n,) distance to the training crystals, above 1 outside their domain (`model.domain.Domain`); NaN
-            if the model knows no domain.
+        spread: (n,) standard deviation of ln kappa that the model estimates; NaN if it estimates none.
+        distance: (n,) distance to the training crystals, above 1 outside their domain (`kappatune.model.domain`); NaN
+            if the model has no domain.
     """
 
     ids: Sequence[str]
@@ -89,98 +121,94 @@ class Answered:
     spread: NDArray[np.float64]
     distance: NDArray[np.float64]
 
+    @property
+    def abs_log10_errors(self) -> NDArray[np.float64]:
+        """(n,) |log10(predicted / true)|."""
+        errors: NDArray[np.float64] = np.abs(np.log10(self.predicted / self.truth))
+        return errors
 
-def evaluation_name(study: str, model: str, train: str, test: str, split: str) -> str:
-    """File name of a cell, without its ending."""
-    return f"{study}__{model}__{train}__{test}__{split}".lower()
 
-
-class Store:
-    """Where cells and predictions lie: one file each, written whole or not at all."""
+class EvaluationStore:
+    """Evaluations in the store of results, and their predictions in a work folder."""
 
     def __init__(self, results: Path, work: Path) -> None:
-        self.results = results
-        self.predictions = work / "predictions"
-        self.results.mkdir(parents=True, exist_ok=True)
-        self.predictions.mkdir(parents=True, exist_ok=True)
+        """Open the store.
 
-    def has(self, name: str) -> bool:
-        """Whether the cell is there, with its predictions."""
-        return (self.results / f"{name}.json").is_file() and (self.predictions / f"{name}.csv").is_file()
+        Args:
+            results: The `.jsonl` file of the benchmark; made with the first evaluation.
+            work: Folder of predictions row by row, `predictions/NAME.csv`.
+        """
+        self.records = RecordFile(results)
+        self._folder = work / "predictions"
+        self._stored = {evaluation.name for evaluation in self.evaluations()}
 
-    def put(
+    def evaluations(self) -> list[Evaluation]:
+        """All stored evaluations, by name."""
+        return self.records.read(Evaluation)
+
+    def has(self, key: EvaluationKey) -> bool:
+        """Whether the evaluation is stored and its predictions are in the work folder."""
+        return key.name in self._stored and self._path(key).is_file()
+
+    def add(
         self,
-        study: Study,
-        model: str,
-        train: str,
-        test: str,
-        split: str,
-        answered: Answered,
+        key: EvaluationKey,
+        predictions: Predictions,
         *,
         n_train: float,
         seconds: float,
         n_left_out: int = 0,
         cross_fidelity: bool = False,
         details: dict[str, Any] | None = None,
-    ) -> Cell:
-        """Measure and store a cell."""
-        cell = Cell(
-            study=study,
-            model=model,
-            train=train,
-            test=test,
-            split=split,
+    ) -> Evaluation:
+        """Compute the metrics of predictions and store both."""
+        found = Evaluation(
+            study=key.study,
+            model=key.model,
+            train=key.train,
+            test=key.test,
+            split=key.split,
             cross_fidelity=cross_fidelity,
             n_train=n_train,
             n_left_out=n_left_out,
-            metrics=measure(answered.truth, answered.predicted, np.asarray(answered.formulas)),
+            metrics=measure(predictions.truth, predictions.predicted, np.asarray(predictions.formulas)),
             details=details or {},
             seconds=round(seconds, 1),
-            date=datetime.now(UTC).date().isoformat(),
-            versions={"python": platform.python_version(), **{n: version(n) for n in ("kappatune", "torch", "numpy")}},
+            date=today(),
+            versions=versions(),
         )
-        rows = zip(
-            answered.ids,
-            answered.formulas,
-            answered.groups,
-            answered.truth.tolist(),
-            answered.predicted.tolist(),
-            answered.spread.tolist(),
-            answered.distance.tolist(),
-            strict=True,
-        )
-        path = self.predictions / f"{cell.name}.csv"
-        partial = path.with_suffix(".partial")
-        with partial.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(["id", "formula", "group", "kappa_w_mk", "predicted_w_mk", "spread_ln", "distance"])
-            writer.writerows(rows)
-        os.replace(partial, path)
-        partial = (self.results / cell.name).with_suffix(".partial")
-        partial.write_text(json.dumps(_rounded(cell.model_dump(mode="json")), indent=1) + "\n", encoding="utf-8")
-        os.replace(partial, self.results / f"{cell.name}.json")
-        return cell
+        evaluation = Evaluation.model_validate(_to_six_digits(found.model_dump(mode="json")))
+        self._write(key, predictions)
+        self.records.add(evaluation)
+        self._stored.add(key.name)
+        return evaluation
 
-    def answered(self, name: str) -> Answered:
-        """The predictions of a stored cell."""
-        with (self.predictions / f"{name}.csv").open(newline="", encoding="utf-8") as file:
+    def predictions(self, key: EvaluationKey) -> Predictions:
+        """The predictions of a stored evaluation."""
+        with self._path(key).open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
+        ids, formulas, groups = ([row[column] for row in rows] for column in _CSV_COLUMNS[:3])
         truth, predicted, spread, distance = (
-            np.array([float(row[key]) for row in rows])
-            for key in ("kappa_w_mk", "predicted_w_mk", "spread_ln", "distance")
+            np.array([float(row[column]) for row in rows]) for column in _CSV_COLUMNS[3:]
         )
-        ids, formulas, groups = ([row[key] for row in rows] for key in ("id", "formula", "group"))
-        return Answered(ids, formulas, groups, truth, predicted, spread, distance)
+        return Predictions(ids, formulas, groups, truth, predicted, spread, distance)
+
+    def _path(self, key: EvaluationKey) -> Path:
+        return self._folder / f"{key.name}.csv"
+
+    def _write(self, key: EvaluationKey, predictions: Predictions) -> None:
+        numbers = (predictions.truth, predictions.predicted, predictions.spread, predictions.distance)
+        columns = (predictions.ids, predictions.formulas, predictions.groups, *(array.tolist() for array in numbers))
+        with atomic_path(self._path(key)) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(_CSV_COLUMNS)
+            writer.writerows(zip(*columns, strict=True))
 
 
-def read_evaluations(results: Path) -> list[Cell]:
-    """All stored cells of a folder, by name."""
-    return [Cell.model_validate_json(path.read_text(encoding="utf-8")) for path in sorted(results.glob("*__*.json"))]
-
-
-def _rounded(value: Any) -> Any:
+def _to_six_digits(value: Any) -> Any:
+    """All floats in nested lists and dictionaries, rounded to six significant digits."""
     if isinstance(value, float):
         return float(f"{value:.6g}")
     if isinstance(value, dict):
-        return {key: _rounded(item) for key, item in value.items()}
-    return [_rounded(item) for item in value] if isinstance(value, list) else value
+        return {key: _to_six_digits(item) for key, item in value.items()}
+    return [_to_six_digits(item) for item in value] if isinstance(value, list) else value

@@ -1,86 +1,92 @@
-"""The calibration of a model from stored cells, and the evidence that it holds."""
+"""Calibration of a model's intervals from stored evaluations, and their coverage."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from typing import Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 
 from kappatune.model.intervals import IntervalCalibration
+from studies.store import Record, today
 from studies.transfer.calibrate import Coverage, Errors, calibrate, coverage_of, cross_coverage
-from studies.transfer.evaluations import Answered, Store, evaluation_name
-from studies.transfer.splits import kind_of_bonding
+from studies.transfer.evaluations import EvaluationKey, EvaluationStore, Predictions
+from studies.transfer.splits import bonding_kind
 
 _DFT = ("formula-0", "formula-1", "anion-out")
-"""Splits of both small sets together whose errors set the width for `dft`: new formulas, and new kinds of formulas."""
+"""Splits of both DFT sets together whose errors set the width on `dft`: new formulas and new anions."""
 
 _FAMILY_OUT = "family-out"
-"""Each family left out: crystals of other kinds, whose errors set the width outside the domain."""
+"""The split with each family left out, whose errors set the width outside the domain."""
 
 
-class CalibrationResult(BaseModel):
-    """How wide a model's intervals are on one rung, and how they fare.
+class CalibrationResult(Record):
+    """The calibration of a model's intervals on one rung, and their coverage.
 
     Attributes:
+        record: Always `calibration`.
         model: Name of the model.
         fidelity: The rung.
-        calibration: What goes into the model's card.
+        calibration: As in the model's card.
         coverage: On crystals the intervals were not calibrated on.
-        left_out: For each family that was left out of the training: coverage of intervals that were calibrated
-            without it, and of those of the card, which know its errors.
+        left_out: For each family left out of training: coverage of intervals calibrated without it, and of those in
+            the card, whose calibration includes it.
     """
 
-    model_config = ConfigDict(extra="forbid")
-
+    record: Literal["calibration"] = "calibration"
     model: str
     fidelity: str
     calibration: IntervalCalibration
     coverage: Coverage
-    left_out: dict[str, tuple[float, float]] = {}
+    left_out: dict[str, tuple[float, float]]
+
+    @property
+    def name(self) -> str:
+        """Model and rung."""
+        return f"{self.model} {self.fidelity}"
 
 
-def calibration_of(model: str, store: Store) -> list[CalibrationResult]:
-    """Calibrate the rungs of a model whose cells are stored."""
-    date = datetime.now(UTC).date().isoformat()
+def calibrations_of(model: str, store: EvaluationStore) -> list[CalibrationResult]:
+    """Calibrate the rungs of a model whose evaluations are stored."""
     results = []
-    agl = evaluation_name("crabnet", model, "AFLOW", "AFLOW", "published")
+    agl = EvaluationKey("crabnet", model, "AFLOW", "AFLOW", "published")
     if store.has(agl):
-        results.append(_result(model, "agl", [store.answered(agl)], {}, date))
-    *near, far = (evaluation_name("grouped", model, "MIX", "MIX", split) for split in (*_DFT, _FAMILY_OUT))
-    if all(store.has(name) for name in (*near, far)):
-        families = _by_family(store.answered(far))
-        results.append(_result(model, "dft", [store.answered(name) for name in near], families, date))
+        results.append(_calibrated(model, "agl", [store.predictions(agl)], {}))
+    *near, far = (EvaluationKey("grouped", model, "MIX", "MIX", split) for split in (*_DFT, _FAMILY_OUT))
+    if all(store.has(key) for key in (*near, far)):
+        families = _by_family(store.predictions(far))
+        results.append(_calibrated(model, "dft", [store.predictions(key) for key in near], families))
     return results
 
 
-def _result(model: str, fidelity: str, cells: list[Answered], far: dict[str, Errors], date: str) -> CalibrationResult:
-    near = Errors.joined([_errors(cell) for cell in cells])
-    calibration = calibrate(near, list(far.values()), date=date)
+def _calibrated(model: str, fidelity: str, near: list[Predictions], families: dict[str, Errors]) -> CalibrationResult:
+    near_errors = Errors.joined([_errors(predictions) for predictions in near])
+    calibration = calibrate(near_errors, list(families.values()), date=today())
     left_out = {}
-    for family, errors in far.items():
-        without = calibrate(near, [others for name, others in far.items() if name != family], date=date)
+    for family, errors in families.items():
+        others = [of_other for name, of_other in families.items() if name != family]
+        without = calibrate(near_errors, others, date=today())
         left_out[family] = (coverage_of(without, errors), coverage_of(calibration, errors))
     return CalibrationResult(
         model=model,
         fidelity=fidelity,
         calibration=calibration,
         coverage=cross_coverage(
-            near,
-            list(far.values()),
-            np.concatenate([cell.truth for cell in cells]),
-            [formula for cell in cells for formula in cell.formulas],
-            [group for cell in cells for group in cell.groups],
+            near_errors,
+            list(families.values()),
+            np.concatenate([predictions.truth for predictions in near]),
+            [formula for predictions in near for formula in predictions.formulas],
+            [group for predictions in near for group in predictions.groups],
         ),
         left_out=left_out,
     )
 
 
-def _by_family(answered: Answered) -> dict[str, Errors]:
-    errors = _errors(answered)
-    family = np.array([kind_of_bonding(group) for group in answered.groups])
+def _by_family(predictions: Predictions) -> dict[str, Errors]:
+    errors = _errors(predictions)
+    family = np.array([bonding_kind(group) for group in predictions.groups])
     return {str(name): errors[family == name] for name in np.unique(family)}
 
 
-def _errors(answered: Answered) -> Errors:
-    return Errors(np.log(answered.predicted / answered.truth), answered.spread, answered.distance > 1)
+def _errors(predictions: Predictions) -> Errors:
+    ln_error = np.log(predictions.predicted / predictions.truth)
+    return Errors(ln_error, predictions.spread, predictions.distance > 1)

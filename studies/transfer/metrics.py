@@ -1,4 +1,4 @@
-"""Figures of merit for predicted conductivities."""
+"""Error metrics of predicted conductivities."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from pydantic import BaseModel, ConfigDict
 from scipy.stats import spearmanr, wilcoxon
 
 LOW_KAPPA = 2.0
-"""W/(m K): below it a crystal is of interest as a thermoelectric."""
+"""W/(m K); a crystal below it is of interest as a thermoelectric."""
 
-LOWEST_PART = 0.05
+LOWEST_FRACTION = 0.05
 N_BOOTSTRAP = 2000
 
 Values = NDArray[np.float64]
 
 
 class Metrics(BaseModel):
-    """How good predictions are.
+    """Errors of predictions.
 
     Attributes:
         n: Crystals.
@@ -29,10 +29,10 @@ class Metrics(BaseModel):
         mae_w_mk: Mean |predicted - true|, W/(m K).
         r2_log: Coefficient of determination of log10 kappa; null below three crystals.
         spearman: Rank correlation; null where it is not defined.
-        precision_low: Of the k crystals predicted lowest, the part that has kappa below 2 W/(m K), k being how many
-            have; null if none has.
-        enrichment_lowest: How many times more of the truly lowest 5 % stand in the predicted lowest 5 % than by chance;
-            null below 20 crystals.
+        precision_low: Of the k crystals predicted lowest, the fraction with kappa below 2 W/(m K), where k is the
+            number of crystals below it; null if there is none.
+        enrichment_lowest: Crystals of the true lowest 5 % found in the predicted lowest 5 %, over the number expected
+            by chance; null below 20 crystals.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -51,19 +51,19 @@ class Metrics(BaseModel):
 
 
 def measure(truth: Values, predicted: Values, formulas: NDArray[np.str_], seed: int = 0) -> Metrics:
-    """Measure predictions.
+    """Compute the metrics of predictions.
 
     Args:
         truth: (n,) W/(m K), all > 0.
         predicted: (n,) W/(m K), all > 0.
         formulas: (n,) reduced formulas; the bootstrap draws formulas, not rows.
-        seed: Of the bootstrap.
+        seed: Seed of the bootstrap.
     """
     log_truth, log_predicted = np.log10(truth), np.log10(predicted)
     error = log_predicted - log_truth
     n, spread = len(truth), float(np.square(log_truth - log_truth.mean()).sum())
     rank = spearmanr(truth, predicted).statistic if n > 2 else np.nan
-    n_low, n_lowest = int((truth < LOW_KAPPA).sum()), max(1, round(LOWEST_PART * n))
+    n_low, n_lowest = int((truth < LOW_KAPPA).sum()), max(1, round(LOWEST_FRACTION * n))
     order, true_order = np.argsort(predicted, kind="stable"), np.argsort(truth, kind="stable")
     found = len(set(order[:n_lowest]) & set(true_order[:n_lowest]))
     return Metrics(
@@ -77,7 +77,7 @@ def measure(truth: Values, predicted: Values, formulas: NDArray[np.str_], seed: 
         r2_log=1.0 - float(np.square(error).sum()) / spread if n > 2 and spread > 0 else None,
         spearman=float(rank) if np.isfinite(rank) else None,
         precision_low=float((truth[order[:n_low]] < LOW_KAPPA).mean()) if n_low else None,
-        enrichment_lowest=found / n_lowest / (n_lowest / n) if n >= 1 / LOWEST_PART else None,
+        enrichment_lowest=found / n_lowest / (n_lowest / n) if n >= 1 / LOWEST_FRACTION else None,
     )
 
 

@@ -1,4 +1,4 @@
-"""What the paper publishes, to stand beside our cells: Klochko et al., arXiv 2411.18259, and its released files."""
+"""Errors published by Klochko et al., arXiv 2411.18259, in the paper and in its released files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Published(NamedTuple):
 
 
 TESTS = ("L96", "HH143", "MIX", "AFLOW")
-"""Sets of the paper's matrix, in its order."""
+"""The paper's sets, in its order."""
 
 _TABLE = {
     ("step-1", "L96"): ((0.82, 0.21), (2.53, 2.17), (1.74, 1.26), (2.16, 1.26)),
@@ -43,7 +43,7 @@ _FILES = {
 
 
 def published(step: str, train: str, test: str) -> Published | None:
-    """The published MAPE of a cell of the paper's matrix, if it has one."""
+    """The published MAPE of a step trained on one set and tested on another, if there is one."""
     row = _TABLE.get((step, train))
     if row is None:
         return None

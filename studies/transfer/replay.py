@@ -1,56 +1,53 @@
 """The released protocol with its faults, to show where the published pattern comes from. Nothing here is a result.
 
-Klochko et al., arXiv 2411.18259, as their public code does it: the network begins at random, since no name of the
-pretrained weights matches and `strict=False` hides it, so that step II is step I with other random draws; labels are
-scaled per data set, test rows included; the score is the best epoch on the split that it is reported on; step III reads
-labels and predictions alike with the scale of AFLOW, and a set tested by a model of another set is read with that
-model's scale.
+What the public code of Klochko et al., arXiv 2411.18259, does: the network starts from random weights, since no name
+of the pretrained weights matches and `strict=False` hides it, so that step II is step I with other random draws. Labels
+are scaled per data set, test rows included. The score is that of the best epoch on the split it is reported on. Step
+III unscales labels and predictions alike with the scale of AFLOW, and a set tested by a model of another set is
+unscaled with that model's scale.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
 
 from kappatune.model.graphs import build_graphs
 from kappatune.model.heads import KappaNetwork, TargetScaler
 from kappatune.model.hosts import read_host_card
+from kappatune.progress import Message, OnProgress
 from kappatune.structures.table import LabelledCrystal
 from kappatune.training.networks import new_network
 from kappatune.training.recipe import read_recipe
-from studies.transfer.research_tables import SMALL, ResearchTables
+from studies.store import Record, RecordFile
+from studies.transfer.research_tables import DFT_TABLES, ResearchTables
 from studies.transfer.splits import PAPER_RUNS
-from studies.transfer.stored import read_stored, write_stored
 
-REPLAY = "replay.json"
 EPOCHS, BATCH, RATE = 300, 8, 1e-3
 COSINE_EPOCHS = 1000
-"""The released schedule: a cosine over a thousand epochs to 1 % of the rate, of which 300 are run."""
+"""Learning rate as released: a cosine over a thousand epochs to 1 % of the rate, of which 300 are run."""
 
-OTHER_DRAW = 100
+STEP_TWO_SEED_OFFSET = 100
 """Added to the seed of step I for step II."""
 
 
-class ReplayedRun(BaseModel):
+class ReplayedRun(Record):
     """MAPE of one run as the released code would report it.
 
     Attributes:
+        record: Always `replay`.
         run: Run of the paper.
-        step: `I`, `II` (the same with other draws) or `III` (the network of step II, read with AFLOW's scale).
-        train: What was trained on.
-        test: What was tested on; every set is read with the scale of the step.
+        step: `I`, `II` (the same with other draws) or `III` (the network of step II, unscaled with AFLOW's scale).
+        train: Name of the training set.
+        test: Name of the test set; every set is unscaled with the scale of the step.
         mape: As reported by that protocol.
-        honest_mape: The same network at the last epoch, labels read with their own scale, no choice of an epoch.
+        honest_mape: The same network at the last epoch, each set unscaled with its own scale, no choice of an epoch.
     """
 
-    model_config = ConfigDict(extra="forbid")
-
+    record: Literal["replay"] = "replay"
     run: int
     step: str
     train: str
@@ -58,45 +55,48 @@ class ReplayedRun(BaseModel):
     mape: float
     honest_mape: float
 
+    @property
+    def name(self) -> str:
+        """Training set, test set, step and run."""
+        return f"{self.train} {self.test} {self.step} {self.run}"
 
-def replay(research: ResearchTables, results: Path, say: Callable[[str], None]) -> None:
-    """Replay the runs that are not stored yet, each stored as it is done."""
-    done = read_stored(results / REPLAY, ReplayedRun)
-    scales = {name: _scale(rows) for name, rows in (*research.small.items(), ("AFLOW", research.aflow.rows))}
+
+def replay(tables: ResearchTables, records: RecordFile, on_progress: OnProgress) -> None:
+    """Replay the runs that are not stored yet; each is stored as soon as it is computed."""
+    done = {(r.run, r.train, r.step) for r in records.read(ReplayedRun)}
+    scales = {name: _scale(rows) for name, rows in (*tables.dft.items(), ("AFLOW", tables.aflow.rows))}
     for run in PAPER_RUNS:
-        for train in SMALL:
-            for step, seed in (("I", run), ("II", run + OTHER_DRAW)):
-                if any((r.run, r.train, r.step) == (run, train, step) for r in done):
-                    continue
-                rows = _one(research, scales, run, train, step, seed)
-                done += rows
-                write_stored(results / REPLAY, done)
-                said = ", ".join(f"{r.step} on {r.test} {r.mape:.2f} ({r.honest_mape:.2f})" for r in rows)
-                say(f"replay, run {run}, {train}: {said}")
+        for train in DFT_TABLES:
+            for step, seed in (("I", run), ("II", run + STEP_TWO_SEED_OFFSET)):
+                if (run, train, step) not in done:
+                    found = _replay_run(tables, scales, run, train, step, seed)
+                    records.add(*found)
+                    errors = ", ".join(f"{r.step} on {r.test} {r.mape:.2f} ({r.honest_mape:.2f})" for r in found)
+                    on_progress(Message(f"replay, run {run}, {train}: {errors}"))
 
 
 def _scale(rows: list[LabelledCrystal]) -> TargetScaler:
     return TargetScaler.fit(np.array([row.kappa for row in rows]), "log10_1p")
 
 
-def _one(
-    research: ResearchTables, scales: dict[str, TargetScaler], run: int, train: str, step: str, seed: int
+def _replay_run(
+    tables: ResearchTables, scales: dict[str, TargetScaler], run: int, train: str, step: str, seed: int
 ) -> list[ReplayedRun]:
-    """Train once; report every test set, and step III with step II."""
+    """Train once; report every test set, and with step II also step III."""
     network = _network(scales[train], seed)
-    tests = {name: research.paper[name][run][1] for name in SMALL}
+    tests = {name: tables.paper_splits[name][run][1] for name in DFT_TABLES}
     graphs = {
         name: build_graphs([row.crystal for row in rows], network.host.cutoff_angstrom)
-        for name, rows in research.small.items()
+        for name, rows in tables.dft.items()
     }
-    kappa = {name: np.array([row.kappa for row in rows]) for name, rows in research.small.items()}
+    kappa = {name: np.array([row.kappa for row in rows]) for name, rows in tables.dft.items()}
 
     def scaled(name: str) -> torch.Tensor:
         network.eval()
         with torch.no_grad():
             return network(graphs[name].batch(tests[name]), "dft").scaled
 
-    known = research.paper[train][run][0]
+    known = tables.paper_splits[train][run][0]
     optimiser = torch.optim.Adam(network.parameters(), lr=RATE)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, COSINE_EPOCHS, eta_min=0.01 * RATE)
     draw = np.random.default_rng(seed)

@@ -1,69 +1,77 @@
-"""Some cells trained a second time in a fresh folder: does the same command give the same numbers?"""
+"""Some evaluations computed a second time in a fresh folder: does the same command give the same numbers?"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Literal
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict
 
-from studies.transfer.dft_sets import DftSets, TreeCorrectedEnsemble, evaluate_across_sets
-from studies.transfer.evaluations import Store, evaluation_name
-from studies.transfer.research_tables import ResearchTables
+from kappatune.progress import OnProgress
+from studies.store import Record
+from studies.transfer.dft_evaluations import evaluate_across_sets
+from studies.transfer.dft_sets import DftSets
+from studies.transfer.evaluations import EvaluationKey, EvaluationStore
+from studies.transfer.learners import TreeCorrectedEnsemble
 from studies.transfer.steps import PaperSteps, evaluate_step
-from studies.transfer.stored import write_stored
-
-REPEATS = "repeats.json"
 
 
-class Repeat(BaseModel):
-    """A cell and its repetition.
+class Repeat(Record):
+    """An evaluation and its repetition.
 
     Attributes:
-        cell: Name of the cell.
+        record: Always `repeat`.
+        evaluation: Name of the evaluation.
         first: Mean |log10| error as stored.
         second: The same when trained again, on one thread.
         largest_difference: Largest relative difference of a predicted kappa.
     """
 
-    model_config = ConfigDict(extra="forbid")
-
-    cell: str
+    record: Literal["repeat"] = "repeat"
+    evaluation: str
     first: float
     second: float
     largest_difference: float
 
+    @property
+    def name(self) -> str:
+        """Name of the evaluation."""
+        return self.evaluation
 
-def repeat(
-    ladder: TreeCorrectedEnsemble,
+
+def repeat_evaluations(
+    ensemble: TreeCorrectedEnsemble,
     model: str,
     sets: DftSets,
-    research: ResearchTables,
     steps: PaperSteps,
-    store: Store,
-    say: Callable[[str], None],
+    store: EvaluationStore,
+    on_progress: OnProgress,
 ) -> None:
-    """Train step I on L96 and step II on HH143, run 1, from nothing, and a model's corrections for L96 to HH143.
+    """Repeat step I on L96 and step II on HH143, run 1, from the start, and a model's corrections for L96 to HH143.
 
-    The AGL rung below the corrections is shared with all cells and not trained again.
+    The AGL stage below the corrections is shared by all evaluations and not trained again.
     """
     torch.set_num_threads(1)
     repeats = []
     with TemporaryDirectory() as folder:
-        fresh = Store(Path(folder) / "results", Path(folder))
+        fresh = EvaluationStore(Path(folder) / "results.jsonl", Path(folder))
         for step, train in (("step-1", "L96"), ("step-2", "HH143")):
-            evaluate_step(research, steps, step, train, 1, fresh, Path(folder), say)
-        evaluate_across_sets(ladder, model, sets, fresh, say)
-        for name in (
-            evaluation_name("paper", "step-1", "L96", "L96", "run-1"),
-            evaluation_name("paper", "step-2", "HH143", "HH143", "run-1"),
-            evaluation_name("transfer", model, "L96", "HH143", "all"),
+            evaluate_step(sets.tables, steps, step, train, 1, fresh, Path(folder), on_progress)
+        evaluate_across_sets(ensemble, model, sets, fresh, on_progress)
+        for key in (
+            EvaluationKey("paper", "step-1", "L96", "L96", "run-1"),
+            EvaluationKey("paper", "step-2", "HH143", "HH143", "run-1"),
+            EvaluationKey("transfer", model, "L96", "HH143", "all"),
         ):
-            first, second = store.answered(name), fresh.answered(name)
-            errors = [float(np.abs(np.log10(a.predicted / a.truth)).mean()) for a in (first, second)]
-            difference = float(np.abs(second.predicted / first.predicted - 1).max())
-            repeats.append(Repeat(cell=name, first=errors[0], second=errors[1], largest_difference=difference))
-    write_stored(store.results / REPEATS, repeats)
+            first, second = store.predictions(key), fresh.predictions(key)
+            repeats.append(
+                Repeat(
+                    evaluation=key.name,
+                    first=float(first.abs_log10_errors.mean()),
+                    second=float(second.abs_log10_errors.mean()),
+                    largest_difference=float(np.abs(second.predicted / first.predicted - 1).max()),
+                )
+            )
+    store.records.replace(Repeat, repeats)

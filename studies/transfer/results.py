@@ -1,4 +1,4 @@
-"""All that is stored of a benchmark: what its page, its figures and the model card are made from."""
+"""All stored results of the benchmark: what its page, its figures and the model card are made from."""
 
 from __future__ import annotations
 
@@ -6,49 +6,48 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from studies.store import RESULTS, RecordFile
 from studies.transfer.comparisons import Comparison, comparisons
-from studies.transfer.evaluations import Cell, Store, read_evaluations
-from studies.transfer.intervals import CalibrationResult, calibration_of
-from studies.transfer.replay import REPLAY, ReplayedRun
-from studies.transfer.reproducibility import REPEATS, Repeat
-from studies.transfer.stored import read_stored, write_stored
+from studies.transfer.evaluations import Evaluation, EvaluationStore
+from studies.transfer.intervals import CalibrationResult, calibrations_of
+from studies.transfer.replay import ReplayedRun
+from studies.transfer.reproducibility import Repeat
 
-CALIBRATIONS = "calibrations.json"
-COMPARISONS = "comparisons.json"
+TRANSFER = RESULTS / "transfer.jsonl"
 
 
 @dataclass(frozen=True)
-class Results:
-    """Stored results.
+class TransferResults:
+    """Stored results, each kind by name.
 
     Attributes:
-        cells: One per model, training set, test set and split.
+        evaluations: One per model, training set, test set and split.
         calibrations: Of the intervals.
         comparisons: Paired tests.
         replayed: The released protocol with its faults.
-        repeats: Cells that were trained a second time.
+        repeats: Evaluations that were computed a second time.
     """
 
-    cells: Sequence[Cell]
+    evaluations: Sequence[Evaluation]
     calibrations: Sequence[CalibrationResult] = ()
     comparisons: Sequence[Comparison] = ()
     replayed: Sequence[ReplayedRun] = ()
     repeats: Sequence[Repeat] = ()
 
     @classmethod
-    def read(cls, folder: Path) -> Results:
-        """What a folder holds so far."""
+    def read(cls, path: Path = TRANSFER) -> TransferResults:
+        """Everything a file holds."""
+        records = RecordFile(path)
         return cls(
-            cells=read_evaluations(folder),
-            calibrations=read_stored(folder / CALIBRATIONS, CalibrationResult),
-            comparisons=read_stored(folder / COMPARISONS, Comparison),
-            replayed=read_stored(folder / REPLAY, ReplayedRun),
-            repeats=read_stored(folder / REPEATS, Repeat),
+            evaluations=records.read(Evaluation),
+            calibrations=records.read(CalibrationResult),
+            comparisons=records.read(Comparison),
+            replayed=records.read(ReplayedRun),
+            repeats=records.read(Repeat),
         )
 
 
-def summarise(store: Store, models: Sequence[str]) -> None:
+def summarise(store: EvaluationStore, models: Sequence[str]) -> None:
     """Calibrate the models and compare them, from the stored predictions."""
-    write_stored(store.results / CALIBRATIONS, [result for name in models for result in calibration_of(name, store)])
-    known = [cell for cell in read_evaluations(store.results) if store.has(cell.name)]
-    write_stored(store.results / COMPARISONS, comparisons(known, store))
+    store.records.replace(CalibrationResult, [found for name in models for found in calibrations_of(name, store)])
+    store.records.replace(Comparison, comparisons(store))

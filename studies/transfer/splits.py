@@ -1,4 +1,4 @@
-"""Who is trained on and who is tested: the paper's splits, and folds that keep formulas or families together."""
+"""Splits into training and test rows: those of the paper, and folds that keep formulas or families together."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ PAPER_RUNS = range(1, 10)
 
 
 def one_group_out(groups: Sequence[str], smallest: int) -> dict[str, Split]:
-    """Each group with at least `smallest` rows against all others."""
-    kind = np.asarray(groups)
-    names, counts = np.unique(kind, return_counts=True)
+    """For each group of at least `smallest` rows, a split that tests on the group and trains on all others."""
+    group = np.asarray(groups)
+    names, counts = np.unique(group, return_counts=True)
     return {
-        str(name): (np.flatnonzero(kind != name), np.flatnonzero(kind == name))
+        str(name): (np.flatnonzero(group != name), np.flatnonzero(group == name))
         for name, count in zip(names, counts, strict=True)
         if count >= smallest
     }
@@ -25,11 +25,12 @@ def one_group_out(groups: Sequence[str], smallest: int) -> dict[str, Split]:
 
 def anion(formula: str) -> str:
     """Symbol of the most electronegative element."""
-    return max(Composition(formula).elements, key=lambda element: (element.X, element.Z)).symbol
+    symbol: str = max(Composition(formula).elements, key=lambda element: (element.X, element.Z)).symbol
+    return symbol
 
 
-def kind_of_bonding(family: str) -> str:
-    """The family, but zincblendes and wurtzites, which share their formulas and their neighbours, are one kind."""
+def bonding_kind(family: str) -> str:
+    """The family, except that zincblende and wurtzite, which share formulas and neighbours, are both `tetrahedral`."""
     return "tetrahedral" if family in ("zincblende", "wurtzite") else family
 
 
@@ -40,11 +41,11 @@ def paper_split(n: int, run: int) -> Split:
 
 
 def split_by_test_rows(test_places: Sequence[int], places: Sequence[int]) -> Split:
-    """A split of the paper by its stored list of test rows; all other rows are trained on.
+    """The paper's split with these test rows; all other rows are trained on.
 
     Args:
-        test_places: Places of the test rows in the paper's order.
-        places: (n,) place of each row we have; a place of the list that we lack drops out.
+        test_places: Places of the test rows in the paper's order; a place that no row of ours has is ignored.
+        places: (n,) place of each of our rows in the paper's order.
     """
     tested = np.isin(np.asarray(places), np.asarray(test_places))
     return np.flatnonzero(~tested), np.flatnonzero(tested)

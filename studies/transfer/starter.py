@@ -9,7 +9,7 @@ Its AGL rung is asked about AFLOW's crystals, its last rung about the DFT sets; 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,20 +18,19 @@ from scipy.stats import spearmanr
 
 from kappatune.model.kappa_model import KappaModel
 from kappatune.structures import read_table
-from studies.results import data_folder, store
+from studies.research_data import DataOption, research_folder
+from studies.store import save_result
 
 ASKED = {"aflow_agl.parquet": "agl", "l96.parquet": "experiment", "hh143.parquet": "experiment"}
 
 
-def main(
-    data: Annotated[Path | None, typer.Option(envvar="KAPPATUNE_DATA")] = None, model: Path = Path("runs/starter")
-) -> None:
+def main(data: DataOption = None, model: Path = Path("runs/starter")) -> None:
     torch.set_num_threads(1)
     starter = KappaModel.load(model)
     trained = {formula for formulas in starter.card.formulas.values() for formula in formulas}
     found: dict[str, Any] = {}
     for name, fidelity in ASKED.items():
-        rows = [row for row in read_table(data_folder(data) / name).rows if row.crystal.formula not in trained]
+        rows = [row for row in read_table(research_folder(data) / name).rows if row.crystal.formula not in trained]
         said = starter.predict([row.crystal for row in rows], fidelity)
         pairs = [(p.kappa_w_mk, row.kappa) for p, row in zip(said, rows, strict=True) if p.kappa_w_mk]
         ours, theirs = np.log(pairs).T
@@ -45,7 +44,7 @@ def main(
         }
     metrics = {stage: [step["validation_error"] for step in steps] for stage, steps in starter.card.metrics.items()}
     seconds = sum(step["seconds"] for steps in starter.card.metrics.values() for step in steps)
-    store("starter", {"inner_validation": metrics, "training_seconds": seconds, "tables": found})
+    save_result("starter", {"inner_validation": metrics, "training_seconds": seconds, "tables": found})
 
 
 if __name__ == "__main__":

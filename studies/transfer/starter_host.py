@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,16 +23,17 @@ from kappatune.structures import LabelledTable, read_table
 from kappatune.training import train
 from kappatune.training.recipe import Recipe, Stage, read_recipe
 from kappatune.training.stage import split_by_formula
-from studies.results import data_folder, store
+from studies.research_data import DataOption, research_folder
+from studies.store import save_result
 
 SEEDS = (1, 2)
 SPLIT_SEED = 0
 TEST_FRACTION = 0.2
 
 
-def main(data: Annotated[Path | None, typer.Option(envvar="KAPPATUNE_DATA")] = None, work: Path = Path("runs")) -> None:
+def main(data: DataOption = None, work: Path = Path("runs")) -> None:
     torch.set_num_threads(1)
-    table = read_table(data_folder(data) / "aflow_agl.parquet")
+    table = read_table(research_folder(data) / "aflow_agl.parquet")
     fitted, test = split_by_formula([row.crystal.formula for row in table.rows], TEST_FRACTION, SPLIT_SEED)
     held = [table.rows[i] for i in test]
     hidden = {row.crystal.formula for row in held}
@@ -56,7 +57,7 @@ def main(data: Annotated[Path | None, typer.Option(envvar="KAPPATUNE_DATA")] = N
             "by_seed": errors.tolist(),
             "stages": [stage.name for stage in recipe.stages],
         }
-    store(
+    save_result(
         "starter_host",
         {
             "seeds": list(SEEDS),

@@ -1,23 +1,23 @@
-"""The paper's question, cell by cell: does transfer in one or two stages help?
+"""The paper's question, evaluated split by split: does transfer in one or two stages help?
 
-Klochko et al., arXiv 2411.18259: step I is the network from random weights, step II from weights that learnt formation
-energies, step III from those after AGL values. Host, head, loss and splits are the paper's; one scale serves all
-stages, the weights are really loaded, and the epoch is chosen on a part of the training rows.
+Klochko et al., arXiv 2411.18259: step I trains the network from random weights, step II from weights trained on
+formation energies, step III from those of step II trained on AGL values. Host, head, loss and splits are the paper's;
+one scale serves all stages, the weights are really loaded, and the epoch is chosen on a part of the training rows.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from kappatune.model.kappa_model import KappaModel
+from kappatune.progress import Message, OnProgress
 from kappatune.structures.table import LabelledCrystal, LabelledTable
 from kappatune.training.recipe import Recipe, Stage, read_recipe
-from studies.transfer.agl_evaluations import ask
+from studies.transfer.agl_evaluations import predict_rows
 from studies.transfer.cached_training import trained_member, without_formulas
-from studies.transfer.evaluations import Store, evaluation_name
+from studies.transfer.evaluations import EvaluationKey, EvaluationStore
 from studies.transfer.research_tables import ResearchTables
 from studies.transfer.splits import PAPER_RUNS
 
@@ -26,15 +26,15 @@ HOST = "megnet/MEGNet-MP-2018.6.1-Eform.safetensors"
 
 AGL_EPOCHS, AGL_BATCH = 24, 32
 AGL_SEED = 1
-"""One AGL rung serves all runs: it holds no formula that is tested, or by design most of them."""
+"""One AGL stage serves all runs: it holds no formula that is tested, or by design most of them."""
 
-SMALL_EPOCHS, SMALL_BATCH = 100, 8
+DFT_EPOCHS, DFT_BATCH = 100, 8
 
 STEPS = {
     "step-1": "random weights",
     "step-2": "formation energies",
-    "step-3": "formation energies, then AGL without the formulas of the small sets",
-    "step-3-seen": "formation energies, then all of AGL, in which most formulas of L96 stand",
+    "step-3": "formation energies, then AGL values without the formulas of the DFT sets",
+    "step-3-seen": "formation energies, then all AGL values, which cover most formulas of L96",
 }
 
 
@@ -44,88 +44,84 @@ class PaperSteps:
 
     Attributes:
         scratch: Step I.
-        pretrained: Step II, and step III up to its AGL rung.
+        pretrained: Step II, and step III up to its AGL stage.
         agl: The AGL stage.
-        small: The stage on a small set.
+        dft: The stage on a DFT set.
     """
 
     scratch: Recipe
     pretrained: Recipe
     agl: Stage
-    small: Stage
+    dft: Stage
 
     @classmethod
     def with_host(cls, host: Path) -> PaperSteps:
         """The shipped recipe `step-3` with the paper's host and fewer epochs."""
         recipe = read_recipe("step-3").model_copy(update={"host": str(host)})
-        agl, small = recipe.stages
+        agl, dft = recipe.stages
         return cls(
             scratch=recipe.model_copy(update={"pretrained": False}),
             pretrained=recipe,
             agl=agl.model_copy(update={"epochs": AGL_EPOCHS, "batch_size": AGL_BATCH}),
-            small=small.model_copy(update={"epochs": SMALL_EPOCHS, "batch_size": SMALL_BATCH}),
+            dft=dft.model_copy(update={"epochs": DFT_EPOCHS, "batch_size": DFT_BATCH}),
         )
 
 
-def paper_matrix(research: ResearchTables, data: Path, store: Store, work: Path, say: Callable[[str], None]) -> None:
-    """All cells of the paper's matrix, run by run, so that a part of it is a smaller matrix and not a torn one."""
+def evaluate_all_steps(
+    tables: ResearchTables, data: Path, store: EvaluationStore, work: Path, on_progress: OnProgress
+) -> None:
+    """Every step on every set, run by run, so that an interrupted study has complete runs."""
     steps = PaperSteps.with_host(data / HOST)
     for run in PAPER_RUNS:
         for train in ("L96", "HH143", "MIX"):
             for step in STEPS:
-                evaluate_step(research, steps, step, train, run, store, work, say)
+                evaluate_step(tables, steps, step, train, run, store, work, on_progress)
     for run in PAPER_RUNS:
         for step in ("step-1", "step-2"):
-            evaluate_step(research, steps, step, "AFLOW", run, store, work, say)
+            evaluate_step(tables, steps, step, "AFLOW", run, store, work, on_progress)
 
 
 def evaluate_step(
-    research: ResearchTables,
+    tables: ResearchTables,
     steps: PaperSteps,
     step: str,
     train: str,
     run: int,
-    store: Store,
+    store: EvaluationStore,
     work: Path,
-    say: Callable[[str], None],
+    on_progress: OnProgress,
 ) -> None:
-    """Train one step on one run's part of a set, and test it on that run's part of every set."""
-    tests = ("L96", "HH143", "MIX", "AFLOW")
-    if all(store.has(evaluation_name("paper", step, train, test, f"run-{run}")) for test in tests):
+    """Train one step on a set's training rows of one run, and test it on that run's test rows of every set."""
+    keys = [EvaluationKey("paper", step, train, test, f"run-{run}") for test in ("L96", "HH143", "MIX", "AFLOW")]
+    if all(store.has(key) for key in keys):
         return
     started = time.monotonic()
-    known = [_rows(research, train)[i] for i in research.paper[train][run][0]]
-    model = _trained(research, steps, step, train, run, known, work)
+    known = [_rows(tables, train)[i] for i in tables.paper_splits[train][run][0]]
+    model = _trained(tables, steps, step, train, run, known, work)
     seconds = time.monotonic() - started
     formulas = {row.crystal.formula for row in known}
-    fidelity = model.default_fidelity
-    for test in tests:
-        asked = [_rows(research, test)[i] for i in research.paper[test][run][1]]
-        unseen = [row for row in asked if row.crystal.formula not in formulas]
+    for key in keys:
+        tested = [_rows(tables, key.test)[i] for i in tables.paper_splits[key.test][run][1]]
+        unseen = [row for row in tested if row.crystal.formula not in formulas]
         if not unseen:
-            name = evaluation_name("paper", step, train, test, f"run-{run}")
-            say(f"{name}: all formulas of the test rows were trained on")
+            on_progress(Message(f"{key.name}: skipped, all formulas of the test rows were trained on"))
             continue
-        answered, _ = ask([model], unseen, fidelity, research.family)
-        cell = store.put(
-            "paper",
-            step,
-            train,
-            test,
-            f"run-{run}",
-            answered,
+        predictions, _ = predict_rows([model], unseen, model.default_fidelity, tables.family)
+        evaluation = store.add(
+            key,
+            predictions,
             n_train=len(known),
-            n_left_out=len(asked) - len(answered.truth),
+            n_left_out=len(tested) - len(predictions.truth),
             seconds=seconds,
-            cross_fidelity=(train == "AFLOW") != (test == "AFLOW"),
+            cross_fidelity=(train == "AFLOW") != (key.test == "AFLOW"),
             details={"seed": run, "stages": model.card.metrics},
         )
-        if test == train:
-            say(f"{cell.name}: mean |log10| error {cell.metrics.mean_abs_log10:.3f}, MAPE {cell.metrics.mape:.2f}")
+        if key.test == train:
+            on_progress(Message(evaluation.summary))
 
 
 def _trained(
-    research: ResearchTables,
+    tables: ResearchTables,
     steps: PaperSteps,
     step: str,
     train: str,
@@ -139,16 +135,14 @@ def _trained(
     if train == "AFLOW":
         return trained_member(recipe, steps.agl, table, run, folder)
     if step in ("step-1", "step-2"):
-        return trained_member(recipe, steps.small, table, run, folder)
-    aflow = research.aflow if step == "step-3-seen" else without_formulas(research.aflow, research.small_formulas)
+        return trained_member(recipe, steps.dft, table, run, folder)
+    aflow = tables.aflow if step == "step-3-seen" else without_formulas(tables.aflow, tables.dft_formulas)
     below = work / f"{step}-agl"
     trained_member(recipe, steps.agl, aflow, AGL_SEED, below)
-    return trained_member(
-        Recipe(name="above", start=str(below), stages=(steps.small,)), steps.small, table, run, folder
-    )
+    return trained_member(Recipe(name="above", start=str(below), stages=(steps.dft,)), steps.dft, table, run, folder)
 
 
-def _rows(research: ResearchTables, name: str) -> list[LabelledCrystal]:
+def _rows(tables: ResearchTables, name: str) -> list[LabelledCrystal]:
     if name == "AFLOW":
-        return research.aflow.rows
-    return research.mix if name == "MIX" else research.small[name]
+        return tables.aflow.rows
+    return tables.mix if name == "MIX" else tables.dft[name]

@@ -1,4 +1,4 @@
-"""The section of the benchmark's page that answers the paper's question: does transfer in one or two stages help?"""
+"""The section of the benchmark's page on the paper's question: does transfer in one or two stages help?"""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import get_args
 import numpy as np
 
 from studies.markdown import table
-from studies.transfer.comparisons import Comparison
-from studies.transfer.evaluations import Cell, Study
+from studies.transfer.comparisons import PAIRS, Comparison
+from studies.transfer.evaluations import Evaluation, Study
+from studies.transfer.goals import weighted_mean
 from studies.transfer.published import TESTS, published
 from studies.transfer.replay import ReplayedRun
 from studies.transfer.steps import STEPS
@@ -22,66 +23,71 @@ _PAIRS = {
     ("step-3", "step-3-seen"): "AGL values of the tested formulas too (step III to III seen)",
 }
 
+_Groups = dict[tuple[str, str, str], list[Evaluation]]
+"""Evaluations by training set, test set and step."""
 
-def question(cells: Sequence[Cell], comparisons: Sequence[Comparison], replayed: Sequence[ReplayedRun]) -> str:
+
+def steps_section(
+    evaluations: Sequence[Evaluation], comparisons: Sequence[Comparison], replayed: Sequence[ReplayedRun]
+) -> str:
     """The whole section; empty if no step has been computed."""
-    steps = [cell for cell in cells if cell.model in STEPS]
-    if not steps:
+    groups: _Groups = defaultdict(list)
+    for e in evaluations:
+        if e.model in STEPS:
+            groups[e.train, e.test, e.model].append(e)
+    if not groups:
         return ""
-    groups: dict[tuple[str, str, str], list[Cell]] = defaultdict(list)
-    for cell in steps:
-        groups[cell.train, cell.test, cell.model].append(cell)
     pairs = sorted({(TESTS.index(train), TESTS.index(test)) for train, test, _ in groups})
-    return "\n\n".join(
-        [
-            "## Does transfer help?",
-            "The paper's matrix, honestly: host, head, loss and splits of the paper; weights really loaded, one scale "
-            "for all stages, the epoch chosen on a part of the training rows. Step I starts at random, step II from "
-            "formation energies, step III from these and then AGL values without any formula of L96 or HH143; *III "
-            "seen* keeps these formulas in AGL, as the paper does. † marks cells between AGL and DFT labels, which "
-            "differ by more than a model's error.",
-            _verdicts(comparisons),
-            "![Mean |log10| error of each step](figures/benchmark_steps.png)",
-            _errors(groups, pairs),
-            _tests(comparisons),
-            "### MAPE beside the published",
-            "Mean and standard deviation over the runs; *published* is the table of the paper (with the mean of the "
-            "released files of the runs in brackets where both exist). The published figures come from another "
-            "protocol: see below.",
-            _mapes(groups, pairs),
-            _replay(replayed),
-        ]
-    ).replace("\n\n\n\n", "\n\n")
+    sets = [(TESTS[i], TESTS[j]) for i, j in pairs]
+    parts = [
+        "## Does transfer help?",
+        "The paper's experiment without its faults: host, head, loss and splits of the paper; weights really loaded, "
+        "one scale for all stages, the epoch chosen on a part of the training rows. Step I starts from random "
+        "weights, step II from weights trained on formation energies, step III from those of step II trained on AGL "
+        "values without any formula of L96 or HH143; *III seen* keeps these formulas among the AGL values, as the "
+        "paper does. † marks tests between AGL and DFT labels, which differ by more than a model's error.",
+        _findings(comparisons),
+        "![Mean |log10| error of each step](figures/benchmark_steps.png)",
+        _errors(groups, sets),
+        _tests(comparisons),
+        "### MAPE beside the published",
+        "Mean and standard deviation over the runs; *published* is the table of the paper (with the mean of the "
+        "released files of the runs in brackets where both exist). The published numbers come from another protocol: "
+        "see below.",
+        _mapes(groups, sets),
+        _replay(replayed),
+    ]
+    return "\n\n".join(part for part in parts if part)
 
 
-def _verdicts(comparisons: Sequence[Comparison]) -> str:
+def _findings(comparisons: Sequence[Comparison]) -> str:
+    """One sentence per step: where it lowers the error, where it raises it, and where neither is shown."""
     lines = []
-    for (first, second), what in _PAIRS.items():
-        found: dict[str, list[str]] = {"helps": [], "hurts": [], "no difference shown": []}
+    for pair, subject in _PAIRS.items():
+        where: dict[str, list[str]] = {"lower error": [], "higher error": [], "no difference shown": []}
         for c in _in_order(comparisons):
-            if (c.first, c.second) != (first, second):
-                continue
-            low, high = c.paired.gain_interval
-            verdict = "helps" if low > 0 else "hurts" if high < 0 else "no difference shown"
-            found[verdict].append(f"{c.train} to {c.test}{_dagger(c.train, c.test)}")
-        said = "; ".join(f"{verdict}: {', '.join(where)}" for verdict, where in found.items() if where)
-        if said:
-            lines.append(f"- **{what}** {said}.")
+            if (c.first, c.second) == pair:
+                low, high = c.paired.gain_interval
+                finding = "lower error" if low > 0 else "higher error" if high < 0 else "no difference shown"
+                where[finding].append(f"{c.train} to {c.test}{_dagger(c.train, c.test)}")
+        found = "; ".join(f"{finding}: {', '.join(sets)}" for finding, sets in where.items() if sets)
+        if found:
+            lines.append(f"- **{subject}.** {found[0].upper()}{found[1:]}.")
     return "\n".join(lines)
 
 
-def _errors(groups: dict[tuple[str, str, str], list[Cell]], pairs: Sequence[tuple[int, int]]) -> str:
+def _errors(groups: _Groups, sets: Sequence[tuple[str, str]]) -> str:
     rows = []
-    for train, test in ((TESTS[i], TESTS[j]) for i, j in pairs):
-        any_step = next(groups[train, test, step] for step in STEPS if groups.get((train, test, step)))
+    for train, test in sets:
+        one_step = next(groups[train, test, step] for step in STEPS if (train, test, step) in groups)
         rows.append(
             [
                 train,
                 test + _dagger(train, test),
-                str(len(any_step)),
-                f"{np.mean([c.metrics.n for c in any_step]):.0f}",
-                f"{np.mean([c.n_left_out for c in any_step]):.0f}",
-                *(_mean(groups.get((train, test, step), [])) for step in STEPS),
+                str(len(one_step)),
+                f"{np.mean([e.metrics.n for e in one_step]):.0f}",
+                f"{np.mean([e.n_left_out for e in one_step]):.0f}",
+                *(_mean_error(groups.get((train, test, step), [])) for step in STEPS),
             ]
         )
     return "Mean |log10 error|, over all tested rows of the runs:\n\n" + table(
@@ -90,10 +96,16 @@ def _errors(groups: dict[tuple[str, str, str], list[Cell]], pairs: Sequence[tupl
 
 
 def _in_order(comparisons: Sequence[Comparison]) -> list[Comparison]:
-    """The steps first, sets in the paper's order."""
+    """The steps first, sets in the paper's order, pairs in the order they are listed in."""
     return sorted(
         comparisons,
-        key=lambda c: (_STUDIES.index(c.study), TESTS.index(c.train), TESTS.index(c.test), c.split),
+        key=lambda c: (
+            _STUDIES.index(c.study),
+            TESTS.index(c.train),
+            TESTS.index(c.test),
+            c.split,
+            PAIRS.index((c.first, c.second)),
+        ),
     )
 
 
@@ -114,19 +126,19 @@ def _tests(comparisons: Sequence[Comparison]) -> str:
     if not rows:
         return ""
     return (
-        "### Paired tests\n\nThe same crystals of the same splits, errors of a formula averaged first. The gain is "
-        "the mean |log10| error of the first less that of the second: positive if the second is better. Intervals by "
-        "bootstrap over formulas, p by Wilcoxon's signed ranks, neither corrected for their number.\n\n"
-        + table(("compared", "train", "test", "split", "formulas", "gain", "95 %", "p"), rows)
+        "### Paired tests\n\nErrors of two models on the same crystals of the same splits, averaged over each formula "
+        "first. The gain is the mean |log10| error of the first less that of the second: positive if the second is "
+        "better. Intervals by bootstrap over formulas, p by Wilcoxon's signed-rank test; neither is corrected for the "
+        "number of tests.\n\n" + table(("compared", "train", "test", "split", "formulas", "gain", "95 %", "p"), rows)
     )
 
 
-def _mapes(groups: dict[tuple[str, str, str], list[Cell]], pairs: Sequence[tuple[int, int]]) -> str:
+def _mapes(groups: _Groups, sets: Sequence[tuple[str, str]]) -> str:
     rows = []
-    for train, test in ((TESTS[i], TESTS[j]) for i, j in pairs):
+    for train, test in sets:
         row = [train, test + _dagger(train, test)]
         for step in ("step-1", "step-2", "step-3"):
-            ours = [cell.metrics.mape for cell in groups.get((train, test, step), [])]
+            ours = [e.metrics.mape for e in groups.get((train, test, step), [])]
             theirs = published(step, train, test)
             row.append(f"{np.mean(ours):.2f} ± {np.std(ours):.2f}" if ours else "–")
             files = f" ({theirs.files:.2f})" if theirs and theirs.files is not None else ""
@@ -158,11 +170,11 @@ def _replay(replayed: Sequence[ReplayedRun]) -> str:
             ]
         )
     return (
-        "### The released protocol, replayed\n\nNot a result: the public code's faults on purpose (`kappatune "
-        "benchmark --replay`), to show where the published pattern comes from. No pretrained weight is ever loaded, so "
-        "step II is step I with other random draws; the score is the best epoch on the split it is reported on; step "
-        "III is the network of step II with labels and predictions read on AFLOW's scale. *Honest*: the same networks "
-        "after the last epoch, read on their own scale.\n\n"
+        "### The released protocol, replayed\n\nNot a result: the public code's faults, repeated on purpose (`python "
+        "-m studies.transfer --replay`) to show where the published pattern comes from. No pretrained weight is ever "
+        "loaded, so step II is step I with other random draws; the score is that of the best epoch on the split it is "
+        "reported on; step III is the network of step II, its predictions and the labels unscaled with AFLOW's scale. "
+        "*Honest*: the same networks after the last epoch, each set unscaled with its own scale.\n\n"
         + table(("train", "test", "step", "runs", "MAPE as reported", "published", "honest MAPE"), rows)
     )
 
@@ -171,7 +183,5 @@ def _dagger(train: str, test: str) -> str:
     return " †" if (train == "AFLOW") != (test == "AFLOW") else ""
 
 
-def _mean(cells: Sequence[Cell]) -> str:
-    if not cells:
-        return "–"
-    return f"{np.average([c.metrics.mean_abs_log10 for c in cells], weights=[c.metrics.n for c in cells]):.3f}"
+def _mean_error(evaluations: Sequence[Evaluation]) -> str:
+    return f"{weighted_mean(evaluations, 'mean_abs_log10'):.3f}" if evaluations else "–"

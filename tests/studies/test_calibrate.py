@@ -8,7 +8,7 @@ from studies.transfer.calibrate import Errors, calibrate, coverage_of, cross_cov
 
 
 def made_up(n: int, seed: int, shift: float = 0.0, outside: float = 0.0, worse: float = 1.0) -> Errors:
-    """Errors whose size the spread tells, but for a factor of three; outside the domain they are worse still."""
+    """Errors three times as large as their spread; outside the domain they are larger still."""
     rng = np.random.default_rng(seed)
     spread = rng.uniform(0.1, 0.5, n)
     apart = rng.random(n) < outside

@@ -5,17 +5,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from kappatune.progress import Event
 from kappatune.structures.table import LabelledCrystal, LabelledTable
+from studies.store import RecordFile
 from studies.transfer import replay as replayed
-from studies.transfer.replay import REPLAY, ReplayedRun, replay
+from studies.transfer.replay import ReplayedRun, replay
 from studies.transfer.research_tables import ResearchTables
-from studies.transfer.stored import read_stored
 from tests.builders import rocksalt, zincblende
 
 TRAINED = ("L96", "HH143")
 
 
-def research() -> ResearchTables:
+def tables() -> ResearchTables:
     def rows(crystals) -> list[LabelledCrystal]:
         return [LabelledCrystal(c, 5.0 + 7 * k, "dft") for k, c in enumerate(crystals)]
 
@@ -34,15 +35,17 @@ def short(monkeypatch):
     monkeypatch.setattr(replayed, "PAPER_RUNS", (1,))
 
 
-def test_the_faults_are_there_and_what_is_done_is_not_done_again(tmp_path):
-    said: list[str] = []
-    replay(research(), tmp_path, said.append)
-    rows = read_stored(tmp_path / REPLAY, ReplayedRun)
-    assert len(said) == 4 and {(r.step, r.train) for r in rows} == {(s, t) for s in ("I", "II", "III") for t in TRAINED}
+def test_the_faults_show_and_stored_runs_are_not_computed_again(tmp_path):
+    events: list[Event] = []
+    records = RecordFile(tmp_path / "results.jsonl")
+    replay(tables(), records, events.append)
+    rows = records.read(ReplayedRun)
+    assert len(events) == 4
+    assert {(r.step, r.train) for r in rows} == {(s, t) for s in ("I", "II", "III") for t in TRAINED}
     of = {(r.step, r.train, r.test): r for r in rows}
     two, three = of["II", "L96", "L96"], of["III", "L96", "L96"]
     assert two.honest_mape == three.honest_mape, "step III is the network of step II"
     assert two.mape != three.mape, "read on another scale"
     assert all(r.mape > 0 and np.isfinite(r.mape) for r in rows)
-    replay(research(), tmp_path, said.append)
-    assert len(said) == 4 and read_stored(tmp_path / REPLAY, ReplayedRun) == rows
+    replay(tables(), records, events.append)
+    assert len(events) == 4 and records.read(ReplayedRun) == rows

@@ -1,0 +1,80 @@
+"""Write the generated pages of the docs, with their figures, from stored results alone.
+
+    python -m studies.pages [benchmark] [model-card] [candidates] [verified]
+
+Figures that show values which may not be passed on, or single runs that are not stored, are drawn by the study itself:
+`candidates.png`, `verified_showcase.png`, `agl_engine_*.png`, `prototypes_aflow.png`, `suggest_aflow.png` and
+`verify_l96_*.png`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kappatune.model.kappa_model import KappaModel
+from kappatune.storage import write_text
+from studies.markdown import DOCS
+from studies.phonons.verified_page import verified_page
+from studies.screening.candidates_page import candidates_page
+from studies.transfer.benchmark import MODELS
+from studies.transfer.benchmark_page import benchmark_page
+from studies.transfer.figures import draw
+from studies.transfer.model_card import model_card
+from studies.transfer.results import TransferResults
+
+
+def _benchmark(docs: Path) -> str:
+    results = TransferResults.read()
+    draw(results, docs / "figures")
+    return benchmark_page(results)
+
+
+def _model_card(docs: Path) -> str:
+    return model_card([KappaModel.load(name).card for name in MODELS], TransferResults.read())
+
+
+PAGES: dict[str, Callable[[Path], str]] = {
+    "benchmark": _benchmark,
+    "model-card": _model_card,
+    "candidates": lambda docs: candidates_page(),
+    "verified": lambda docs: verified_page(),
+}
+"""Makes the text of a page, and draws its figures below the folder of the docs."""
+
+
+def write_pages(names: Iterable[str], docs: Path = DOCS) -> list[Path]:
+    """Write some pages.
+
+    Args:
+        names: Names of pages, without `.md`.
+        docs: Folder of the docs.
+
+    Returns:
+        The pages.
+    """
+    written = []
+    for name in names:
+        path = docs / f"{name}.md"
+        write_text(path, PAGES[name](docs))
+        written.append(path)
+    return written
+
+
+def main(
+    pages: Annotated[list[str] | None, typer.Argument(help=f"Of {', '.join(PAGES)}; all by default.")] = None,
+    docs: Annotated[Path, typer.Option(help="Folder of the docs.")] = DOCS,
+) -> None:
+    """Write generated pages and their figures from stored results, in seconds."""
+    unknown = [name for name in pages or () if name not in PAGES]
+    if unknown:
+        raise typer.BadParameter(f"no generated page is called {unknown[0]}; there are {', '.join(PAGES)}")
+    for path in write_pages(pages or PAGES, docs):
+        typer.echo(path)
+
+
+if __name__ == "__main__":
+    typer.run(main)
