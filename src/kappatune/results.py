@@ -60,7 +60,7 @@ def record_of(row: Any) -> dict[str, Any]:
         return row.model_dump()
     if is_dataclass(row) and not isinstance(row, type):
         return asdict(row)
-    raise TypeError(f"a {type(row).__name__} is no row")
+    raise TypeError(f"a {type(row).__name__} is not a row")
 
 
 def column_names(row_type: type) -> list[str]:

@@ -185,21 +185,21 @@ def test_a_crystal_keeps_its_shape_and_its_atoms(form):
     "changes, says",
     [
         ({"agl_thermal_conductivity_300K": None}, "agl_thermal_conductivity_300K is missing"),
-        ({"agl_thermal_conductivity_300K": "0"}, "is '0', no number above 0"),
-        ({"agl_thermal_conductivity_300K": 10**400}, "no number above 0"),
+        ({"agl_thermal_conductivity_300K": "0"}, "is '0', not a number above 0"),
+        ({"agl_thermal_conductivity_300K": 10**400}, "not a number above 0"),
         ({"species": None}, "0 species, but a composition of 4"),
-        ({"species": ["O", "Si", "Ca", "Xx"]}, "'Xx', which is no chemical element"),
+        ({"species": ["O", "Si", "Ca", "Xx"]}, "'Xx', which is not a chemical element"),
         ({"composition": [1, 2]}, "4 species, but a composition of 2"),
-        ({"composition": [1.5, 1, 2, 2.5]}, "no counts of atoms"),
+        ({"composition": [1.5, 1, 2, 2.5]}, "not counts of atoms"),
         ({"composition": [1, 1, 1, 1e300]}, "21 numbers for 1000"),
-        ({"composition": [1, "x", 1, 1]}, "composition holds 'x', which is no number"),
+        ({"composition": [1, "x", 1, 1]}, "composition holds 'x', which is not a number"),
         ({"geometry": None}, "geometry is missing"),
-        ({"geometry": [5, 5, 5]}, "no three lengths and three angles"),
-        ({"geometry": [5, 5, -5, 90, 90, 90]}, "no three lengths"),
+        ({"geometry": [5, 5, 5]}, "not three lengths and three angles"),
+        ({"geometry": [5, 5, -5, 90, 90, 90]}, "not three lengths"),
         ({"geometry": [5, 5, 5, 10, 20, 90]}, "without volume"),
         ({"geometry": [1, 1, 1, 90, 90, 90]}, "per atom|apart"),
         ({"positions_fractional": None}, "0 numbers for 7 atoms"),
-        ({"positions_fractional": [[0.1, 0.2, None]] * 7}, "holds 'null', which is no number"),
+        ({"positions_fractional": [[0.1, 0.2, None]] * 7}, "holds 'null', which is not a number"),
         ({"positions_fractional": [[0.1, 0.2, 0.3]] * 7}, "Å apart"),
         ({"positions_fractional": [[0.1, 0.2]] * 7}, "14 numbers for 7 atoms"),
     ],
@@ -220,7 +220,7 @@ def test_an_entry_is_named_by_what_it_has():
     assert named(aurl=lib, auid=None) == f"{lib}, AFLOW {lib}"
     assert named(aurl=None, auid="") == "page 2, entry 7, AFLOW"
     assert entry_of("text", "page 2, entry 7").made == Rejection(
-        "page 2, entry 7", "the entry is no object with keywords"
+        "page 2, entry 7", "the entry is not an object with keywords"
     )
 
 
@@ -308,7 +308,7 @@ def test_fewer_entries_than_announced_is_said(aflux, tmp_path, caplog):
 
 def test_a_page_that_comes_again_and_again_is_noticed(aflux, tmp_path):
     aflux.page = lambda page, size: aflux.items[:10]
-    with pytest.raises(BadSource, match=r"page 2: the provider leads in circles"):
+    with pytest.raises(BadSource, match=r"page 2: the provider repeats itself"):
         fetch_aflow(tmp_path / "a.parquet", aflux.url)
 
 
@@ -318,7 +318,7 @@ def test_no_entry_is_an_error(aflux, nothing, tmp_path):
     with pytest.raises(BadSource, match="no such entry"):
         fetch_aflow(tmp_path / "a.parquet", aflux.url)
     aflux.page = lambda page, size: {"1 of 1": {"auid": "aflow:1"}}
-    with pytest.raises(BadSource, match=r"none of the 1 entries became a crystal: see .*\.rejects\.jsonl"):
+    with pytest.raises(BadSource, match=r"none of the 1 entries is a usable crystal: see .*\.rejects\.jsonl"):
         fetch_aflow(tmp_path / "b.parquet", aflux.url, "species(Si)")
     assert not (tmp_path / "b.parquet").exists() and "is missing" in rejects_of(tmp_path / "b.parquet").read_text()
 
@@ -343,7 +343,7 @@ PASSING = {
 def test_a_failure_stops_the_walk_and_loses_nothing(aflux, fails, says, tmp_path, pauses):
     out = tmp_path / "a.parquet"
     aflux.fault = lambda page, handler: fails(handler) if page == 3 else None
-    with pytest.raises(BadSource, match=f"aflux/, page 3: .*{says}.*; pages kept: 2, and the same command goes on"):
+    with pytest.raises(BadSource, match=f"aflux/, page 3: .*{says}.*; pages kept: 2, and the same command continues"):
         fetch_aflow(out, aflux.url)
     assert aflux.seen[3] == 1 + len(fetching.RETRY_DELAYS_S)
     assert pauses == [max(p, 7.0) if "429" in says else p for p in fetching.RETRY_DELAYS_S]
@@ -365,7 +365,7 @@ def test_a_refusal_is_final(aflux, tmp_path, pauses):
     aflux.fault = lambda page, handler: answer(handler, 404)
     with pytest.raises(BadSource, match=r"page 1: the provider answers 404 \(Not Found\)"):
         fetch_aflow(tmp_path / "a.parquet", aflux.url)
-    with pytest.raises(BadSource, match="goes into --query"):
+    with pytest.raises(BadSource, match="with --query"):
         fetch_aflow(tmp_path / "a.parquet", f"{aflux.url}?species(Si)")
     assert not pauses and aflux.seen == {1: 1}
 
@@ -400,14 +400,14 @@ def test_what_is_there_is_not_overwritten_by_something_else(aflux, tmp_path):
     out = tmp_path / "a.parquet"
     fetch_aflow(out, aflux.url, "species(Na)")
     before = out.read_bytes()
-    with pytest.raises(BadTarget, match=r"a\.parquet holds something else than is asked for now"):
+    with pytest.raises(BadTarget, match=r"a\.parquet holds what another command asked for"):
         fetch_aflow(out, aflux.url)
     (tmp_path / "mine.parquet").write_bytes(b"mine")
-    with pytest.raises(BadTarget, match="holds something else"):
+    with pytest.raises(BadTarget, match="holds what another command"):
         fetch_aflow(tmp_path / "mine.parquet", aflux.url)
     with pytest.raises(BadTarget, match="is a folder"):
         fetch_aflow(pages_of(out).rename(tmp_path / "folder.parquet"), aflux.url)
-    with pytest.raises(BadTarget, match=r"table.csv: a fetched table is a \.parquet file"):
+    with pytest.raises(BadTarget, match=r"table.csv: the table is written as Parquet"):
         fetch_aflow(tmp_path / "table.csv", aflux.url)
     assert out.read_bytes() == before and (tmp_path / "mine.parquet").read_bytes() == b"mine"
 
@@ -430,12 +430,12 @@ def test_the_command_says_what_it_made(aflux, tmp_path, monkeypatch, capfd):
     code, answered, told = run(monkeypatch, capfd, "aflow", "--url", aflux.url, "--query", "nspecies(2)", "--out", out)
     assert code == 0 and answered == f"{out}\n" and "nspecies(2)" in aflux.summons[0]
     assert told == (
-        "1 entries were there twice\n"
-        f"1 entries are no crystals; {out}.rejects.jsonl says why\n"
-        f"33 crystals; to fetch them anew, delete {out}.pages\n"
+        "1 entries were duplicates\n"
+        f"1 entries could not be used; {out}.rejects.jsonl says why\n"
+        f"33 crystals; to fetch them again, delete {out}.pages\n"
     )
     code, answered, told = run(monkeypatch, capfd, "aflow", "--url", aflux.url, "--out", out)
-    assert code == 1 and not answered and told.startswith(f"kappatune: {out} holds something else")
+    assert code == 1 and not answered and told.startswith(f"kappatune: {out} holds what another command")
 
 
 def test_the_command_names_a_server_that_is_not_there(tmp_path, monkeypatch, capfd, pauses):

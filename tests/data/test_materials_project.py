@@ -43,7 +43,7 @@ def test_batches_are_asked_once_and_failures_are_tried_again(materials_project, 
     down = "REST query returned with error status code 503"
     materials_project.fails = iter([None, *[down] * (1 + len(fetching.RETRY_DELAYS_S))])
     out = tmp_path / "pool.parquet"
-    with pytest.raises(BadSource, match="503; rows kept: 4, and the same command goes on"):
+    with pytest.raises(BadSource, match="503; rows kept: 4, and the same command continues"):
         fetch_materials_project(out, tmp_path / "ids.csv")
     assert pauses == list(fetching.RETRY_DELAYS_S) and not out.exists()
     materials_project.asked.clear()
@@ -56,12 +56,12 @@ def test_what_is_no_list_of_ids_is_refused(materials_project, tmp_path):
     with pytest.raises(BadTable, match="no such file"):
         fetch_materials_project(out, tmp_path / "absent.csv")
     (tmp_path / "t.csv").write_text("id,file\nmp-1,a.cif\n")
-    with pytest.raises(BadSource, match=r"no list of ids: give a \.csv with a column 'material_id'"):
+    with pytest.raises(BadSource, match=r"not a list of ids: give a \.csv with a column 'material_id'"):
         fetch_materials_project(out, tmp_path / "t.csv")
     id_table(tmp_path / "ids.csv", ["mp-1"])
     fetch_materials_project(out, tmp_path / "ids.csv")
     id_table(tmp_path / "ids.csv", ["mp-2"])
-    with pytest.raises(BadTarget, match="holds something else"):
+    with pytest.raises(BadTarget, match="holds what another command"):
         fetch_materials_project(out, tmp_path / "ids.csv")
 
 
@@ -72,7 +72,7 @@ def test_the_command_says_what_it_made_or_needs(materials_project, tmp_path, mon
         main()
     answered, told = capfd.readouterr()
     assert left.value.code == 0 and answered == f"{out}\n"
-    assert f"1 entries are no crystals; {out}.rejects.jsonl says why\n1 crystals;" in told
+    assert f"1 entries could not be used; {out}.rejects.jsonl says why\n1 crystals;" in told
     monkeypatch.delenv("MP_API_KEY")
     monkeypatch.setattr("pymatgen.core.SETTINGS", {})
     monkeypatch.setattr(sys, "argv", [*sys.argv[:-1], str(tmp_path / "other.parquet")])

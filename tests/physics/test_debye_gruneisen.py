@@ -86,7 +86,7 @@ def test_the_order_of_the_points_does_not_matter():
         (lambda v: 1.0 / v, "no minimum"),
         (lambda v: np.where(v > 40, np.nan, v), "not a finite number"),
         (lambda v: -birch_murnaghan(v, 40.0, 0.6, 4.2), "no minimum"),
-        (lambda v: birch_murnaghan(v, 40.0, 0.6, 4.2) + 0.3 * np.cos(9 * v), "no smooth curve"),
+        (lambda v: birch_murnaghan(v, 40.0, 0.6, 4.2) + 0.3 * np.cos(9 * v), "not a smooth curve"),
     ],
 )
 def test_curves_that_are_none_are_named(energies, reason):

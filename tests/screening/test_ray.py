@@ -89,7 +89,7 @@ def test_a_poisoned_file_costs_one_row(cluster, tmp_path, small_units):
     scan(ScanSettings((str(folder),)), tmp_path / "out", ray=cluster.address)
     rows = {row["id"]: row for row in rows_of(tmp_path / "out")}
     assert len(rows) == 20
-    assert "ended the worker process" in rows["poison"]["reason"]
+    assert "crashed the worker process" in rows["poison"]["reason"]
     assert sum(row["kappa_w_mk"] is not None for row in rows.values()) == 19
 
 

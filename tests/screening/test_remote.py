@@ -388,7 +388,7 @@ def species(**changes: object) -> dict:
         (species(chemical_symbols=[], concentration=[]), "disordered"),
         (species(chemical_symbols=["X"]), "site 2 is of an unknown element"),
         (species(chemical_symbols=["vacancy"]), "site 2 is a vacancy"),
-        (species(chemical_symbols=["Qq"]), "no chemical element"),
+        (species(chemical_symbols=["Qq"]), "not a chemical element"),
         (species(attached=["H"], nattached=[1]), "H attached"),
         (species(concentration=None), "species.1.concentration"),
         (species(name="other"), "'O', which the database does not explain"),
@@ -473,7 +473,7 @@ def test_listed_ids_become_rows_in_their_order(materials_project, tmp_path):
     assert rows[0]["volume_per_atom_a3"] == pytest.approx(4.005**3 / 8)
     assert rows[0]["file"] == "https://materialsproject.org/materials/mp-5" and rows[1]["file"] == table
     assert "row 2: Materials Project does not know this id" in rows[1]["reason"]
-    assert "row 5: this is no id like mp-149" in rows[4]["reason"]
+    assert "row 5: this is not an id such as mp-149" in rows[4]["reason"]
     assert materials_project.asked == [["mp-5", "mp-9999", "mp-2", "mvc-1"]]
     assert scan(ScanSettings((table,)), tmp_path / "out", resume=True) == counts
     assert len(materials_project.asked) == 1

@@ -118,7 +118,7 @@ def test_labels_that_cannot_be_used_are_refused_before_the_scan(tmp_path):
         scan(ScanSettings((str(table),), labels=str(tmp_path / "nowhere.csv")), tmp_path / "out")
     labels = tmp_path / "labels.jsonl"
     labels.write_text(json.dumps({"id": "lost", "kappa": 3.0}) + "\n")
-    with pytest.raises(BadRequest, match="no labelled crystal that can be used: lost"):
+    with pytest.raises(BadRequest, match="no usable labelled crystal: lost"):
         scan(ScanSettings((str(table),), labels=str(labels)), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -218,7 +218,7 @@ def test_a_poisoned_file_costs_one_row(tmp_path):
     assert code == 0, stderr
     rows = {row["id"]: row for row in rows_of(tmp_path / "out")}
     assert len(rows) == 20
-    assert "ended the worker process" in rows["poison"]["reason"]
+    assert "crashed the worker process" in rows["poison"]["reason"]
     assert sum(row["kappa_w_mk"] is not None for row in rows.values()) == 19
 
 

@@ -54,7 +54,7 @@ class TestConversion:
             Crystal.from_pymatgen(Structure(Lattice.cubic(4), ["Na", {"Cl": 0.5, "Br": 0.5}], SALT[1]))
         with pytest.raises(BadCrystal, match="site 2 is disordered"):
             Crystal.from_pymatgen(Structure(Lattice.cubic(4), ["Na", {"Cl": 0.9}], SALT[1]))
-        with pytest.raises(BadCrystal, match=r"site 1 is 'X.*no chemical element"):
+        with pytest.raises(BadCrystal, match=r"site 1 is 'X.*not a chemical element"):
             Crystal.from_pymatgen(Structure(Lattice.cubic(4), [DummySpecies("X"), "Cl"], SALT[1]))
 
     def test_ase(self) -> None:

@@ -232,7 +232,7 @@ CIF_FAULTS = {
     "occupancy inapplicable": (CIF.replace("0.5 0.5 0.5 1", "0.5 0.5 0.5 ."), r"site 2.*occupancy '\.'"),
     "coordinate inapplicable": (CIF.replace("0.5 0.5 0.5", "0.5 . 0.5"), r"site 2 .* y coordinate '\.'"),
     "coordinate NaN": (CIF.replace("0.5 0.5 0.5", "nan 0.5 0.5"), r"site 2 .* x coordinate 'nan'"),
-    "no element": (CIF.replace(" Na ", " Qq "), "site 1 is 'Qq', which is no chemical element"),
+    "no element": (CIF.replace(" Na ", " Qq "), "site 1 is 'Qq', which is not a chemical element"),
     "element with a letter too much": (CIF.replace(" Cl ", " Cx "), "site 2 is 'Cx'"),
     "unknown species": (CIF.replace(" Na ", " ? "), r"site 1 is '\?'"),
     "hydroxide": (CIF.replace(" Cl ", " OH "), "site 2 is 'Oh'"),
@@ -632,4 +632,4 @@ def test_content_never_touches_the_disk(tmp_path):
     (entry,) = read_content(b"", str(real))
     assert isinstance(entry, Rejection) and "empty" in entry.reason
     (entry,) = read_content(b"id,file\na,real.cif\n", str(tmp_path / "table.csv"))
-    assert isinstance(entry, Rejection) and "no CIF" in entry.reason
+    assert isinstance(entry, Rejection) and "not a CIF" in entry.reason

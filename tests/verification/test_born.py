@@ -38,7 +38,7 @@ def test_a_file_that_does_not_fit_is_refused(tmp_path):
     crystal = Crystal.from_ase(bulk("MgO", "rocksalt", 4.21))
     path = tmp_path / "mgo.born"
     path.write_text("14.4\n1 0 0\n")
-    with pytest.raises(BadBorn, match=r"mgo\.born: no BORN file of MgO"):
+    with pytest.raises(BadBorn, match=r"mgo\.born: not a BORN file of MgO"):
         read_born(path, crystal, displaced(standardise(crystal, 1e-3), SETTINGS), 1e-3)
 
 

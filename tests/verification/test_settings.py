@@ -32,7 +32,7 @@ def test_300_k_is_always_among_the_temperatures(temperatures):
     [
         ({"temperatures_k": (0.5,)}, "between 1 and 5000 K"),
         ({"max_atoms": 200, "max_harmonic_atoms": 100}, "must not be smaller"),
-        ({"pair_cutoff": 1.0}, "holds no bond"),
+        ({"pair_cutoff": 1.0}, "shorter than any bond"),
         ({"displacement": 0.5}, "displacement"),
         ({"solution": "guess"}, "solution"),
         ({"supercell": 3}, "supercell"),

@@ -63,7 +63,7 @@ def test_the_cost_is_said_without_paying_it(tmp_path):
         (["verify", "x.cif", "--quality", "best"], 2, "best"),
         (["verify", "x.cif", "--temperatures", "warm"], 2, "no temperatures"),
         (["verify", "x.cif", "--temperatures", "0"], 1, "greater than 0"),
-        (["verify", "x.cif", "--pair-cutoff", "1"], 1, "holds no bond"),
+        (["verify", "x.cif", "--pair-cutoff", "1"], 1, "shorter than any bond"),
         (["verify", "x.cif", "--calculator", "dream"], 1, "known are chgnet"),
         (["verify", "x.cif", "--labels", "mine.csv"], 1, ".parquet"),
         (["verify", "x.cif", "y.cif", "--born", "BORN"], 2, "--born is for one crystal"),

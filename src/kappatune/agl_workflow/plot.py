@@ -42,7 +42,7 @@ def plot_agl(result: AglResult, folder: Path, index: int, fit: Fit = "averaged")
     temperatures, kappa = np.array(result.temperatures_k), np.array(result.kappa_by_temperature_w_mk)
     right.plot(temperatures[temperatures >= lowest], kappa[temperatures >= lowest], "o-")
     right.set(xlabel="temperature, K", ylabel="κ, W/(m K)", yscale="log")
-    right.set_title(f"from a third of the acoustic Debye temperature on: {lowest:.0f} K", fontsize="small")
+    right.set_title(f"from a third of the acoustic Debye temperature up: {lowest:.0f} K", fontsize="small")
     figure.suptitle(
         f"{result.id} ({result.formula}): κ {result.kappa_w_mk:.3g} W/(m K) at 300 K, "
         f"θ {result.debye_temperature_k:.0f} K, γ {result.gruneisen:.2f}, B {result.bulk_modulus_gpa:.0f} GPa"

@@ -172,7 +172,7 @@ def energy_curve(atoms: Atoms, potential: Potential, settings: AglSettings) -> E
 
 def _curve_warnings(curve: EnergyCurve) -> list[str]:
     if curve.fit.residual > MAX_RESIDUAL * np.ptp(curve.energies):
-        return ["the energies are rough: they deviate from the fit by more than 1 % of their range"]
+        return ["the energies are not smooth: they deviate from the fit by more than 1 % of their range"]
     return []
 
 

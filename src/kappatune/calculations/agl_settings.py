@@ -49,5 +49,5 @@ class AglSettings(Settings):
     @classmethod
     def _possible_ratio(cls, poisson: PoissonSource | float) -> PoissonSource | float:
         if not isinstance(poisson, str) and not -1.0 < poisson < 0.5:
-            raise ValueError(f"a Poisson ratio lies between -1 and 0.5, not at {poisson:g}")
+            raise ValueError(f"the Poisson ratio must lie between -1 and 0.5, not {poisson:g}")
         return poisson

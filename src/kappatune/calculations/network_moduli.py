@@ -50,7 +50,7 @@ def network_poisson_ratio(atoms: Atoms) -> float:
         graphs = build_graphs([crystal], host.cutoff_angstrom)
         if graphs.n_isolated[0]:
             raise UnknownModuli(
-                f"the networks for elastic moduli see {host.cutoff_angstrom:g} Å far; an atom has no neighbour there"
+                f"the networks for elastic moduli see {host.cutoff_angstrom:g} Å; an atom has no neighbour within that"
             )
         with torch.inference_mode():
             moduli.append(10.0 ** float(host.predict_property(graphs.batch())[0]))

@@ -92,7 +92,7 @@ def _poisson(text: str) -> Literal["auto", "elastic", "network"] | float:
     except ValueError as error:
         raise typer.BadParameter(f"'{text}': give auto, elastic, network or a number") from error
     if not -1.0 < ratio < 0.5:
-        raise typer.BadParameter(f"a Poisson ratio lies between -1 and 0.5, not at {ratio:g}")
+        raise typer.BadParameter(f"the Poisson ratio must lie between -1 and 0.5, not {ratio:g}")
     return ratio
 
 

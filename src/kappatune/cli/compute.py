@@ -11,7 +11,7 @@ from kappatune.cli.output import answer_only_stdout, errors_as_messages, note
 
 
 def compute(
-    out: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the parts go; those that are there stay.")],
+    out: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of the parts; existing parts are kept.")],
     parts: Annotated[int, typer.Option(min=1, help="Parts of 50 compositions in all, besides the elements.")] = 30,
     calculator: Annotated[
         str, typer.Option(help="`sevennet`, `chgnet`, ... or PATH:FACTORY, as in `kappatune agl`.")

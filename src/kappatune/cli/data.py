@@ -80,7 +80,7 @@ def _fetch(out: Path, fetched: Callable[[Callable[[Counts], None]], Counts]) -> 
         counts = fetched(progress)
         stdout.write(f"{out}\n")
     if counts.repeated:
-        note(f"{counts.repeated} entries were there twice")
+        note(f"{counts.repeated} entries were duplicates")
     if counts.rejected:
-        note(f"{counts.rejected} entries are no crystals; {rejects_of(out)} says why")
-    note(f"{counts.rows} crystals; to fetch them anew, delete {pages_of(out)}")
+        note(f"{counts.rejected} entries could not be used; {rejects_of(out)} says why")
+    note(f"{counts.rows} crystals; to fetch them again, delete {pages_of(out)}")

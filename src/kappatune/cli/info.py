@@ -40,7 +40,10 @@ def _page(card: ModelCard) -> str:
     for table in card.data:
         left_out = f", {table.n_left_out} left out" if table.n_left_out else ""
         lines.append(f"  {table.stage:10s} {table.file}: {table.n_rows} crystals, {table.fidelity}{left_out}")
-    lines += ["", "mean |ln kappa| error on the inner validation part of each stage (it chose the epoch; no test)"]
+    lines += [
+        "",
+        "mean |ln kappa| error on the validation part of each stage (it chose the epoch, so it is not a test)",
+    ]
     for stage, results in card.metrics.items():
         errors = [r["validation_error"] for r in results if r["validation_error"] is not None]
         shown = f"{mean(errors):.3f}" if errors else "no validation part"

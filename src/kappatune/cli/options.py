@@ -94,4 +94,4 @@ def checked_settings(settings_type: type[Settings], **values: Any) -> Settings:
 def check_new_folder(folder: Path | None) -> None:
     """Stop unless the folder is missing or empty."""
     if folder and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        fail(f"{folder}: this exists and is not an empty folder: give a new folder for the CIFs")
+        fail(f"{folder}: this exists and is not an empty folder: give a new one for the CIFs")

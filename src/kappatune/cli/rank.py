@@ -51,7 +51,7 @@ def rank(
     ] = None,
     diverse: Annotated[
         bool,
-        typer.Option("--diverse", help="A spread of chemistries: new sets of elements first, no element too often."),
+        typer.Option("--diverse", help="Spread over chemistries: new sets of elements first, no element too often."),
     ] = False,
     cif: CifFolder = None,
     as_json: AsJson = False,

@@ -39,7 +39,7 @@ def screen(
     ],
     out: Annotated[Path, typer.Option(help="Folder of the result.")],
     model: Annotated[str, typer.Option(help="`fast`, `accurate`, or the folder of a model of yours.")] = "fast",
-    fidelity: Annotated[str | None, typer.Option(help="Rung that is asked for. [default: the model's last]")] = None,
+    fidelity: Annotated[str | None, typer.Option(help="Rung whose value is wanted. [default: the last one]")] = None,
     labels: Annotated[
         Path | None, typer.Option(help="Table of labelled crystals to find the nearest in. [default: textbook values]")
     ] = None,
@@ -50,7 +50,7 @@ def screen(
     ray: Annotated[
         str | None, typer.Option(metavar="[ADDRESS]", help="Work on a Ray cluster; without ADDRESS on this machine's.")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the scan in --out.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the scan in --out.")] = False,
 ) -> None:
     """Scan databases of crystals into a Parquet table, one row per crystal.
 

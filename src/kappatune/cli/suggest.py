@@ -38,16 +38,17 @@ class SeekOption(StrEnum):
 
 def suggest(
     folder: ScanFolder,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Crystals you can compute.")] = 20,
-    seek: Annotated[SeekOption, typer.Option(help="Conductivity that is sought.")] = SeekOption.LOW,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many crystals you can compute.")] = 20,
+    seek: Annotated[SeekOption, typer.Option(help="Which conductivity to look for.")] = SeekOption.LOW,
     fidelity: Annotated[
         str | None,
         typer.Option(
-            help="Rung at which you compute: formulas the model learnt from there are left out. [default: the scan's]"
+            help="Rung at which you compute: formulas known there are left out. [default: the scan's]"
         ),
     ] = None,
     anywhere: Annotated[
-        bool, typer.Option("--anywhere", help="Also crystals out of the model's domain, where its spread means little.")
+        bool,
+        typer.Option("--anywhere", help="Also crystals outside the model's domain, where its spread means little."),
     ] = False,
     elements: Elements = None,
     without: Without = None,

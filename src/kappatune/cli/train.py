@@ -24,10 +24,10 @@ def train(
         ),
     ] = None,
     start: Annotated[
-        str | None, typer.Option(help="Model to go on from (`accurate` or a folder); overrules the recipe's.")
+        str | None, typer.Option(help="Model to start from (`accurate` or a folder); overrides the recipe's.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the new model. [default: runs/NAME]")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out after a kill.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out after an interruption.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Train a model stage by stage, on your own values or on published tables.

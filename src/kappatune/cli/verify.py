@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class QualityName(StrEnum):
-    """How much care is taken."""
+    """Accuracy; a higher one takes longer."""
 
     QUICK = "quick"
     STANDARD = "standard"
@@ -38,7 +38,7 @@ def verify(
             help=f"Temperatures of kappa(T), K: {TEMPERATURES_HELP}; 300 is always among them.",
         ),
     ] = "200,300,400,600,800,1000",
-    quality: Annotated[QualityName, typer.Option(help="How much care is taken.")] = QualityName.STANDARD,
+    quality: Annotated[QualityName, typer.Option(help="Accuracy; a higher one takes longer.")] = QualityName.STANDARD,
     pair_cutoff: Annotated[
         float | None, typer.Option(help="Largest distance of a displaced pair, Å. [default: from the crystal]")
     ] = None,
@@ -51,21 +51,22 @@ def verify(
         typer.Option(help="Born charges in phonopy's format, for one crystal. [default: NAME.born beside each file]"),
     ] = None,
     model: Annotated[
-        str, typer.Option(help="Whose prediction is judged: `accurate`, `fast`, or a folder.")
+        str, typer.Option(help="Model whose prediction is checked: `accurate`, `fast`, or a folder.")
     ] = "accurate",
     out: Annotated[
-        Path, typer.Option(help="Folder where every step is kept: the same command goes on after a kill.")
+        Path,
+        typer.Option(help="Folder for every step: the same command continues after an interruption."),
     ] = Path("runs/verify"),
     plot: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Write a PNG per crystal.")] = None,
     labels: Annotated[
         Path | None, typer.Option(help="Parquet table for `train` to which the values are added, fidelity `mlip`.")
     ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes, each with a crystal of its own.")] = 1,
-    estimate: Annotated[bool, typer.Option("--estimate", help="Say what each crystal would cost, and stop.")] = False,
+    estimate: Annotated[bool, typer.Option("--estimate", help="Print what each crystal would cost, and stop.")] = False,
     as_json: AsJson = False,
     as_csv: AsCsvWithoutCurves = False,
 ) -> None:
-    """Compute kappa from phonons with an interatomic potential, and judge the prediction by it.
+    """Compute kappa from phonons with an interatomic potential, and check the prediction against it.
 
     The crystal is standardised, relaxed, and its atoms are displaced; phono3py makes force constants of the forces
     and solves the phonon Boltzmann equation. Every crystal gets one row, in order, with prediction, AGL value,

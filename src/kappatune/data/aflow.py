@@ -101,7 +101,7 @@ def fetch_aflow(
         OSError: The disk is full.
     """
     if "?" in url.rstrip("?"):
-        raise BadSource(f"{url}: give the URL without a query; what narrows the entries goes into --query")
+        raise BadSource(f"{url}: give the URL without a query, and narrow the entries with --query")
     summons = url.rstrip("?") + "?" + quote(_matchbook(query), safe=_OPERATORS)
     check_target(out, summons)
     entries = (
@@ -125,10 +125,10 @@ def entry_of(item: object, where: str) -> Entry:
     id = f"aflow:{label}" if _ICSD.fullmatch(label) else auid or aurl or where
     try:
         if not fields:
-            raise BadCrystal("the entry is no object with keywords")
+            raise BadCrystal("the entry is not an object with keywords")
         kappa = _number(fields.get(_KAPPA))
         if kappa is None or kappa <= 0:
-            raise BadCrystal(f"{_KAPPA} is {_said(fields, _KAPPA)}, no number above 0")
+            raise BadCrystal(f"{_KAPPA} is {_said(fields, _KAPPA)}, not a number above 0")
         row = crystal_row(_crystal(fields, id), _spacegroup(fields), f"AFLOW {auid or aurl}".strip())
     except BadCrystal as error:
         return Entry(auid or aurl or None, Rejection(id, str(error), formula=_text(fields.get("compound")) or None))
@@ -155,7 +155,7 @@ def _pages(url: str, summons: str, fetched: Path) -> Iterator[tuple[int, list[An
     with new_session() as session:
         for number in count(1):
             where = f"{url}, page {number}"
-            afterwards = f"pages kept: {number - 1}, and the same command goes on from there"
+            afterwards = f"pages kept: {number - 1}, and the same command continues from there"
             page_url = f"{summons},paging({number},{PAGE_SIZE}),format(json)"
             ask = partial(with_retries, partial(_ask, session, page_url, where), where, afterwards)
             page = cached(fetched, page_url, partial(_after_pause, pause, ask))
@@ -163,7 +163,7 @@ def _pages(url: str, summons: str, fetched: Path) -> Iterator[tuple[int, list[An
             announced = announced or page["total"]
             if items and items == previous:
                 raise BadSource(
-                    f"{where}: the provider leads in circles, this is the page before; to ask again, delete {fetched}"
+                    f"{where}: the provider repeats itself, this is the previous page again; to retry, delete {fetched}"
                 )
             if items:
                 yield number, items
@@ -173,7 +173,7 @@ def _pages(url: str, summons: str, fetched: Path) -> Iterator[tuple[int, list[An
             if not items or (len(items) < longest if announced is None else seen >= announced):
                 break
     if not seen:
-        raise BadSource(f"{url}: the provider has no such entry; to ask again, delete {fetched}")
+        raise BadSource(f"{url}: the provider has no such entry; to retry, delete {fetched}")
     if announced is not None and seen < announced:
         _log.warning("%s: the provider announced %d entries and gave %d", url, announced, seen)
 
@@ -205,13 +205,13 @@ def _crystal(fields: dict[str, Any], id: str) -> Crystal:
     if not species or len(species) != len(counts):
         raise BadCrystal(f"{len(species)} species, but a composition of {len(counts)} numbers")
     if any(count < 1 or count != int(count) for count in counts):
-        raise BadCrystal(f"composition is {_said(fields, 'composition')}, no counts of atoms")
+        raise BadCrystal(f"composition is {_said(fields, 'composition')}, not counts of atoms")
     if len(positions) != 3 * sum(counts):
         raise BadCrystal(
-            f"positions_fractional has {len(positions)} numbers for {sum(counts):.0f} atoms, where three each are due"
+            f"positions_fractional has {len(positions)} numbers for {sum(counts):.0f} atoms, not three per atom"
         )
     if len(cell) != 6 or min(cell) <= 0:
-        raise BadCrystal(f"geometry is {_said(fields, 'geometry')}, no three lengths and three angles")
+        raise BadCrystal(f"geometry is {_said(fields, 'geometry')}, not three lengths and three angles")
     check_angles(*cell[3:])
     symbols = [symbol for symbol, count in zip(species, counts, strict=True) for _ in range(int(count))]
     numbers = [atomic_number(symbol, site) for site, symbol in enumerate(symbols, 1)]
@@ -243,7 +243,7 @@ def _numbers(fields: dict[str, Any], key: str) -> list[float]:
     words = _words(fields.get(key))
     numbers = [_number(word) for word in words]
     if None in numbers:
-        raise BadCrystal(f"{key} holds '{words[numbers.index(None)][:40]}', which is no number")
+        raise BadCrystal(f"{key} holds '{words[numbers.index(None)][:40]}', which is not a number")
     return [number for number in numbers if number is not None]
 
 

@@ -93,7 +93,7 @@ def cached(folder: Path, key: str, fetch: Callable[[], Any]) -> Any:
     try:
         return json.loads(gzip.decompress(path.read_bytes()))["content"]
     except (gzip.BadGzipFile, EOFError, zlib.error, ValueError) as error:
-        raise BadSource(f"{path} is damaged: delete it and go on, it is fetched again") from error
+        raise BadSource(f"{path} is damaged: delete it and run the command again") from error
 
 
 def with_retries(ask: Callable[[], Any], where: str, afterwards: str) -> Any:

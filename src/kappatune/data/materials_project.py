@@ -71,7 +71,7 @@ def fetch_materials_project(out: Path, ids: Path, say: Callable[[Counts], None] 
     """
     column = id_column(ids)
     if column is None:
-        raise BadSource(f"{ids}: no list of ids: give a .csv with a column 'material_id' and no structures")
+        raise BadSource(f"{ids}: not a list of ids: give a .csv with a column 'material_id' and no structures")
     origin = f"Materials Project: {file_sha256(ids)}"
     check_target(out, origin)
     batches = listed_items(ids, column, BATCH_SIZE, pages_of(out), resume="the same command")
@@ -102,7 +102,7 @@ def listed_items(table: Path, column: str, size: int, fetched: Path, *, resume: 
     first = 1
     while batch := list(islice(ids, size)):
         where = f"Materials Project, for {table} from row {first}"
-        afterwards = f"rows kept: {first - 1}, and {resume} goes on from there"
+        afterwards = f"rows kept: {first - 1}, and {resume} continues from there"
         ask = partial(with_retries, partial(_ask, client, batch, where), where, afterwards)
         yield cached(fetched, "Materials Project: " + ",".join(batch), ask)
         first += len(batch)
@@ -121,7 +121,11 @@ def crystal_of_item(item: dict[str, Any], number: int, table: str) -> Crystal | 
     """
     id = item["id"] or f"{Path(table).stem}#{number}"
     if item["structure"] is None:
-        fault = "Materials Project does not know this id" if _ID.fullmatch(item["id"]) else "this is no id like mp-149"
+        fault = (
+            "Materials Project does not know this id"
+            if _ID.fullmatch(item["id"])
+            else "this is not an id such as mp-149"
+        )
         return Rejection(id, f"row {number}: {fault}: correct it", table)
     entry = crystal_of_dict(item)
     if isinstance(entry, Crystal):
@@ -176,6 +180,6 @@ def _client() -> Any:
 
     if not (os.environ.get("MP_API_KEY") or SETTINGS.get("PMG_MAPI_KEY")):
         raise BadSource(
-            "the Materials Project asks for a key: get yours at https://materialsproject.org/api and set MP_API_KEY"
+            "the Materials Project requires a key: get yours at https://materialsproject.org/api and set MP_API_KEY"
         )
     return MPRester(mute_progress_bars=True)

@@ -85,11 +85,11 @@ def check_target(out: Path, origin: str) -> None:
         BadTarget: There is something else, or the name is not that of a Parquet file.
     """
     if out.suffix.lower() != ".parquet":
-        raise BadTarget(f"{out}: a fetched table is a .parquet file: give such a name as --out")
+        raise BadTarget(f"{out}: the table is written as Parquet: give --out a name that ends in .parquet")
     if out.is_dir():
         raise BadTarget(f"{out} is a folder: give a file as --out")
     if out.exists() and _origin_of(out) != _digest(origin):
-        raise BadTarget(f"{out} holds something else than is asked for now: give another --out, or delete it")
+        raise BadTarget(f"{out} holds what another command asked for: give another --out, or delete it")
 
 
 def crystal_row(crystal: Crystal, spacegroup: int | None, source: str) -> dict[str, Any]:
@@ -158,7 +158,7 @@ def write_table(
             say(counts)
         os.replace(partial_rejects, rejects_of(out))
         if not counts.rows:
-            raise BadSource(f"none of the {counts.rejected} entries became a crystal: see {rejects_of(out)}")
+            raise BadSource(f"none of the {counts.rejected} entries is a usable crystal: see {rejects_of(out)}")
         os.replace(partial, out)
     finally:
         partial.unlink(missing_ok=True)

@@ -86,7 +86,7 @@ def load_bundle(folder: Path) -> tuple[ModelCard, list[KappaNetwork], dict[str, 
     if not path.is_file():
         raise BadBundle(f"{folder}: {WEIGHTS} is missing")
     if file_sha256(path) != card.weights_sha256:
-        raise BadBundle(f"{path}: the hash is not the card's: the file is damaged or was changed; get it again")
+        raise BadBundle(f"{path}: the hash is not the one in the card: the file is damaged or changed; get it again")
     try:
         with safe_open(path, framework="pt") as file:
             tensors = {key: file.get_tensor(key) for key in file.keys()}
@@ -96,7 +96,7 @@ def load_bundle(folder: Path) -> tuple[ModelCard, list[KappaNetwork], dict[str, 
     except SafetensorError as error:
         raise BadBundle(f"{path}: not a readable safetensors file ({error})") from error
     except (BadWeights, ValueError) as error:
-        raise BadBundle(f"{folder}: card and weights do not fit each other: {error}") from error
+        raise BadBundle(f"{folder}: card and weights do not match: {error}") from error
     domains = _domains(card, tensors, members[0].embedding_size, path)
     hosts = {f"hosts.{k}." for k in card.members}
     used = (*hosts, *(f"members.{k}." for k in range(len(members))), "domains.")

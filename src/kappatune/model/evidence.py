@@ -116,6 +116,6 @@ def interval_note(evidence: Evidence | None, fidelity: str) -> str:
         )
     nearest = min(zip(measured[0].nominal, measured[0].observed, strict=True), key=lambda pair: abs(pair[0] - 0.9))
     return (
-        f"The 90 % interval was checked on crystals the model had not learnt from: an interval of "
+        f"The 90 % interval was checked on crystals the model was not trained on: an interval of "
         f"{nearest[0]:.0%} held {nearest[1]:.0%} of their values."
     )

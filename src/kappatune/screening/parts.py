@@ -67,7 +67,7 @@ def counts_of_part(out: Path, index: int, unit: Unit) -> Counts | None:
         return None
     if pq.read_metadata(path).metadata.get(_UNIT_HASH) != unit.digest().encode():
         where = unit.file or f"{unit.items[0]} and the files after it"
-        raise BadRequest(f"{where} changed since this scan began: begin again in another --out")
+        raise BadRequest(f"{where} changed since this scan began: start again with another --out")
     return _counts(pq.read_table(path, columns=["kappa_w_mk"]))
 
 

@@ -78,7 +78,7 @@ class Filters(BaseModel):
         known = {element_symbol(number) for number in range(1, MAX_ATOMIC_NUMBER + 1)}
         for symbol in symbols:
             if symbol not in known:
-                raise ValueError(f"'{symbol}' is no chemical element: write symbols such as Pb or Te")
+                raise ValueError(f"'{symbol}' is not a chemical element: write symbols such as Pb or Te")
         return symbols
 
     @field_validator("prototypes")
@@ -219,7 +219,7 @@ def anonymous_formula(formula: str) -> str:
         ValueError: It is no formula, or names a letter twice.
     """
     if not re.fullmatch(r"([A-Z][a-z]?([1-9][0-9]{0,3})?)+", formula):
-        raise ValueError(f"'{formula}' is no formula: write a prototype as AB2 or CaF2")
+        raise ValueError(f"'{formula}' is not a formula: write a prototype as AB2 or CaF2")
     letters, digits = zip(*re.findall(r"([A-Z][a-z]?)([0-9]*)", formula), strict=True)
     if len({*letters}) < len(letters) or len(letters) > 26:
         raise ValueError(f"'{formula}' names a letter twice: write a prototype as AB2 or CaF2")
@@ -316,7 +316,7 @@ def check_columns(connection: duckdb.DuckDBPyConnection, part: str, needed: Set[
     """
     answer = connection.execute("SELECT * FROM read_parquet($files) LIMIT 0", {"files": patterns([part])})
     if missing := sorted(needed - {column[0] for column in answer.description or ()}):
-        raise BadScan(f"{part}: column {', '.join(map(repr, missing))} is missing: this is no scan by this version")
+        raise BadScan(f"{part}: column {', '.join(map(repr, missing))} is missing: no scan of this version")
 
 
 def conditions(filters: Filters, **further: tuple[str, Any]) -> tuple[str, dict[str, Any]]:

@@ -56,12 +56,12 @@ def optimade_units(source: str, filter: str | None, fetched: Path) -> Iterator[U
         while url:
             asked.add(url)
             where = f"{source}, page {len(asked)}"
-            afterwards = f"pages kept: {len(asked) - 1}, and --resume goes on from there"
+            afterwards = f"pages kept: {len(asked) - 1}, and --resume continues from there"
             page = cached(fetched, url, partial(with_retries, partial(_ask, session, url, where), where, afterwards))
             entries, url = page["data"], page["next"]
             if url in asked or (url and entries == previous):
                 raise BadSource(
-                    f"{where}: the provider leads in circles, this page was there before: tell the provider"
+                    f"{where}: the provider repeats itself, this page was sent before: report it to the provider"
                 )
             if entries:
                 yield Unit("optimade", endpoint, first, entries)
@@ -118,7 +118,7 @@ def _next_page(url: str, links: object, where: str) -> str | None:
     try:
         return urljoin(url, following)
     except (TypeError, ValueError) as error:
-        raise BadSource(f"{where}: the link to the next page is no URL ({one_line(following)})") from error
+        raise BadSource(f"{where}: the link to the next page is not a URL ({one_line(following)})") from error
 
 
 def _errors(content: object) -> object:

@@ -60,7 +60,7 @@ def scan(
     """
     _check_folder(out, resume)
     if settings.filter and not any(is_url(source) for source in settings.sources):
-        raise BadRequest("a filter is for OPTIMADE providers, but no source is a URL")
+        raise BadRequest("--filter applies to OPTIMADE providers, but no source is a URL")
     labels_sha256 = _labels_sha256(settings.labels)
     with _crew(settings, out, workers, ray) as crew:
         claim: dict[str, object] = {
@@ -107,7 +107,7 @@ def _labels_sha256(labels: str | None) -> str | None:
     table = read_table(labels, default_fidelity="experiment")
     if not table.rows:
         reason = f": {table.rejections[0].id}: {table.rejections[0].reason}" if table.rejections else ""
-        raise BadRequest(f"{labels} holds no labelled crystal that can be used{reason}")
+        raise BadRequest(f"{labels} has no usable labelled crystal{reason}")
     return table.sha256
 
 
@@ -116,7 +116,7 @@ def _check_folder(out: Path, resume: bool) -> None:
         raise BadRequest(f"{out} is a file: give a folder as --out")
     if (out / CLAIM).is_file():
         if not resume:
-            raise BadRequest(f"{out} holds a scan: give another --out, or --resume to go on with it")
+            raise BadRequest(f"{out} holds a scan: give another --out, or --resume to continue it")
     elif out.is_dir() and any(not entry.name.startswith(".") for entry in out.iterdir()):
         raise BadRequest(f"{out} is not empty: give another --out")
 

@@ -71,4 +71,4 @@ def poisoned_entry(unit: Unit) -> Rejection:
     name = f"{Path(file).stem}#{unit.first}" if unit.file else Path(file).stem
     if isinstance(item, dict) and item.get("id"):
         name = printable(str(item["id"]))
-    return Rejection(name, "reading it ended the worker process: the file is too large or harmful", file)
+    return Rejection(name, "reading it crashed the worker process: the file is too large or harmful", file)

@@ -37,7 +37,7 @@ DEATHS_PER_ITEM = 2
 TRIES_ALONE = 3
 """How often a unit is tried alone, its guilty items left out, before the scan stops."""
 
-NO_WORKER = "no worker process can begin: free memory, then --resume"
+NO_WORKER = "no worker process can start: free memory, then --resume"
 
 
 class WorkerDied(Exception):

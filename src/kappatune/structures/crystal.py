@@ -165,10 +165,10 @@ def check(crystal: Crystal) -> Crystal:
         raise BadCrystal("the crystal has no atoms: check that the file is complete")
     if crystal.frac_coords.shape != (crystal.n_atoms, 3):
         raise BadCrystal(
-            f"{crystal.n_atoms} atoms but coordinates of shape {crystal.frac_coords.shape}: give three each"
+            f"{crystal.n_atoms} atoms but coordinates of shape {crystal.frac_coords.shape}: give three per atom"
         )
     if not ((crystal.numbers >= 1) & (crystal.numbers <= MAX_ATOMIC_NUMBER)).all():
-        raise BadCrystal("an atomic number is no element's: correct it")
+        raise BadCrystal("an atomic number is not that of an element: correct it")
     _check_lattice(crystal.lattice, crystal.n_atoms)
     if not np.isfinite(crystal.frac_coords).all():
         site = int(np.flatnonzero(~np.isfinite(crystal.frac_coords).all(axis=1))[0])
@@ -315,11 +315,11 @@ def atomic_number(symbol: str, site: int) -> int:
     """
     if symbol in ("D", "T"):
         raise BadCrystal(
-            f"site {site} is {symbol}, an isotope of hydrogen, and isotopes are not modelled: write it as H to go on"
+            f"site {site} is {symbol}, an isotope of hydrogen, and isotopes are not modelled: write it as H to continue"
         )
     number = _numbers_by_symbol().get(symbol)
     if number is None:
-        raise BadCrystal(f"site {site} is '{symbol}', which is no chemical element: correct its symbol")
+        raise BadCrystal(f"site {site} is '{symbol}', which is not a chemical element: correct its symbol")
     return number
 
 

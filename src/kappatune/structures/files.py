@@ -71,7 +71,7 @@ def read_content(content: bytes, name: str) -> Iterator[Crystal | Rejection]:
     kind = kind_of(path) or kind_of_content(content)
     if kind is None:
         yield Rejection(
-            file_id(path), "this is no CIF, POSCAR, extxyz or JSON file of structures: give one of these", file
+            file_id(path), "this is not a CIF, POSCAR, extxyz or JSON file of structures: give one of these", file
         )
         return
     yield from _named(file_id(path), file, _checked_entries(kind, BytesIO(content)))

@@ -108,7 +108,7 @@ def _converted(item: Any, name: str) -> Crystal | Rejection:
     if hasattr(item, "lattice") and hasattr(item, "frac_coords"):
         return Crystal.from_pymatgen(item, id=name)
     if hasattr(item, "sites"):
-        raise BadCrystal(f"a {type(item).__name__} has no lattice, so it is no crystal: give a periodic Structure")
+        raise BadCrystal(f"a {type(item).__name__} has no lattice, so it is not a crystal: give a periodic Structure")
     raise BadCrystal(f"a {type(item).__name__} cannot be read as a crystal: {_WANTED}")
 
 

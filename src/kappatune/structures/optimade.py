@@ -57,7 +57,7 @@ def crystal_of_optimade(entry: object) -> Crystal | Rejection:
     name, formula = "", None
     try:
         if not isinstance(entry, dict) or not isinstance(entry.get("attributes"), dict):
-            raise BadCrystal("this is no OPTIMADE entry: it has no attributes")
+            raise BadCrystal("this is not an OPTIMADE entry: it has no attributes")
         attributes = entry["attributes"]
         if isinstance(entry.get("id"), str | int):
             name = printable(str(entry["id"]))

@@ -69,13 +69,13 @@ def read_born(path: Path, crystal: Crystal, phonons: Phono3py, symprec: float) -
                 (crystal.lattice, crystal.frac_coords, crystal.numbers), symprec=symprec
             )
     except Exception as error:
-        raise BadBorn(f"{path}: no BORN file of {crystal.formula} ({type(error).__name__}: {error})") from error
+        raise BadBorn(f"{path}: not a BORN file of {crystal.formula} ({type(error).__name__}: {error})") from error
     in_given = cell.positions @ np.linalg.inv(crystal.lattice)
     in_standard = in_given @ np.asarray(dataset.transformation_matrix).T + np.asarray(dataset.origin_shift)
     to_relaxed = np.asarray(dataset.std_lattice) @ _to_unit_cell(dataset.std_lattice, phonons)
     order = _matching(in_standard @ to_relaxed, cell.numbers, phonons)
     if order is None:
-        raise BadBorn(f"{path}: the sites of the relaxed {crystal.formula} cannot be told from those of the given cell")
+        raise BadBorn(f"{path}: the sites of relaxed {crystal.formula} cannot be matched with those of the given cell")
     turn = np.asarray(dataset.std_rotation_matrix)
     return {
         **born,

@@ -139,7 +139,7 @@ def lowest_frequency(crystal: Phonopy, mesh_length: float, tolerance_thz: float)
     if between.min() < -tolerance_thz:
         raise ImaginaryModes(
             f"imaginary modes between the wave vectors that the supercell resolves, the lowest at {between.min():.2f} "
-            "THz: a larger harmonic supercell may cure this"
+            "THz: a larger harmonic supercell may remove them"
         )
     return float(min(exact.min(), between.min()))
 

@@ -68,7 +68,7 @@ class VerifySettings(BaseModel):
     @classmethod
     def _with_300_k(cls, temperatures: tuple[float, ...]) -> tuple[float, ...]:
         if any(not 1.0 <= t <= 5000.0 for t in temperatures):
-            raise ValueError("temperatures of a crystal lie between 1 and 5000 K")
+            raise ValueError("temperatures must lie between 1 and 5000 K")
         return tuple(sorted({300.0, *temperatures}))
 
     @model_validator(mode="after")
@@ -79,7 +79,7 @@ class VerifySettings(BaseModel):
                 f"({self.max_atoms}): second-order force constants reach further"
             )
         if self.pair_cutoff is not None and self.pair_cutoff < 1.5:
-            raise ValueError(f"a pair cutoff of {self.pair_cutoff:g} Å holds no bond: give at least 1.5 Å")
+            raise ValueError(f"a pair cutoff of {self.pair_cutoff:g} Å is shorter than any bond: give at least 1.5 Å")
         return self
 
     @classmethod

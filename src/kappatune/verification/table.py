@@ -82,7 +82,7 @@ def check_labels(path: Path) -> None:
         BadLabels: There is something else.
     """
     if path.suffix.lower() != ".parquet":
-        raise BadLabels(f"{path}: verified values go to a .parquet file: give such a name")
+        raise BadLabels(f"{path}: verified values are written as Parquet: give a name that ends in .parquet")
     _rows(path)
 
 

@@ -54,7 +54,7 @@ class Service:
         known = self.model.card.fidelities
         if fidelity is not None and fidelity not in known:
             name = self.model.card.name
-            raise UnknownFidelity(f"model '{name}' does not answer for '{fidelity[:80]}': it knows {', '.join(known)}")
+            raise UnknownFidelity(f"model '{name}' has no rung '{fidelity[:80]}': it knows {', '.join(known)}")
         return fidelity or self.model.default_fidelity
 
     @asynccontextmanager

@@ -50,7 +50,7 @@ def _warnings(look: ScanOverview) -> list[str]:
     if not look.complete:
         found.append(
             f"<b>This scan is unfinished.</b> What follows covers the {counted(look.n_rows, 'crystal')} done so far. "
-            "Go on with it by <code>kappatune screen … --resume</code>, then make the report again."
+            "Continue it with <code>kappatune screen … --resume</code>, then make the report again."
         )
     announced = look.about.get("n_rows")
     if look.complete and isinstance(announced, int) and announced != look.n_rows:
