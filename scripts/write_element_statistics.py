@@ -2,7 +2,7 @@
 
     python scripts/write_element_statistics.py
 
-A property an element lacks takes the median over the elements that have it.
+Where an element lacks a property, it gets the median over the elements that have it.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ PROPERTIES = (
 def main() -> None:
     """Write the host file."""
     warnings.filterwarnings("ignore")
-    raw = np.array([[_value(Element.from_Z(z), name) for name in PROPERTIES] for z in ELEMENTS])
-    filled = np.where(np.isfinite(raw), raw, np.nanmedian(raw, axis=0))
+    values = np.array([[_value(Element.from_Z(z), name) for name in PROPERTIES] for z in ELEMENTS])
+    filled = np.where(np.isfinite(values), values, np.nanmedian(values, axis=0))
     host = ElementStatistics(ElementSettings(elements=ELEMENTS, properties=PROPERTIES))
     host.table.copy_(torch.from_numpy((filled - filled.mean(axis=0)) / filled.std(axis=0)))
     save_host(

@@ -1,23 +1,25 @@
-"""Write the CIFs of the textbook crystals from the prototype and lattice that the table gives.
+"""Write the CIFs of the textbook crystals from the prototypes and lattices in their table.
 
     python scripts/write_textbook.py
 
-`assets/textbook/values.csv` is the source: measured conductivities, each with the document it was
-looked up in, and the lattice of each crystal in Å (experimental, room temperature).
+The table is `assets/textbook/values.csv`: measured conductivities, each with the document that it was looked up in, and
+the lattice of each crystal in Å (experimental, at room temperature).
 """
 
 from __future__ import annotations
 
 import csv
-from pathlib import Path
 
 import typer
 from pymatgen.core import Lattice, Structure
 from pymatgen.symmetry.groups import SpaceGroup
 
-TEXTBOOK = Path(__file__).parent.parent / "src" / "kappatune" / "assets" / "textbook"
+from kappatune.storage import ASSETS
 
-Sites = list[list[float]]  # fractional coordinates of one species' inequivalent sites
+TEXTBOOK = ASSETS / "textbook"
+
+Sites = list[list[float]]
+"""Fractional coordinates of the inequivalent sites of one species."""
 
 PROTOTYPES: dict[str, tuple[str, list[Sites]]] = {  # name -> space group, sites of each species
     "diamond": ("Fd-3m", [[[0, 0, 0]]]),
@@ -53,10 +55,10 @@ def build(species: list[str], prototype: str, a: float, c: float | None) -> Stru
     """The crystal of a prototype.
 
     Args:
-        species: In the order of the prototype's sites, cations first.
+        species: Symbols in the order of the sites of the prototype, cations first.
         prototype: One of `PROTOTYPES`.
-        a: Å.
-        c: Å; None where it is a.
+        a: Lattice parameter, Å.
+        c: Lattice parameter, Å; None where it equals a.
     """
     group, sites = PROTOTYPES[prototype]
     gamma = 120 if SpaceGroup(group).crystal_system in ("trigonal", "hexagonal") else 90
@@ -66,7 +68,7 @@ def build(species: list[str], prototype: str, a: float, c: float | None) -> Stru
 
 
 def main() -> None:
-    """Write one CIF per row of the table."""
+    """Write one CIF for each row of the table."""
     with (TEXTBOOK / "values.csv").open(newline="", encoding="utf-8") as lines:
         for row in csv.DictReader(lines):
             structure = build(

@@ -83,7 +83,7 @@ def test_a_model_in_memory_is_the_same_start_as_its_folder(tmp_path):
     first, second = weights_of(from_folder), weights_of(from_memory)
     assert all(np.array_equal(value, second[name]) for name, value in first.items())
     assert all(np.array_equal(value, before[name]) for name, value in weights_of(start).items())
-    assert from_memory.card.recipe.start == "tiny"
+    assert from_memory.card.recipe["start"] == "tiny"
     other = train(recipe(stage("dft", epochs=2)), tables)
     with pytest.raises(BadRun, match="another recipe or with other data"):
         train(plan, tiny_table("experiment"), tmp_path / "out", start=other, resume=True)

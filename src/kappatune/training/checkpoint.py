@@ -34,7 +34,8 @@ class SafetensorsCheckpointIO(CheckpointIO):
         device = str(map_location) if isinstance(map_location, str | torch.device) else "cpu"
         with safe_open(path, framework="pt", device=device) as file:
             tensors = {key: file.get_tensor(key) for key in file.keys()}
-            return _restore(json.loads(file.metadata()[_SKELETON]), tensors)
+            checkpoint: dict[str, Any] = _restore(json.loads(file.metadata()[_SKELETON]), tensors)
+            return checkpoint
 
     def remove_checkpoint(self, path: str | Path) -> None:
         """Delete the file."""

@@ -16,12 +16,22 @@ from kappatune.model.hosts import Host
 from kappatune.training.recipe import BadRun, Stage
 
 _PRETRAINING_WIDTHS = (64,)
-Item = tuple[GraphBatch | Tensor, Tensor, Tensor]
+Batch = tuple[GraphBatch | Tensor, Tensor, Tensor]
 """Graphs or features; kappa (n,), or the column a stage pretrains on; transformed properties (n, 4)."""
 
 
 class StageModule(pl.LightningModule):
-    """Loss, optimiser and validation of one stage."""
+    """Loss, optimiser and validation of one stage.
+
+    Attributes:
+        network: What is trained.
+        stage: What the recipe says.
+        fidelity: Rung that is trained.
+        averaged: Running average of the weights, if the stage asks for one.
+        best_error: Smallest validation error so far.
+        best_epoch: Epoch of that error, counted from 1; 0 before the first validation.
+        best_weights: Weights after that epoch.
+    """
 
     def __init__(self, network: nn.Module, stage: Stage, fidelity: str) -> None:
         super().__init__()
@@ -41,7 +51,7 @@ class StageModule(pl.LightningModule):
         """The network that is validated: the running average of the weights, where there is one."""
         return self.averaged.module if self.averaged is not None else self.network
 
-    def training_step(self, batch: Item, batch_index: int) -> Tensor:
+    def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """Loss of one batch."""
         crystals, kappa, properties = batch
         loss = self._loss(crystals, kappa, properties)
@@ -50,7 +60,7 @@ class StageModule(pl.LightningModule):
                 f"stage '{self.stage.name}', epoch {self.current_epoch + 1}: the loss is no longer finite: "
                 "lower learning_rate or set gradient_clip"
             )
-        self.log("loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(kappa))
+        self.log("loss", loss, on_step=False, on_epoch=True, batch_size=len(kappa))
         return loss
 
     def on_train_batch_end(self, *_: Any) -> None:
@@ -58,7 +68,7 @@ class StageModule(pl.LightningModule):
         if self.averaged is not None:
             self.averaged.update_parameters(self.network)
 
-    def validation_step(self, batch: Item, batch_index: int) -> None:
+    def validation_step(self, batch: Batch, batch_index: int) -> None:
         """Collect the errors of one batch."""
         crystals, kappa, _ = batch
         self._errors.append(self._error(crystals, kappa))
@@ -67,7 +77,7 @@ class StageModule(pl.LightningModule):
         """Remember the weights of the best epoch so far."""
         error = cast(Tensor, self.all_gather(torch.cat(self._errors))).mean()
         self._errors.clear()
-        self.log("validation_error", error, prog_bar=True)
+        self.log("validation_error", error)
         if float(error) < self.best_error:
             self.best_error = float(error)
             self.best_epoch = self.current_epoch + 1
@@ -152,14 +162,16 @@ class PretrainingNetwork(nn.Module):
 
     def forward(self, batch: GraphBatch) -> Tensor:
         """(n,) the column, in its unit."""
-        return self.mean + self.std * self.head(self.host.embed(batch, self.level))[:, 0]
+        column: Tensor = self.mean + self.std * self.head(self.host.embed(batch, self.level))[:, 0]
+        return column
 
 
 class PretrainingModule(StageModule):
     """A stage that pretrains the host on a column; the head is discarded afterwards."""
 
     def _error(self, crystals: GraphBatch | Tensor, kappa: Tensor) -> Tensor:
-        return (self.evaluated(crystals) - kappa).abs()
+        error: Tensor = (self.evaluated(crystals) - kappa).abs()
+        return error
 
     def _loss(self, crystals: GraphBatch | Tensor, kappa: Tensor, properties: Tensor) -> Tensor:
         std = cast(PretrainingNetwork, self.network).std

@@ -18,7 +18,7 @@ from kappatune.training.recipe import BadRun, Recipe
 from kappatune.training.rows import PreparedStage
 from kappatune.training.stage import CHECKPOINT, StageResult
 
-_FINGERPRINT = "run.json"
+_INPUTS = "run.json"
 _LEFT_OUT = "left_out.jsonl"
 _RESULT = "done.json"
 _WEIGHTS = "network.safetensors"
@@ -42,11 +42,16 @@ def claim_folder(folder: Path, recipe: Recipe, stages: Sequence[PreparedStage], 
         "host": [file_sha256(Path(name)) if Path(name).is_file() else name for name in recipe.hosts],
         "start": start_sha256,
     }
-    mark = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
-    path = folder / _FINGERPRINT
-    if path.is_file() and json.loads(path.read_text(encoding="utf-8"))["mark"] != mark:
+    path = folder / _INPUTS
+    if path.is_file() and _without_text(json.loads(path.read_text(encoding="utf-8"))) != _without_text(inputs):
         raise BadRun(f"{folder} holds a run of another recipe or with other data: choose another folder (--out)")
-    write_text(path, json.dumps({"mark": mark, **inputs}, indent=1))
+    write_text(path, json.dumps(inputs, indent=1))
+
+
+def _without_text(inputs: dict[str, Any]) -> dict[str, Any]:
+    """The inputs that decide the result; version 0.1.0 stored a hash of them too."""
+    decisive = {name: inputs[name] for name in ("data", "host", "start")}
+    return {**decisive, "recipe": {name: v for name, v in inputs["recipe"].items() if name != "description"}}
 
 
 def write_left_out(folder: Path, stages: Sequence[PreparedStage]) -> Path:

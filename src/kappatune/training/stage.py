@@ -24,7 +24,7 @@ from kappatune.model.graphs import CrystalGraphs
 from kappatune.model.heads import BASE_FIDELITY, Correction, KappaNetwork
 from kappatune.progress import Advanced, OnProgress, ignore
 from kappatune.training.checkpoint import SafetensorsCheckpointIO
-from kappatune.training.lightning_modules import Item, PretrainingModule, PretrainingNetwork, StageModule
+from kappatune.training.lightning_modules import Batch, PretrainingModule, PretrainingNetwork, StageModule
 from kappatune.training.recipe import Stage
 
 CHECKPOINT_SECONDS = 15.0
@@ -112,13 +112,13 @@ def train_stage(
         source = all_features(network, data.graphs)
     module, target = _module(network, stage, fidelity, data, train, seed)
     properties = torch.from_numpy(data.properties).float()
-    loader: DataLoader[Item] = DataLoader(
+    loader: DataLoader[Batch] = DataLoader(
         _Crystals(source, target, properties, train),
         batch_size=stage.batch_size,
         sampler=_Shuffle(len(train), seed),
         collate_fn=_identity,
     )
-    validation_loader: DataLoader[Item] = DataLoader(
+    validation_loader: DataLoader[Batch] = DataLoader(
         _Crystals(source, target, properties, validation), batch_size=_VALIDATION_BATCH, collate_fn=_identity
     )
     n_epochs = _fit(module, stage, loader, validation_loader if len(validation) else None, folder, on_progress)
@@ -140,8 +140,8 @@ def train_stage(
 def _fit(
     module: StageModule,
     stage: Stage,
-    loader: DataLoader[Item],
-    validation_loader: DataLoader[Item] | None,
+    loader: DataLoader[Batch],
+    validation_loader: DataLoader[Batch] | None,
     folder: Path,
     on_progress: OnProgress,
 ) -> int:
@@ -230,7 +230,7 @@ class _Progress(Callback):
             self.on_progress(Advanced(trainer.current_epoch + 1, trainer.max_epochs, "epochs"))
 
 
-class _Crystals(Dataset[Item]):
+class _Crystals(Dataset[Batch]):
     """Crystals by index; a list of indices gives one batch."""
 
     def __init__(
@@ -244,7 +244,7 @@ class _Crystals(Dataset[Item]):
     def __len__(self) -> int:
         return len(self.indices)
 
-    def __getitems__(self, positions: list[int]) -> Item:
+    def __getitems__(self, positions: list[int]) -> Batch:
         chosen = self.indices[positions]
         crystals = self.source[chosen] if isinstance(self.source, Tensor) else self.source.batch(chosen)
         return crystals, self.kappa[chosen], self.properties[chosen]
