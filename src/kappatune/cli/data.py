@@ -69,6 +69,30 @@ def mp(
     _fetch(out, lambda say: fetch_materials_project(out, ids, say))
 
 
+@fetch.command("nequix")
+def nequix(
+    out: Annotated[
+        Path | None, typer.Option(help="The file to write. [default: where `--calculator nequix` looks]")
+    ] = None,
+    url: Annotated[str | None, typer.Option(help="Another address of the same file.")] = None,
+) -> None:
+    """Download the weights of the potential Nequix (nequix-mp-1-pft, 3 MB) from where its own package gets them.
+
+    They are by T. Koker and others (arXiv:2601.07742), licensed under CC BY 4.0, and not part of kappatune. The file is
+    checked against its known hash. Without network, copy it by hand and give its path: --calculator PATH.nqx.
+
+    Exit code: 0 the weights are there, 1 could not fetch them, 2 usage.
+
+    Examples:
+        kappatune data fetch nequix
+    """
+    with answer_only_stdout() as stdout, errors_as_messages():
+        from kappatune.data.nequix_weights import NOTICE, URL, fetch_nequix
+
+        note(NOTICE)
+        stdout.write(f"{fetch_nequix(out, url or URL)}\n")
+
+
 def _fetch(out: Path, fetched: Callable[[Callable[[Counts], None]], Counts]) -> None:
     def progress(counts: Counts) -> None:
         if sys.stderr.isatty():

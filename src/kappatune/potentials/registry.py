@@ -57,7 +57,7 @@ KNOWN: dict[str, KnownPotential] = {
     "sevennet": KnownPotential(partial(sevennet.load, "7net-0", "SevenNet-0"), "sevenn"),
     "sevennet-l3i5": KnownPotential(partial(sevennet.load, "7net-l3i5", "SevenNet-l3i5"), "sevenn"),
     "mace": KnownPotential(mace.load, "mace", "mace-torch"),
-    "nequix": KnownPotential(nequix.load, "nequix", "nequix"),
+    "nequix": KnownPotential(nequix.load, "e3nn"),
 }
 
 
@@ -66,7 +66,7 @@ def load_potential(name: str) -> Potential:
 
     Args:
         name: `chgnet`, `sevennet` (SevenNet-0), `sevennet-l3i5`, `mace` (MACE-MP-0b3) or `nequix` (nequix-mp-1-pft);
-            the path of Nequix weights (`.nqx`, or `.pt` for torch); or `my_module:make` or `path/to/file.py:make`,
+            the path of Nequix weights (`.nqx`); or `my_module:make` or `path/to/file.py:make`,
             where `make()` returns an ASE calculator.
 
     Raises:
@@ -101,11 +101,11 @@ def as_potential(calculator: str | Potential | Calculator) -> Potential:
 def _from_weights(name: str) -> KnownPotential | None:
     """The potential of a file of weights, or None if the name does not end like one."""
     path = Path(name).expanduser()
-    if path.suffix not in nequix.WEIGHT_SUFFIXES:
+    if path.suffix not in (nequix.WEIGHTS_SUFFIX, ".pt"):
         return None
     if not path.is_file():
         raise BadPotential(f"{path}: there is no such file of Nequix weights")
-    return KnownPotential(partial(nequix.load, path), "nequix", "nequix")
+    return KnownPotential(partial(nequix.load, path), "e3nn")
 
 
 def _load(name: str, known: KnownPotential) -> Potential:
@@ -115,5 +115,7 @@ def _load(name: str, known: KnownPotential) -> Potential:
         with redirect_stdout(StringIO()), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return known.load()
+    except BadPotential:
+        raise
     except Exception as error:
         raise BadPotential(f"the potential '{name}' cannot be loaded ({type(error).__name__}: {error})") from error
