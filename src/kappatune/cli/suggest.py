@@ -42,9 +42,7 @@ def suggest(
     seek: Annotated[SeekOption, typer.Option(help="Which conductivity to look for.")] = SeekOption.LOW,
     fidelity: Annotated[
         str | None,
-        typer.Option(
-            help="Rung at which you compute: formulas known there are left out. [default: the scan's]"
-        ),
+        typer.Option(help="Rung at which you compute: formulas known there are left out. [default: the scan's]"),
     ] = None,
     anywhere: Annotated[
         bool,

@@ -93,7 +93,7 @@ def read_weights(path: Path) -> NequixNetwork:
     return network.eval()
 
 
-class NequixCalculator(Calculator):  # type: ignore[misc]
+class NequixCalculator(Calculator):
     """An ASE calculator, for relaxations.
 
     Args:

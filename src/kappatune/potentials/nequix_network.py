@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 import re
 from itertools import product
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from e3nn import o3
@@ -164,6 +164,13 @@ class Convolution(nn.Module):
                 mixed[degree] = mixed[degree] + _linear(features[degree], self.skip[str(degree)])
         return self._gate(self._normalise(mixed))
 
+    def parameters_in_file_order(self) -> list[nn.Parameter]:
+        """All parameters in the order in which a weights file holds them."""
+        found = list(self.radial)
+        for group in (self.before, self.after, self.skip, self.norm):
+            found += group.values()
+        return found
+
     def _collect(
         self, features: dict[int, Tensor], harmonics: list[Tensor], radial: Tensor, atoms: Neighbours
     ) -> dict[int, Tensor]:
@@ -239,9 +246,7 @@ class NequixNetwork(nn.Module):
         """All parameters in the order in which a weights file holds them."""
         found = [self.atom_energies]
         for layer in self.layers:
-            found += layer.radial
-            for group in (layer.before, layer.after, layer.skip, layer.norm):
-                found += group.values()
+            found += cast(Convolution, layer).parameters_in_file_order()
         return [*found, self.readout]
 
 
