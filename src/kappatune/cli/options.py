@@ -34,8 +34,8 @@ PotentialOption = Annotated[
     str,
     typer.Option(
         "--calculator",
-        help="`sevennet` (SevenNet-0), `sevennet-l3i5`, `chgnet`, `mace`, `nequix`, the path of "
-        "Nequix weights (.nqx), or PATH:FACTORY, where FACTORY() of a module or of a .py file returns an ASE calculator.",
+        help="`sevennet` (SevenNet-0), `sevennet-l3i5`, `chgnet`, `mace`, `nequix`, the path of Nequix weights (.nqx), "
+        "or PATH:FACTORY, where FACTORY() of a module or of a .py file returns an ASE calculator.",
     ),
 ]
 
