@@ -22,8 +22,8 @@ from pymatgen.core import Composition
 from kappatune.structures import Crystal, Rejection
 from kappatune.structures.table import crystal_of_row
 from kappatune.verification import VerifierSpec, VerifySettings, iter_verifications
-from kappatune.verification.cells import standardise
-from kappatune.verification.table import add_labels
+from kappatune.verification.labels import add_labels
+from kappatune.verification.standard_cell import standardise
 from studies.research_data import PHONONDB_POOL, DataOption, research_folder
 from studies.transfer.research_tables import read_research_tables
 

@@ -16,8 +16,7 @@ import numpy as np
 import typer
 from phono3py import load
 
-from kappatune.verification.cells import pair_distances
-from kappatune.verification.lattice import set_harmonic_forces, set_pair_forces
+from kappatune.verification.force_constants import pair_distances, set_second_order, set_third_order
 from kappatune.verification.settings import VerifySettings
 from kappatune.verification.transport import run_transport
 from studies.store import save_result
@@ -45,13 +44,13 @@ def main(phono3py: Annotated[Path, typer.Option(help="Unpacked source distributi
             phonons.dataset["cutoff_distance"] = 1.01 * float(pair_distances(phonons).max())
         else:
             phonons.generate_displacements(distance=0.03, cutoff_pair_distance=cutoff)
-        wanted = np.array([cell is not None for cell in phonons.supercells_with_displacements])
+        n_forces = sum(cell is not None for cell in phonons.supercells_with_displacements)
         at_rest = np.zeros((1, *forces.shape[1:]))
         phonons.generate_fc2_displacements(distance=0.03)
-        set_harmonic_forces(phonons, np.concatenate([at_rest, forces[:n_first]]))
-        set_pair_forces(phonons, np.concatenate([at_rest, forces]), wanted)
+        set_second_order(phonons, np.concatenate([at_rest, forces[:n_first]]))
+        set_third_order(phonons, np.concatenate([at_rest, forces]))
         transport = run_transport(phonons, [MESH] * 3, settings, (300.0,))
-        answers[name] = {"n_forces": int(wanted.sum()), "kappa_w_mk": float(transport.mean[0])}
+        answers[name] = {"n_forces": n_forces, "kappa_w_mk": float(transport.mean[0])}
     save_result(
         "verify_silicon",
         {

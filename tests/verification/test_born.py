@@ -7,8 +7,9 @@ from scipy.spatial.transform import Rotation
 
 from kappatune.structures import Crystal
 from kappatune.verification.born import BadBorn, born_file, read_born
-from kappatune.verification.cells import displaced, standardise
+from kappatune.verification.prepare import prepare
 from kappatune.verification.settings import VerifySettings
+from kappatune.verification.standard_cell import standardise
 
 SETTINGS = VerifySettings.of("quick", reach=0.9)
 
@@ -27,7 +28,7 @@ def test_tensors_turn_with_the_crystal(tmp_path):
     tensors = [np.diag([3.0, 3.0, 4.0]), *(sign[z] * np.diag([2.0, 2.0, 2.5]) for z in independent)]
     path = tmp_path / "zno.born"
     path.write_text(written([turn @ tensor @ turn.T for tensor in tensors]))
-    phonons = displaced(standardise(turned, 1e-3), SETTINGS)
+    phonons = prepare(standardise(turned, 1e-3), SETTINGS).phonons
     born = read_born(path, turned, phonons, 1e-3)
     np.testing.assert_allclose(born["dielectric"], tensors[0], atol=1e-6)
     for tensor, number in zip(born["born"], phonons.primitive.numbers, strict=True):
@@ -39,7 +40,7 @@ def test_a_file_that_does_not_fit_is_refused(tmp_path):
     path = tmp_path / "mgo.born"
     path.write_text("14.4\n1 0 0\n")
     with pytest.raises(BadBorn, match=r"mgo\.born: not a BORN file of MgO"):
-        read_born(path, crystal, displaced(standardise(crystal, 1e-3), SETTINGS), 1e-3)
+        read_born(path, crystal, prepare(standardise(crystal, 1e-3), SETTINGS).phonons, 1e-3)
 
 
 def test_the_file_lies_beside_the_structure(tmp_path):

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kappatune.verification.settings import QUALITIES, BadSettings, VerifySettings
+from kappatune.settings import BadSettings
+from kappatune.verification.settings import QUALITIES, VerifySettings
 
 POSITIVE = (
     "symprec", "fmax", "displacement", "reach", "mesh_length", "mesh_tolerance", "pair_cutoff", "max_atoms",
@@ -24,7 +25,7 @@ def test_nothing_is_zero_negative_or_no_number(field, value):
 def test_300_k_is_always_among_the_temperatures(temperatures):
     settings = VerifySettings.of(temperatures_k=tuple(temperatures))
     assert list(settings.temperatures_k) == sorted(set(settings.temperatures_k))
-    assert settings.temperatures_k[settings.at_300_k()] == 300.0
+    assert settings.temperatures_k[settings.index_of_300_k()] == 300.0
 
 
 @pytest.mark.parametrize(
@@ -50,5 +51,5 @@ def test_settings_are_frozen_and_qualities_are_ordered():
     assert quick.mesh_length < standard.mesh_length < converged.mesh_length
     with pytest.raises(ValueError, match="frozen"):
         quick.displacement = 0.05
-    with pytest.raises(BadSettings, match="no quality 'best'"):
+    with pytest.raises(BadSettings, match="there is no quality 'best'"):
         VerifySettings.of("best")

@@ -9,11 +9,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-import kappatune.verification.workflow as workflow
+import kappatune.verification.relaxed_cell as relaxed_cell
+import kappatune.verification.verifier as verifier_module
 from kappatune.potentials import Potential
 from kappatune.progress import Event
 from kappatune.structures import Crystal, Rejection
-from kappatune.verification import Verification, VerifierSpec, VerifySettings, iter_verifications
+from kappatune.verification import Verification, VerifierSpec, iter_verifications
 from kappatune.verification.events import CostEstimated, CrystalEvent, CrystalFinished, ForcesProgress
 from kappatune.verification.plot import figure_path
 from tests.builders import supercell
@@ -56,13 +57,13 @@ def test_any_cell_of_the_crystal_gives_the_same(copper, tmp_path):
 
 
 def test_direct_solution_and_coherences(copper, tmp_path):
-    wigner = verifier(tmp_path, SETTINGS.model_copy(update={"wigner": True}), figures=tmp_path).verify(ALLOY)
+    wigner = verifier(tmp_path, SETTINGS.replace(wigner=True), figures=tmp_path).verify(ALLOY)
     plain = verifier(tmp_path, SETTINGS).verify(ALLOY)
     assert wigner.coherences_w_mk > 0
     assert wigner.kappa_bte_w_mk - wigner.coherences_w_mk == pytest.approx(plain.kappa_bte_w_mk, rel=1e-4)
     assert figure_path(wigner, tmp_path).stat().st_size > 20_000
-    direct = verifier(tmp_path, SETTINGS.model_copy(update={"solution": "direct"})).verify(COPPER)
-    both = verifier(tmp_path, SETTINGS.model_copy(update={"solution": "direct", "wigner": True})).verify(COPPER)
+    direct = verifier(tmp_path, SETTINGS.replace(solution="direct")).verify(COPPER)
+    both = verifier(tmp_path, SETTINGS.replace(solution="direct", wigner=True)).verify(COPPER)
     assert direct.solution == "direct"
     assert both.kappa_bte_w_mk - both.coherences_w_mk == pytest.approx(direct.kappa_bte_w_mk, rel=1e-6)
     for row, folder in ((wigner, "cu3au-*"), (direct, "cu-*"), (both, "cu-*")):
@@ -72,7 +73,7 @@ def test_direct_solution_and_coherences(copper, tmp_path):
 
 
 def test_isotopes_lower_kappa(copper, tmp_path):
-    pure = verifier(tmp_path, SETTINGS.model_copy(update={"isotopes": False})).verify(COPPER)
+    pure = verifier(tmp_path, SETTINGS.replace(isotopes=False)).verify(COPPER)
     assert pure.kappa_bte_w_mk > copper.kappa_bte_w_mk
 
 
@@ -109,8 +110,8 @@ def test_every_failure_has_a_name_and_no_number(tmp_path, monkeypatch):
     silent = Potential("Silent", "", potential().calculator, elements=frozenset({13}))
     gold = Crystal(COPPER.lattice, np.array([14]), COPPER.frac_coords, id="si")
     bcc = Crystal(np.array([[-1, 1, 1], [1, -1, 1], [1, 1, -1]]) * 1.435, COPPER.numbers, COPPER.frac_coords, id="bcc")
-    few = SETTINGS.model_copy(update={"max_forces": 3})
-    strict = SETTINGS.model_copy(update={"mesh_tolerance": 1e-9, "max_refinements": 0})
+    few = SETTINGS.replace(max_forces=3)
+    strict = SETTINGS.replace(mesh_tolerance=1e-9, max_refinements=0)
     rows = {
         "unreadable": verifier(tmp_path).verify(Rejection("x", "no such file")),
         "unsupported element": replace(verifier(tmp_path), potential=silent).verify(COPPER),
@@ -118,7 +119,7 @@ def test_every_failure_has_a_name_and_no_number(tmp_path, monkeypatch):
             Crystal(COPPER.lattice * 1.8, COPPER.numbers, COPPER.frac_coords)
         ),
         "potential failed": verifier(tmp_path).verify(gold),
-        "not relaxed": verifier(tmp_path, SETTINGS.model_copy(update={"max_steps": 1})).verify(COPPER),
+        "not relaxed": verifier(tmp_path, SETTINGS.replace(max_steps=1)).verify(COPPER),
         "imaginary modes": verifier(tmp_path).verify(bcc),
         "too large": verifier(tmp_path, few).verify(COPPER),
         "mesh not converged": verifier(tmp_path, strict).verify(COPPER),
@@ -129,9 +130,9 @@ def test_every_failure_has_a_name_and_no_number(tmp_path, monkeypatch):
         broken.set_cell(atoms.cell.array * [1.0, 1.0, 1.1], scale_atoms=True)
         return broken
 
-    monkeypatch.setattr(workflow, "relax", breaking)
+    monkeypatch.setattr(relaxed_cell, "relax", breaking)
     rows["broken symmetry"] = verifier(tmp_path / "broken").verify(COPPER)
-    monkeypatch.setattr(workflow, "standardise", lambda *_: 1 / 0)
+    monkeypatch.setattr(verifier_module, "standardise", lambda *_: 1 / 0)
     rows["failed"] = verifier(tmp_path / "failed").verify(COPPER)
     for outcome, row in rows.items():
         assert row.outcome == outcome
@@ -155,7 +156,7 @@ def test_the_number_of_workers_changes_nothing(copper, tmp_path):
 def test_other_settings_find_the_same_forces(copper, tmp_path):
     verifier(tmp_path).verify(COPPER)
     before = set(tmp_path.glob("*/forces/*.npy"))
-    finer = verifier(tmp_path, VerifySettings.model_validate({**SETTINGS.model_dump(), "mesh_length": 16.0}))
+    finer = verifier(tmp_path, SETTINGS.replace(mesh_length=16.0))
     second = finer.verify(COPPER)
     assert set(tmp_path.glob("*/forces/*.npy")) == before
     assert len(before) == second.n_forces and second.mesh != copper.mesh

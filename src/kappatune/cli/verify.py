@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO
@@ -89,8 +88,8 @@ def verify(
         from kappatune.structures import Crystal
         from kappatune.verification import Verification, VerifierSpec, VerifySettings, iter_verifications
         from kappatune.verification.display import crystals_on_stderr
+        from kappatune.verification.labels import add_labels, check_labels
         from kappatune.verification.row import NESTED_FIELDS
-        from kappatune.verification.table import add_labels, check_labels
 
         settings = VerifySettings.of(
             quality.value,
@@ -151,37 +150,21 @@ def _one_crystal(entries: Iterable[Crystal | Rejection]) -> list[Crystal | Rejec
     return found
 
 
-@dataclass(frozen=True)
-class _EstimateRow:
-    """What one crystal would cost, or why it cannot be computed."""
-
-    id: str
-    n_forces: int | None = None
-    n_atoms: int | None = None
-    n_harmonic_atoms: int | None = None
-    seconds_per_force: float | None = None
-    seconds: float | None = None
-    memory_gb: float | None = None
-    reason: str | None = None
-
-
 def _write_estimates(
     entries: Iterable[Crystal | Rejection], spec: VerifierSpec, output_format: OutputFormat, stdout: TextIO
 ) -> None:
-    from kappatune.potentials import load_potential
-    from kappatune.verification.estimate import estimates, format_duration
+    from kappatune.verification.api import CostEstimate, iter_costs
+    from kappatune.verification.cost import format_duration
 
-    rows = []
-    for entry, cost in estimates(entries, load_potential(spec.calculator), spec.settings):
-        note(f"{entry.id}: {cost}")
-        rows.append(
-            _EstimateRow(entry.id, reason=cost) if isinstance(cost, str) else _EstimateRow(entry.id, **vars(cost))
-        )
+    rows: list[CostEstimate] = []
+    for row in iter_costs(entries, spec.calculator, spec.settings):
+        note(str(row))
+        rows.append(row)
     if output_format is OutputFormat.TABLE:
         total = sum(row.seconds or 0.0 for row in rows)
         stdout.write(f"{len(rows)} crystals, about {format_duration(total)} in one process\n")
     else:
-        write_rows(rows, Layout(_EstimateRow, []), output_format, stdout)
+        write_rows(rows, Layout(CostEstimate, []), output_format, stdout)
 
 
 def _predicted(row: Verification) -> str:

@@ -7,6 +7,7 @@ import importlib.util
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from kappatune.potentials.base import BadPotential, Potential
 from kappatune.storage import file_sha256
@@ -38,13 +39,17 @@ def from_factory(import_path: str) -> Potential:
 def from_calculator(calculator: Any) -> Potential:
     """The potential of an ASE calculator.
 
+    Each gets a fingerprint of its own: two calculators of one class may differ in their parameters or weights, so what
+    is on disk from one must not be found by another.
+
     Raises:
         BadPotential: The object is no ASE calculator.
     """
     if isinstance(calculator, type) or not _is_calculator(calculator):
         raise BadPotential(f"{calculator!r} is no ASE calculator: give an object that is, or the name of a potential")
     module = type(calculator).__module__
-    return Potential(type(calculator).__name__, f"({module}{_package_version(module)})", calculator)
+    label = f"({module}{_package_version(module)})"
+    return Potential(type(calculator).__name__, label, calculator, fingerprint=uuid4().hex)
 
 
 def _is_calculator(candidate: object) -> bool:

@@ -69,7 +69,8 @@ class Potential:
         calculator: The ASE calculator.
         soft_in_shear: Whether its shear moduli are known to be far too low, so that Poisson ratios from them mislead.
         elements: Atomic numbers it was made for; None if that is not known.
-        fingerprint: Hash of the file it was made from; empty if name and version identify it.
+        fingerprint: Hash of the file it was made from, or a unique string for an object; empty if name and version
+            identify it.
     """
 
     def __init__(

@@ -1,8 +1,18 @@
-"""Phonon Boltzmann transport with a machine-learned potential, and what it says of a prediction."""
+"""Verification: kappa from phonons with a machine-learned potential, and what it says about a prediction."""
 
+from kappatune.verification.api import CostEstimate, estimate_cost, verify
 from kappatune.verification.batch import VerifierSpec, iter_verifications
 from kappatune.verification.row import Verification
 from kappatune.verification.settings import VerifySettings
 from kappatune.verification.verifier import Verifier
 
-__all__ = ["Verification", "Verifier", "VerifierSpec", "VerifySettings", "iter_verifications"]
+__all__ = [
+    "CostEstimate",
+    "Verification",
+    "Verifier",
+    "VerifierSpec",
+    "VerifySettings",
+    "estimate_cost",
+    "iter_verifications",
+    "verify",
+]

@@ -8,16 +8,19 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kappatune.model.kappa_model import KappaModel
-from kappatune.potentials import load_potential
-from kappatune.processes import exit_with_parent, map_in_processes, use_one_thread
+from kappatune.potentials import BadPotential, Potential, as_potential
+from kappatune.processes import exit_with_parent, map_in_processes, one_thread, use_one_thread
 from kappatune.progress import Event, OnProgress, ignore
 from kappatune.structures import Crystal, Rejection
 from kappatune.verification.row import Verification
 from kappatune.verification.settings import VerifySettings
 from kappatune.verification.verifier import Verifier
+
+if TYPE_CHECKING:
+    from ase.calculators.calculator import Calculator
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ class VerifierSpec:
     """What a process needs in order to load a `Verifier`.
 
     Attributes:
-        calculator: Potential, as `load_potential` takes it.
+        calculator: Potential by name, as `load_potential` takes it, or as an object, for one process only.
         settings: How kappa is computed.
         out: Folder for finished steps; a later run with the same settings finds them again.
         model: The model whose predictions are assessed, or its name or folder; None for none.
@@ -33,7 +36,7 @@ class VerifierSpec:
         figures: Folder for figures; None draws none.
     """
 
-    calculator: str
+    calculator: str | Potential | Calculator
     settings: VerifySettings
     out: Path
     model: str | KappaModel | None = "accurate"
@@ -47,7 +50,7 @@ class VerifierSpec:
             BadPotential: The potential cannot be loaded.
             BadBundle: The model cannot be loaded.
         """
-        potential = load_potential(self.calculator)
+        potential = as_potential(self.calculator)
         model = KappaModel.load(self.model) if isinstance(self.model, str) else self.model
         return Verifier(potential, self.settings, self.out, model, self.born, self.figures)
 
@@ -72,15 +75,17 @@ def iter_verifications(
         `spec.out`. A crystal that kills its process gets a row with a reason.
 
     Raises:
-        BadPotential: The potential cannot be loaded.
+        BadPotential: The potential cannot be loaded, or is an object where several workers need a name.
         BadBundle: The model cannot be loaded.
     """
     verifier = spec.load()
     if workers == 1:
-        use_one_thread()
-        for entry in entries:
-            yield verifier.verify(entry, on_progress)
+        with one_thread():
+            for entry in entries:
+                yield verifier.verify(entry, on_progress)
         return
+    if not isinstance(spec.calculator, str):
+        raise BadPotential(f"several workers need a potential by name, not {spec.calculator!r}: see load_potential")
     del verifier
     events = get_context("spawn").Queue()
     listener = threading.Thread(target=_pass_on, args=(events, on_progress), daemon=True)

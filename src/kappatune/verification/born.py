@@ -1,4 +1,4 @@
-"""Born charges from the user's file, turned into the axes and the order of the standard cell."""
+"""Born charges from a file, rotated into the axes and sorted into the order of the standard cell."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from kappatune.errors import UserError
 from kappatune.structures import Crystal
-from kappatune.verification.cells import crystal_atoms, phonopy_cell
+from kappatune.verification.cell_formats import ase_to_phonopy, crystal_to_ase
 
 if TYPE_CHECKING:
     from phono3py import Phono3py
@@ -22,7 +22,7 @@ SUFFIX = ".born"
 """`mgo.born` beside `mgo.cif` belongs to it."""
 
 SAME_SITE = 0.3
-"""Å. A site moves less than this in the relaxation, and two sites lie further apart."""
+"""Å. No site moves this far in a relaxation, and no two sites are this close."""
 
 
 class BadBorn(UserError):
@@ -30,7 +30,7 @@ class BadBorn(UserError):
 
 
 def born_file(crystal: Crystal, given: Path | None) -> Path | None:
-    """The BORN file of a crystal: the one that is given, else the one that lies beside its file."""
+    """The BORN file of a crystal: the given one, or else the one beside its structure file."""
     if given is not None:
         return given
     if crystal.file is None:
@@ -42,8 +42,8 @@ def born_file(crystal: Crystal, given: Path | None) -> Path | None:
 def read_born(path: Path, crystal: Crystal, phonons: Phono3py, symprec: float) -> NacParams:
     """Born charges and dielectric tensor of the primitive cell of a phonon calculation.
 
-    The file is in phonopy's format: it names the independent atoms of the primitive cell that phonopy finds in the
-    crystal as given, in the Cartesian axes of that cell. The standard cell may lie in other axes, and has another
+    The file is in phonopy's format: it lists the symmetry-independent atoms of the primitive cell that phonopy finds
+    in the crystal as given, in the Cartesian axes of that cell. The standard cell may have other axes, and has another
     origin and order.
 
     Args:
@@ -62,7 +62,7 @@ def read_born(path: Path, crystal: Crystal, phonons: Phono3py, symprec: float) -
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             cell = Phonopy(
-                phonopy_cell(crystal_atoms(crystal)), primitive_matrix="auto", symprec=symprec, log_level=0
+                ase_to_phonopy(crystal_to_ase(crystal)), primitive_matrix="auto", symprec=symprec, log_level=0
             ).primitive
             born = parse_BORN(cell, symprec=symprec, filename=path)
             dataset = spglib.get_symmetry_dataset(
@@ -75,7 +75,9 @@ def read_born(path: Path, crystal: Crystal, phonons: Phono3py, symprec: float) -
     to_relaxed = np.asarray(dataset.std_lattice) @ _to_unit_cell(dataset.std_lattice, phonons)
     order = _matching(in_standard @ to_relaxed, cell.numbers, phonons)
     if order is None:
-        raise BadBorn(f"{path}: the sites of relaxed {crystal.formula} cannot be matched with those of the given cell")
+        raise BadBorn(
+            f"{path}: the sites of the relaxed {crystal.formula} cannot be matched with those of the cell as given"
+        )
     turn = np.asarray(dataset.std_rotation_matrix)
     return {
         **born,
@@ -91,7 +93,7 @@ def _to_unit_cell(std_lattice: NDArray[np.float64], phonons: Phono3py) -> NDArra
 
 
 def _matching(positions: NDArray[np.float64], numbers: NDArray[np.int64], phonons: Phono3py) -> list[int] | None:
-    """For each atom of the primitive cell, which of the positions is its own, up to a shift of the origin."""
+    """For each atom of the primitive cell the index of its position, up to a shift of the origin."""
     primitive = phonons.primitive
     inverse = np.linalg.inv(primitive.cell)
     for start in np.flatnonzero(numbers == primitive.numbers[0]):

@@ -14,7 +14,7 @@ import numpy as np
 from kappatune.potentials import Potential
 from kappatune.storage import atomic_path, write_text
 from kappatune.structures import Crystal
-from kappatune.verification.cells import crystal_atoms
+from kappatune.verification.cell_formats import crystal_to_ase
 from kappatune.verification.forces import ForceCache, cell_hash
 from kappatune.verification.settings import VerifySettings
 
@@ -34,7 +34,7 @@ class StepCache:
 
     def __init__(self, out: Path, crystal: Crystal, potential: Potential, settings: VerifySettings) -> None:
         relaxation = [settings.symprec, settings.fmax, settings.max_steps]
-        key = digest(cell_hash(crystal_atoms(crystal)), str(potential), potential.fingerprint, relaxation)
+        key = digest(cell_hash(crystal_to_ase(crystal)), str(potential), potential.fingerprint, relaxation)
         name = re.sub(r"[^A-Za-z0-9._-]+", "-", crystal.id)[:_NAME_LENGTH].strip("-.") or "crystal"
         self.folder = out / f"{name}-{key}"
         self.forces = ForceCache(self.folder / "forces")

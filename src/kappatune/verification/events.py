@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from kappatune.progress import Event
-from kappatune.verification.estimate import Cost
+from kappatune.verification.cost import Cost
 
 Step = Literal["relaxation", "forces", "transport", "AGL"]
 

@@ -13,12 +13,12 @@ from kappatune.plotting import file_name, new_figure, save_png
 from kappatune.verification.row import Verification
 
 if TYPE_CHECKING:
-    from kappatune.verification.workflow import Phonons
+    from kappatune.verification.phonons import PhononResult
 
 
 @dataclass(frozen=True)
 class Curves:
-    """What a figure is drawn from; units as in `lattice.Dispersion` and `transport.Transport`."""
+    """What a figure is drawn from; units as in `harmonic.Dispersion` and `transport.Transport`."""
 
     distance: NDArray[np.float64]
     frequencies: NDArray[np.float64]
@@ -30,8 +30,8 @@ class Curves:
     cumulative: NDArray[np.float64]
 
     @classmethod
-    def from_phonons(cls, phonons: Phonons) -> Self:
-        """Gather them."""
+    def from_phonons(cls, phonons: PhononResult) -> Self:
+        """The curves of a result."""
         bands, transport = phonons.dispersion, phonons.transport
         return cls(
             bands.distance,
@@ -46,18 +46,18 @@ class Curves:
 
 
 def figure_path(row: Verification, folder: Path) -> Path:
-    """Where the figure of a row lies."""
+    """The path of the figure of a row."""
     potential = (row.potential or "").split(" ")[0]
     return folder / f"{file_name(row.id)}-{file_name(potential)}.png"
 
 
 def plot_verification(row: Verification, curves: Curves, folder: Path) -> Path:
-    """Draw an answered crystal.
+    """Draw dispersion, density of states, cumulative kappa and kappa(T) of a crystal.
 
     Args:
         row: With a kappa.
         curves: Of the same crystal.
-        folder: Made if it is not there.
+        folder: Created if it does not exist.
 
     Returns:
         The PNG.
@@ -103,7 +103,7 @@ def _kappa_of_t(axis: Any, row: Verification) -> None:
         middle = np.sqrt(row.likely_lower_w_mk * row.likely_upper_w_mk)
         spread = [[middle - row.likely_lower_w_mk], [row.likely_upper_w_mk - middle]]
         axis.errorbar(
-            [300.0 + beside], [middle], spread, fmt="none", color="C1", capsize=6, alpha=0.6, label="bias taken off"
+            [300.0 + beside], [middle], spread, fmt="none", color="C1", capsize=6, alpha=0.6, label="bias removed"
         )
     if row.predicted_w_mk and row.lower_w_mk and row.upper_w_mk:
         spread = [[row.predicted_w_mk - row.lower_w_mk], [row.upper_w_mk - row.predicted_w_mk]]

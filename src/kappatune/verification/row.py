@@ -1,4 +1,4 @@
-"""The row that a verification ends in."""
+"""The row that a verification returns."""
 
 from __future__ import annotations
 
@@ -19,57 +19,57 @@ NESTED_FIELDS = (
     "seconds",
     "relaxed",
 )
-"""Fields that are lists or objects: JSON has them, CSV has not."""
+"""Fields that are lists or objects: they are in JSON and not in CSV."""
 
 
 class Verification(BaseModel):
-    """One crystal: prediction, AGL and phonons side by side, or why there is no phonon value.
+    """One crystal: prediction, AGL and phonon value side by side, or why there is no phonon value.
 
     Attributes:
         id: Name of the crystal.
         file: File it came from.
         formula: Reduced formula.
-        outcome: `answered`, or the name of what stood in the way.
+        outcome: `answered`, or what prevented a phonon value.
         reason: The same in a sentence.
-        verdict: What the phonon value says of the prediction.
+        verdict: What the phonon value says about the prediction.
         because: The same in a sentence.
         kappa_bte_w_mk: Lattice thermal conductivity from phonons at 300 K, mean of xx, yy, zz, W/(m K), as the
             potential gives it.
-        likely_lower_w_mk: Lower end of the range in which the potential places kappa once its known bias is taken
-            off, W/(m K).
+        likely_lower_w_mk: Lower end of the range in which the potential places kappa after its known bias is
+            removed, W/(m K).
         likely_upper_w_mk: Upper end, W/(m K).
         predicted_w_mk: Prediction of the model, W/(m K).
         lower_w_mk: Lower end of its interval, W/(m K).
         upper_w_mk: Upper end, W/(m K).
-        in_domain: Whether the crystal resembles what the model was trained on.
+        in_domain: Whether the crystal resembles the training data of the model.
         model: The model.
         agl_w_mk: kappa of AGL with the same potential, W/(m K).
-        agl_reason: Why there is none.
-        agl_agrees: Whether it lies between `likely_lower_w_mk` and `likely_upper_w_mk`.
+        agl_reason: Why there is no AGL value.
+        agl_agrees: Whether the AGL value lies between `likely_lower_w_mk` and `likely_upper_w_mk`.
         potential: Name and version of the potential.
         potential_srd: Its kappa_SRD on phononDB-103; null if not known.
         solution: `rta` or `direct`.
-        coherences_w_mk: What coherences between bands add at 300 K (part of `kappa_bte_w_mk`), W/(m K).
+        coherences_w_mk: Contribution of coherences between bands at 300 K (included in `kappa_bte_w_mk`), W/(m K).
         lowest_frequency_thz: Lowest frequency, about 0 in a stable crystal, THz.
         space_group: International number, after relaxation.
         n_atoms: Atoms of the primitive cell.
         supercell: Repetitions of the repeated cell for third order, as `2x2x2`, and atoms.
-        harmonic_supercell: For second order.
+        harmonic_supercell: The same for second order.
         pair_cutoff: Largest distance of a displaced pair, Å.
-        n_forces: Force calculations behind the answer.
+        n_forces: Force calculations in all.
         mesh: Points along each reciprocal vector, as `11x11x11`.
-        mesh_change: Relative change of kappa from the mesh before.
-        born: The file of Born charges; null without them.
+        mesh_change: Relative change of kappa at 300 K from the previous mesh.
+        born: File of Born charges; null without them.
         peak_memory_gb: Of the process, 10^9 bytes.
-        warnings: What is unusual, though the numbers stand.
+        warnings: What is unusual although the numbers are valid.
         temperatures_k: Temperatures, K.
         kappa_by_temperature_w_mk: kappa at each, W/(m K).
         kappa_tensor_w_mk: (n_temperatures, 6) xx, yy, zz, yz, xz, xy in the axes of the standard cell, W/(m K).
-        coherences_by_temperature_w_mk: What coherences add at each temperature, W/(m K).
-        settings: Everything that was set.
-        versions: Of the packages.
+        coherences_by_temperature_w_mk: Contribution of coherences at each temperature, W/(m K).
+        settings: All settings.
+        versions: Versions of the packages.
         seconds: Wall time of this run by part: `estimate`, `relaxation`, `forces` and `agl`, where the potential is
-            asked; `phono3py`; `own`, the rest; and `total`.
+            evaluated; `phono3py`; `own`, the rest; and `total`.
         relaxed: The relaxed primitive cell: `lattice` (Å), `species`, `frac_coords`.
     """
 

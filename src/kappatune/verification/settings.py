@@ -1,24 +1,23 @@
-"""How a crystal is verified: one frozen object that refuses invalid physics, and three qualities of it."""
+"""How kappa of a crystal is computed: one frozen object that rejects invalid physics, and three qualities of it."""
 
 from __future__ import annotations
 
 import math
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from kappatune.errors import UserError
+from kappatune.settings import BadSettings, Settings
 
 Quality = Literal["quick", "standard", "converged"]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
+DEFAULT_TEMPERATURES_K = (200.0, 300.0, 400.0, 600.0, 800.0, 1000.0)
+"""Temperatures of kappa(T) unless others are given, K."""
 
-class BadSettings(UserError):
-    """Settings with which no calculation makes sense."""
 
-
-class VerifySettings(BaseModel):
-    """How kappa is computed from a potential. The defaults are the quality `standard`.
+class VerifySettings(Settings):
+    """How kappa is computed with a potential. The defaults are the quality `standard`.
 
     Attributes:
         temperatures_k: Temperatures of kappa(T), K; 300 K is always among them.
@@ -27,24 +26,23 @@ class VerifySettings(BaseModel):
         fmax: Largest force left by the relaxation, eV/Å.
         max_steps: Steps after which the relaxation has failed.
         displacement: Length of the displacements, Å.
-        max_atoms: Most atoms of the supercell whose atoms are displaced in pairs (third order).
-        max_harmonic_atoms: Most atoms of the supercell whose atoms are displaced alone (second order).
-        pair_cutoff: Largest distance of a displaced pair, Å; by default it follows from `reach`.
-        reach: The pair cutoff in units of the cube root of the volume per atom. It is then moved into the widest gap
-            between the neighbour distances of the crystal within 10 %. In rocksalt the shells lie at 1, 1.41, 1.73;
-            in zincblende at 0.87, 1.41, 1.66.
-        mesh_length: Length whose quotient with a lattice vector is the number of q-points along it, Å.
-        mesh_tolerance: Relative change of kappa at 300 K between a mesh and one of 3/4 of its length that is converged.
-        max_refinements: How often the mesh may grow by a quarter before it counts as not converged.
+        max_atoms: Most atoms of the supercell in which pairs of atoms are displaced (third order).
+        max_harmonic_atoms: Most atoms of the supercell in which single atoms are displaced (second order).
+        pair_cutoff: Largest distance between two displaced atoms, Å; by default it follows from `reach`.
+        reach: The pair cutoff in units of the cube root of the volume per atom. The cutoff is then moved, by at most
+            10 %, into the widest gap between the neighbour distances of the crystal. In rocksalt the shells lie at 1,
+            1.41, 1.73; in zincblende at 0.87, 1.41, 1.66.
+        mesh_length: The number of q-points along a lattice vector is this length over that of the vector, Å.
+        mesh_tolerance: The mesh is converged when kappa at 300 K differs by less than this fraction from that of a
+            mesh of 3/4 of its length.
+        max_refinements: How often the mesh length may grow by a quarter before the mesh counts as not converged.
         solution: `rta`, the relaxation-time approximation, or `direct`, the direct solution of the linearised
             Boltzmann equation (Chaput, Phys. Rev. Lett. 110, 265506 (2013)).
         wigner: Add the coherences between bands (Simoncelli, Marzari, Mauri, Nat. Phys. 15, 809 (2019)).
-        isotopes: Scattering by the natural mix of isotopes (Tamura, Phys. Rev. B 27, 858 (1983)).
+        isotopes: Scattering by the natural isotopes (Tamura, Phys. Rev. B 27, 858 (1983)).
         imaginary_tolerance_thz: A mode further below zero than this is imaginary, THz.
-        max_forces: More force calculations than this are too many for one crystal.
+        max_forces: A crystal that needs more force calculations than this is too large.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     temperatures_k: tuple[Positive, ...] = (300.0,)
     symprec: Positive = Field(default=1e-3, le=0.1)
@@ -72,7 +70,7 @@ class VerifySettings(BaseModel):
         return tuple(sorted({300.0, *temperatures}))
 
     @model_validator(mode="after")
-    def _hangs_together(self) -> Self:
+    def _consistent(self) -> Self:
         if self.max_harmonic_atoms < self.max_atoms:
             raise ValueError(
                 f"the harmonic supercell ({self.max_harmonic_atoms} atoms at most) must not be smaller than the other "
@@ -84,20 +82,16 @@ class VerifySettings(BaseModel):
 
     @classmethod
     def of(cls, quality: Quality = "standard", **changes: Any) -> Self:
-        """The settings of a quality, with changes.
+        """The settings of a quality, with some fields changed.
 
         Raises:
-            BadSettings: A change makes no sense.
+            BadSettings: There is no such quality or field, or a value makes no sense.
         """
         if quality not in QUALITIES:
-            raise BadSettings(f"no quality '{quality}': known are {', '.join(QUALITIES)}")
-        try:
-            return cls.model_validate(QUALITIES[quality] | changes)
-        except ValidationError as error:
-            faults = (f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']}" for e in error.errors())
-            raise BadSettings("; ".join(faults)) from error
+            raise BadSettings(f"there is no quality '{quality}': choose from {', '.join(QUALITIES)}")
+        return cls(**QUALITIES[quality] | changes)
 
-    def at_300_k(self) -> int:
+    def index_of_300_k(self) -> int:
         """Position of 300 K among the temperatures."""
         return next(k for k, t in enumerate(self.temperatures_k) if math.isclose(t, 300.0))
 
@@ -120,4 +114,4 @@ QUALITIES: dict[str, dict[str, Any]] = {
         "max_forces": 20_000,
     },
 }
-"""What differs from `standard`."""
+"""How each quality differs from `standard`."""

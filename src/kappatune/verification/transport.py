@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,8 +15,11 @@ from kappatune.verification.settings import VerifySettings
 if TYPE_CHECKING:
     from phono3py import Phono3py
 
-COARSE, FINE = 0.75, 1.25
-"""Lengths of the meshes that are compared, relative to each other."""
+COARSE_MESH = 0.75
+"""Length of the first mesh, with which that of the settings is compared, in units of it."""
+
+REFINEMENT = 1.25
+"""Factor of the mesh length from one refinement to the next."""
 
 
 @dataclass(frozen=True)
@@ -25,10 +28,10 @@ class Transport:
 
     Attributes:
         kappa: (n_temperatures, 6) xx, yy, zz, yz, xz, xy in the axes of the standard cell, W/(m K).
-        coherences: (n_temperatures, 6) the part of the coherences; None without them.
+        coherences: (n_temperatures, 6) contribution of the coherences; None without them.
         mesh: Points along each reciprocal vector.
-        mesh_change: Relative change of kappa at 300 K from the mesh before.
-        mode_frequencies: (n_modes,) in rising order, THz.
+        mesh_change: Relative change of kappa at 300 K from the previous mesh.
+        mode_frequencies: (n_modes,) in ascending order, THz.
         cumulative: (n_modes,) mean of xx, yy, zz up to this frequency at 300 K, W/(m K).
     """
 
@@ -46,7 +49,7 @@ class Transport:
 
 
 def converged_transport(phonons: Phono3py, settings: VerifySettings) -> Transport:
-    """kappa(T) on a mesh whose refinement no longer matters.
+    """kappa(T) on a mesh that is refined until kappa at 300 K changes by less than the tolerance.
 
     Args:
         phonons: With force constants of second and third order.
@@ -55,19 +58,18 @@ def converged_transport(phonons: Phono3py, settings: VerifySettings) -> Transpor
     Raises:
         MeshNotConverged: kappa at 300 K still changes by more than the tolerance.
     """
-    at_300 = settings.at_300_k()
     length = settings.mesh_length
-    before = float(run_transport(phonons, COARSE * length, settings, (300.0,)).mean[0])
+    previous = float(run_transport(phonons, COARSE_MESH * length, settings, (300.0,)).mean[0])
     for _ in range(settings.max_refinements + 1):
         transport = run_transport(phonons, length, settings, settings.temperatures_k)
-        here = float(transport.mean[at_300])
-        change = abs(here - before) / here
+        kappa = float(transport.mean[settings.index_of_300_k()])
+        change = abs(kappa - previous) / kappa
         if change <= settings.mesh_tolerance:
-            return Transport(**{**vars(transport), "mesh_change": change})
-        before, length = here, FINE * length
+            return replace(transport, mesh_change=change)
+        previous, length = kappa, REFINEMENT * length
     raise MeshNotConverged(
         f"mesh not converged: kappa still changes by {change:.0%} at {'x'.join(map(str, transport.mesh))} points, more "
-        f"than {settings.mesh_tolerance:.0%}: raise the mesh length"
+        f"than {settings.mesh_tolerance:.0%}: increase the mesh length"
     )
 
 
@@ -90,16 +92,16 @@ def run_transport(
         is_isotope=settings.isotopes,
         transport_type="SMM19" if settings.wigner else None,
     )
-    answer = phonons.thermal_conductivity
-    frequencies, modes = np.asarray(answer.frequencies), _mode_kappa(answer, settings)
+    result = phonons.thermal_conductivity
+    frequencies, modes = np.asarray(result.frequencies), _mode_kappa(result, settings)
     at_300 = temperatures.index(300.0)
-    by_mode = modes[at_300][..., :3].mean(axis=-1).ravel() / np.prod(answer.mesh_numbers)
+    by_mode = modes[at_300][..., :3].mean(axis=-1).ravel() / np.prod(result.mesh_numbers)
     order = np.argsort(frequencies.ravel())
-    mesh = tuple(int(n) for n in answer.mesh_numbers)
-    kappa = np.array(answer.kappa[0])
-    coherences = np.array(answer.kappa_inter[0]) if settings.wigner else None
-    if settings.solution == "direct" and coherences is not None:  # there phono3py's kappa is without them
-        kappa = np.array(answer.kappa_intra_exact[0]) + coherences
+    mesh = tuple(int(n) for n in result.mesh_numbers)
+    kappa = np.array(result.kappa[0])
+    coherences = np.array(result.kappa_inter[0]) if settings.wigner else None
+    if settings.solution == "direct" and coherences is not None:  # phono3py leaves them out of kappa here
+        kappa = np.array(result.kappa_intra_exact[0]) + coherences
     return Transport(
         kappa=kappa,
         coherences=coherences,
@@ -110,11 +112,14 @@ def run_transport(
     )
 
 
-def _mode_kappa(answer: Any, settings: VerifySettings) -> NDArray[np.float64]:
-    """(n_temperatures, n_q, n_bands, 6) W/(m K) times the number of q-points; each band has half of its coherences."""
+def _mode_kappa(result: Any, settings: VerifySettings) -> NDArray[np.float64]:
+    """(n_temperatures, n_q, n_bands, 6) W/(m K) times the number of q-points.
+
+    A coherence between two bands counts half for each of them.
+    """
     if not settings.wigner:
-        return np.asarray(answer.mode_kappa[0])
-    matrix = np.asarray(answer.mode_kappa_matrix[0].real)
+        return np.asarray(result.mode_kappa[0])
+    matrix = np.asarray(result.mode_kappa_matrix[0].real)
     own = np.einsum("tqbbx->tqbx", matrix)
-    populations = np.asarray(answer.mode_kappa[0]) if settings.solution == "direct" else own
+    populations = np.asarray(result.mode_kappa[0]) if settings.solution == "direct" else own
     return populations + matrix.sum(axis=-2) - own

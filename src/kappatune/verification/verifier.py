@@ -1,4 +1,4 @@
-"""A verification: phonons, AGL and prediction of one crystal, and the verdict."""
+"""The verification of one crystal: phonon value, AGL value and prediction, and the verdict."""
 
 from __future__ import annotations
 
@@ -20,30 +20,32 @@ from kappatune.structures import Crystal, Rejection, check
 from kappatune.structures.crystal import element_symbol
 from kappatune.verification.born import born_file
 from kappatune.verification.cache import StepCache, digest
-from kappatune.verification.cells import Standard, standardise
-from kappatune.verification.estimate import check_memory, estimate
+from kappatune.verification.clock import Clock
+from kappatune.verification.cost import check_memory, measure_cost
 from kappatune.verification.events import CostEstimated, CrystalFinished, StepStarted
 from kappatune.verification.outcomes import outcome_of
+from kappatune.verification.phonons import PhononResult, compute_phonons
 from kappatune.verification.plot import Curves, plot_verification
+from kappatune.verification.prepare import prepare
 from kappatune.verification.row import Verification
 from kappatune.verification.settings import VerifySettings
+from kappatune.verification.standard_cell import StandardCell, standardise
 from kappatune.verification.verdict import POTENTIAL_ACCURACY, assess
-from kappatune.verification.workflow import Clock, Phonons, phonons_of
 
 VERSIONED = ("kappatune", "phono3py", "phonopy", "spglib", "ase", "numpy", "torch")
-"""Packages whose versions an answer names."""
+"""Packages whose versions a row lists. A change of one of them computes kappa anew, from the forces on disk."""
 
 
 @dataclass(frozen=True)
 class Verifier:
-    """What crystals are verified with.
+    """Verifies crystals, one at a time.
 
     Attributes:
         potential: The potential.
-        settings: How.
-        out: Folder where steps are kept, one folder below per crystal.
-        model: Whose predictions are judged; None judges none.
-        born: BORN file, if there is one crystal only; else `born.born_file` finds each crystal's.
+        settings: How kappa is computed.
+        out: Folder for finished steps, with a folder for each crystal.
+        model: The model whose predictions are assessed; None for none.
+        born: BORN file if there is only one crystal; None looks for `NAME.born` beside each structure file.
         figures: Folder for figures; None draws none.
     """
 
@@ -113,41 +115,60 @@ class Verifier:
         cache = StepCache(self.out, crystal, self.potential, self.settings)
         born = born_file(crystal, self.born)
         key = digest(given["settings"], given["versions"], born.read_bytes().hex() if born else None)
-        arrays, content = cache.load_arrays(f"curves-{key}"), cache.load(f"answer-{key}")
-        if arrays is not None and content is not None:
-            row = Verification.model_validate(content).model_copy(update=given)
-            return self._plotted(self._assessed(row), Curves(**arrays))
+        finished = _load_finished(cache, key)
+        if finished is not None:
+            row, curves = finished
+            return self._complete(row.model_copy(update=given), curves)
         with clock("estimate"):
             self.potential.check_elements(crystal.numbers)
-            cost = estimate(standardise(crystal, self.settings.symprec), self.potential, self.settings)
+            as_given = prepare(standardise(crystal, self.settings.symprec), self.settings)
+            cost = measure_cost(as_given, self.potential, self.settings)
             check_memory(cost)
         on_progress(CostEstimated(crystal.id, cost, len(cache.forces)))
-        phonons = phonons_of(
-            crystal, self.potential, self.settings, cache, born=born, on_progress=on_progress, clock=clock
+        phonons = compute_phonons(
+            crystal,
+            as_given.cell,
+            self.potential,
+            self.settings,
+            cache,
+            born=born,
+            on_progress=on_progress,
+            clock=clock,
         )
         on_progress(StepStarted(crystal.id, "AGL"))
         with clock("agl"):
             agl = cache.load("agl")
             if agl is None:
-                agl = self._agl(crystal, phonons.standard)
+                agl = self._agl(crystal, phonons.prepared.cell)
                 cache.save("agl", agl)
-        curves = Curves.from_phonons(phonons)
-        row = _row(given, phonons, agl, born, self.settings).model_copy(
-            update={
-                "seconds": clock.read(),
-                "peak_memory_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9,
-            }
+        row = Verification(
+            **given,
+            **_phonon_fields(phonons, self.settings),
+            agl_w_mk=agl["kappa"],
+            agl_reason=agl["reason"],
+            born=str(born) if born else None,
+            seconds=clock.read(),
+            peak_memory_gb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9,
         )
+        curves = Curves.from_phonons(phonons)
         cache.save(f"answer-{key}", row.model_dump(mode="json"))
         cache.save_arrays(f"curves-{key}", vars(curves))
-        return self._plotted(self._assessed(row), curves)
+        return self._complete(row, curves)
 
-    def _assessed(self, row: Verification) -> Verification:
-        """The row with its verdict, which depends on the model and is therefore not on disk."""
+    def _agl(self, crystal: Crystal, cell: StandardCell) -> dict[str, Any]:
+        """The AGL value of the same relaxed crystal, or why there is none."""
+        try:
+            relaxed = RelaxedCrystal(cell.primitive, cell.space_group)
+            return {"kappa": agl_of_relaxed(crystal, relaxed, self.potential, AglSettings()).kappa_w_mk, "reason": None}
+        except UserError as error:
+            return {"kappa": None, "reason": str(error)}
+
+    def _complete(self, row: Verification, curves: Curves) -> Verification:
+        """Add the verdict, which depends on the model and is therefore not on disk, and draw the figure."""
         assert row.kappa_bte_w_mk is not None
         interval = (row.lower_w_mk, row.upper_w_mk) if row.lower_w_mk and row.upper_w_mk else None
         assessment = assess(row.kappa_bte_w_mk, self.potential, interval, row.agl_w_mk)
-        return row.model_copy(
+        complete = row.model_copy(
             update={
                 "verdict": assessment.verdict,
                 "because": assessment.because,
@@ -156,55 +177,42 @@ class Verifier:
                 "agl_agrees": assessment.agl_agrees,
             }
         )
-
-    def _agl(self, crystal: Crystal, standard: Standard) -> dict[str, Any]:
-        """Kappa of AGL of the same relaxed crystal, or why there is none."""
-        try:
-            relaxed = RelaxedCrystal(standard.primitive, standard.space_group)
-            return {"kappa": agl_of_relaxed(crystal, relaxed, self.potential, AglSettings()).kappa_w_mk, "reason": None}
-        except UserError as error:
-            return {"kappa": None, "reason": str(error)}
-
-    def _plotted(self, row: Verification, curves: Curves) -> Verification:
         if self.figures is not None:
-            plot_verification(row, curves, self.figures)
-        return row
+            plot_verification(complete, curves, self.figures)
+        return complete
 
 
-def _row(
-    given: dict[str, Any],
-    phonons: Phonons,
-    agl: dict[str, Any],
-    born: Path | None,
-    settings: VerifySettings,
-) -> Verification:
-    transport, at_300 = phonons.transport, settings.at_300_k()
+def _load_finished(cache: StepCache, key: str) -> tuple[Verification, Curves] | None:
+    """The row and the curves of an earlier run with the same settings and versions."""
+    row, arrays = cache.load(f"answer-{key}"), cache.load_arrays(f"curves-{key}")
+    return None if row is None or arrays is None else (Verification.model_validate(row), Curves(**arrays))
+
+
+def _phonon_fields(phonons: PhononResult, settings: VerifySettings) -> dict[str, Any]:
+    """The fields of a row that come from the phonons."""
+    prepared, transport, at_300 = phonons.prepared, phonons.transport, settings.index_of_300_k()
+    primitive = prepared.cell.primitive
     coherences = () if transport.coherences is None else tuple(transport.coherences[:, :3].mean(axis=1).tolist())
-    primitive = phonons.standard.primitive
-    return Verification(
-        **given,
-        kappa_bte_w_mk=float(transport.mean[at_300]),
-        agl_w_mk=agl["kappa"],
-        agl_reason=agl["reason"],
-        coherences_w_mk=coherences[at_300] if coherences else None,
-        lowest_frequency_thz=phonons.lowest_frequency,
-        space_group=phonons.standard.space_group,
-        n_atoms=len(primitive),
-        supercell=phonons.supercell,
-        harmonic_supercell=phonons.harmonic_supercell,
-        pair_cutoff=phonons.pair_cutoff,
-        n_forces=phonons.n_forces,
-        mesh="x".join(map(str, transport.mesh)),
-        mesh_change=transport.mesh_change,
-        born=str(born) if born else None,
-        warnings=tuple(phonons.warnings),
-        temperatures_k=settings.temperatures_k,
-        kappa_by_temperature_w_mk=tuple(transport.mean.tolist()),
-        kappa_tensor_w_mk=tuple(tuple(row) for row in transport.kappa.tolist()),
-        coherences_by_temperature_w_mk=coherences,
-        relaxed={
+    return {
+        "kappa_bte_w_mk": float(transport.mean[at_300]),
+        "coherences_w_mk": coherences[at_300] if coherences else None,
+        "lowest_frequency_thz": phonons.lowest_frequency,
+        "space_group": prepared.cell.space_group,
+        "n_atoms": len(primitive),
+        "supercell": prepared.supercell_label,
+        "harmonic_supercell": prepared.harmonic_supercell_label,
+        "pair_cutoff": prepared.pair_cutoff,
+        "n_forces": prepared.n_forces,
+        "mesh": "x".join(map(str, transport.mesh)),
+        "mesh_change": transport.mesh_change,
+        "warnings": phonons.warnings,
+        "temperatures_k": settings.temperatures_k,
+        "kappa_by_temperature_w_mk": tuple(transport.mean.tolist()),
+        "kappa_tensor_w_mk": tuple(tuple(tensor) for tensor in transport.kappa.tolist()),
+        "coherences_by_temperature_w_mk": coherences,
+        "relaxed": {
             "lattice": primitive.cell.array.tolist(),
             "species": [element_symbol(int(number)) for number in primitive.numbers],
             "frac_coords": primitive.get_scaled_positions().tolist(),
         },
-    )
+    }

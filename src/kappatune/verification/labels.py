@@ -1,8 +1,7 @@
-"""Verified values as a table that `train` takes: the loop closes."""
+"""Verified values as a table that `train` reads."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import pyarrow.parquet as pq
 
 from kappatune.data.table_writer import CRYSTAL_COLUMNS, crystal_row
 from kappatune.errors import UserError
+from kappatune.storage import atomic_path
 from kappatune.structures import Crystal
 from kappatune.verification.row import Verification
 from kappatune.verification.verdict import LOWEST_USABLE_SRD
@@ -33,42 +33,36 @@ class BadLabels(UserError):
 
 
 def add_labels(path: Path, verified: Iterable[tuple[Crystal, Verification]]) -> int:
-    """Add verified crystals to a table, as they were given and not as they were relaxed.
+    """Add verified crystals to a table, with their structures as given and not as relaxed.
 
-    A crystal that stands there by the same id and source gets the new value. What has no kappa is left out, and so is
-    what comes from a potential with kappa_SRD below -1. The table is replaced when it is complete.
+    A crystal that is in the table with the same id and source gets the new value. Crystals without a kappa are left
+    out, and so are values of a potential with a kappa_SRD below -1.
 
     Args:
-        path: A `.parquet` file; made if it is not there.
+        path: A `.parquet` file; created if it does not exist, and replaced as a whole.
         verified: Crystals and their rows.
 
     Returns:
         How many were added or replaced.
 
     Raises:
-        BadLabels: There is something else.
+        BadLabels: The file is something else.
     """
-    new = [
-        label(crystal, row)
-        for crystal, row in verified
-        if row.kappa_bte_w_mk is not None
-        and not (row.potential_srd is not None and row.potential_srd < LOWEST_USABLE_SRD)
-    ]
+    new = [label(crystal, row) for crystal, row in verified if _is_usable(row)]
     if not new:
         return 0
     rows = {(row["id"], row["source"]): row for row in (*_rows(path), *new)}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    pq.write_table(pa.Table.from_pylist(list(rows.values()), schema=SCHEMA), partial, compression="zstd")
-    os.replace(partial, path)
+    table = pa.Table.from_pylist(list(rows.values()), schema=SCHEMA)
+    with atomic_path(path) as partial:
+        pq.write_table(table, partial, compression="zstd")
     return len(new)
 
 
 def label(crystal: Crystal, row: Verification) -> dict[str, Any]:
     """One row of the table."""
-    how = f"kappatune verify, {row.solution}{', Wigner' if row.coherences_w_mk is not None else ''}, {row.potential}"
+    source = f"kappatune verify, {row.solution}{', Wigner' if row.coherences_w_mk is not None else ''}, {row.potential}"
     return {
-        **crystal_row(crystal, row.space_group, how),
+        **crystal_row(crystal, row.space_group, source),
         "kappa_w_mk_300k": row.kappa_bte_w_mk,
         "fidelity": FIDELITY,
         "agl_w_mk": row.agl_w_mk,
@@ -76,14 +70,19 @@ def label(crystal: Crystal, row: Verification) -> dict[str, Any]:
 
 
 def check_labels(path: Path) -> None:
-    """Refuse a table that is none, before anything is computed.
+    """Check before anything is computed that values can be added to a table.
 
     Raises:
-        BadLabels: There is something else.
+        BadLabels: They cannot.
     """
     if path.suffix.lower() != ".parquet":
-        raise BadLabels(f"{path}: verified values are written as Parquet: give a name that ends in .parquet")
+        raise BadLabels(f"{path}: verified values are written to a Parquet file: give a name that ends in .parquet")
     _rows(path)
+
+
+def _is_usable(row: Verification) -> bool:
+    too_inaccurate = row.potential_srd is not None and row.potential_srd < LOWEST_USABLE_SRD
+    return row.kappa_bte_w_mk is not None and not too_inaccurate
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
@@ -94,6 +93,6 @@ def _rows(path: Path) -> list[dict[str, Any]]:
     except (OSError, pa.ArrowException) as error:
         raise BadLabels(f"{path}: not a readable Parquet file ({error})") from error
     if not table.schema.equals(SCHEMA):
-        raise BadLabels(f"{path} is not a table of verified values: give another file, or a new one")
+        raise BadLabels(f"{path} is not a table of verified values: give another file or a new one")
     rows: list[dict[str, Any]] = table.to_pylist()
     return rows

@@ -5,29 +5,24 @@ import pytest
 from ase.build import bulk
 
 from kappatune.structures import Crystal
-from kappatune.verification.cells import displaced, harmonic_cells, pair_cells, standardise
+from kappatune.verification.force_constants import set_second_order, set_third_order
 from kappatune.verification.forces import ForceCache
-from kappatune.verification.lattice import (
-    dispersion,
-    harmonic_crystal,
-    lowest_frequency,
-    set_harmonic_forces,
-    set_pair_forces,
-)
+from kappatune.verification.harmonic import compute_dispersion, harmonic_crystal, stable_lowest_frequency
 from kappatune.verification.outcomes import ImaginaryModes
+from kappatune.verification.prepare import prepare
+from kappatune.verification.standard_cell import standardise
 from tests.verification.small import ALLOY, COPPER, SETTINGS, potential
 
 
 def phonons_of(crystal: Crystal, tmp_path, *, third: bool = True):
-    phonons = displaced(standardise(crystal, 1e-3), SETTINGS)
+    prepared = prepare(standardise(crystal, 1e-3), SETTINGS)
     cache = ForceCache(tmp_path)
-    set_harmonic_forces(phonons, cache.forces(harmonic_cells(phonons), potential(), lambda: None))
-    cells = pair_cells(phonons)
+    set_second_order(prepared.phonons, cache.forces(prepared.single_cells, potential(), lambda: None))
     if third:
-        forces = cache.forces(cells, potential(), lambda: None)
-        set_pair_forces(phonons, forces, np.array([cell is not None for cell in cells[1:]]))
-        return phonons, forces
-    return phonons, None
+        forces = cache.forces(prepared.pair_cells, potential(), lambda: None)
+        set_third_order(prepared.phonons, forces)
+        return prepared.phonons, forces
+    return prepared.phonons, None
 
 
 @pytest.mark.parametrize("crystal", [COPPER, ALLOY], ids=["Cu", "Cu3Au"])
@@ -45,11 +40,11 @@ def test_third_order_is_that_of_phono3py_and_sums_to_zero(crystal, tmp_path):
     assert np.abs(harmonic.sum(axis=1)).max() < 1e-10 * np.abs(harmonic).max()
 
 
-def test_acoustic_modes_are_no_imaginary_ones_and_the_density_counts_all(tmp_path):
+def test_acoustic_modes_are_not_imaginary_and_the_density_of_states_counts_all_modes(tmp_path):
     phonons, _ = phonons_of(ALLOY, tmp_path, third=False)
     crystal = harmonic_crystal(phonons)
-    assert lowest_frequency(crystal, 15.0, 0.05) == pytest.approx(0.0, abs=1e-4)
-    curves = dispersion(crystal, 20.0)
+    assert stable_lowest_frequency(crystal, 15.0, 0.05) == pytest.approx(0.0, abs=1e-4)
+    curves = compute_dispersion(crystal, 20.0)
     assert np.trapezoid(curves.dos, curves.dos_frequencies) == pytest.approx(12.0, rel=0.03)
     assert len(curves.labels) == len(curves.label_distances) and curves.labels[0] == "G"
     assert np.all(np.diff(curves.distance) >= 0) and curves.frequencies.shape == (len(curves.distance), 12)
@@ -58,4 +53,4 @@ def test_acoustic_modes_are_no_imaginary_ones_and_the_density_counts_all(tmp_pat
 def test_an_unstable_crystal_is_stopped_at_the_gate(tmp_path):
     phonons, _ = phonons_of(Crystal.from_ase(bulk("Cu", "bcc", 2.87)), tmp_path, third=False)
     with pytest.raises(ImaginaryModes, match=r"imaginary modes: \d+ of \d+, the lowest at -\d"):
-        lowest_frequency(harmonic_crystal(phonons), 15.0, 0.05)
+        stable_lowest_frequency(harmonic_crystal(phonons), 15.0, 0.05)

@@ -4,8 +4,8 @@ import pytest
 
 from kappatune.structures import read_table
 from kappatune.training import train
+from kappatune.verification.labels import BadLabels, add_labels, check_labels
 from kappatune.verification.row import Verification
-from kappatune.verification.table import BadLabels, add_labels, check_labels
 from tests.training.tiny import recipe, stage, tables, tiny_table
 
 

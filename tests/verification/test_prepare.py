@@ -8,9 +8,10 @@ from ase.build import bulk
 
 from kappatune.structures import Crystal
 from kappatune.structures.table import crystal_of_row
-from kappatune.verification.cells import displaced, number_of_forces, pair_cutoff, standardise, supercell_matrices
 from kappatune.verification.outcomes import TooLarge
+from kappatune.verification.prepare import choose_pair_cutoff, choose_supercells, prepare
 from kappatune.verification.settings import VerifySettings
+from kappatune.verification.standard_cell import standardise
 from tests.builders import rocksalt, supercell, zincblende
 
 STANDARD = VerifySettings.of("standard")
@@ -33,7 +34,7 @@ def test_a_rounded_cell_keeps_its_space_group():
     standard = standardise(crystal, STANDARD.symprec)
     assert standard.space_group == 216 and standard.n_operations == 24
     assert len(standard.primitive) == 2 and len(standard.conventional) == 8
-    assert number_of_forces(displaced(standard, STANDARD)) < 80
+    assert prepare(standard, STANDARD).n_forces < 80
 
 
 @pytest.mark.shared
@@ -49,8 +50,8 @@ def test_the_pool_keeps_its_space_groups(shared_data):
         lost += group_at(crystal, 1e-5) != standard.space_group
     assert lost > 10
     assert group_at(crystal, 1e-6) == 12 and standard.space_group == 162  # mp-9127 is given with six digits
-    phonons = displaced(standard, VerifySettings.of("standard", pair_cutoff=3.0, max_atoms=80))
-    assert sum(cell is not None for cell in phonons.supercells_with_displacements) == 266
+    prepared = prepare(standard, VerifySettings.of("standard", pair_cutoff=3.0, max_atoms=80))
+    assert sum(cell is not None for cell in prepared.phonons.supercells_with_displacements) == 266
 
 
 @pytest.mark.parametrize(
@@ -58,7 +59,7 @@ def test_the_pool_keeps_its_space_groups(shared_data):
 )
 def test_supercells_have_about_a_hundred_atoms_and_are_round(crystal):
     standard = standardise(crystal, 1e-3)
-    cell, matrix, harmonic = supercell_matrices(standard, STANDARD)
+    cell, matrix, harmonic = choose_supercells(standard, STANDARD)
     n_atoms = len(cell) * np.prod(matrix)
     assert 60 <= n_atoms <= STANDARD.max_atoms and np.all(np.array(harmonic) >= matrix)
     lengths = cell.cell.lengths() * matrix
@@ -68,7 +69,7 @@ def test_supercells_have_about_a_hundred_atoms_and_are_round(crystal):
 def test_a_large_conventional_cell_gives_way_to_the_primitive_one():
     settings = VerifySettings.of("quick", max_atoms=8, max_harmonic_atoms=8)
     crystal = Crystal.from_ase(bulk("Si", "diamond", 5.43))
-    assert supercell_matrices(standardise(crystal, 1e-3), settings)[1] == [1, 1, 1]
+    assert choose_supercells(standardise(crystal, 1e-3), settings)[1] == [1, 1, 1]
     fewer = standardise(supercell(rocksalt(12, 8, 4.21), (2, 1, 1)), 1e-3)
     assert len(fewer.primitive) == 2
 
@@ -77,12 +78,12 @@ def test_a_large_conventional_cell_gives_way_to_the_primitive_one():
 def test_the_pair_cutoff_lies_in_a_gap_and_scales_with_the_crystal(reach):
     settings = VerifySettings.of("standard", reach=reach)
     small, large = (standardise(rocksalt(12, 8, a), 1e-3).primitive for a in (4.0, 6.0))
-    assert pair_cutoff(large, settings) == pytest.approx(1.5 * pair_cutoff(small, settings))
-    in_units = pair_cutoff(small, settings) / 2.0
+    assert choose_pair_cutoff(large, settings) == pytest.approx(1.5 * choose_pair_cutoff(small, settings))
+    in_units = choose_pair_cutoff(small, settings) / 2.0
     assert np.abs(np.sqrt([1, 2, 3, 4]) - in_units).min() > 0.02
     assert in_units == pytest.approx(reach, rel=0.1)
 
 
 def test_too_many_displacements_are_refused_before_any_force():
     with pytest.raises(TooLarge, match=r"\d+ force calculations of 64 atoms, more than max_forces = 10"):
-        displaced(standardise(rocksalt(12, 8, 4.21), 1e-3), VerifySettings.of("quick", max_forces=10))
+        prepare(standardise(rocksalt(12, 8, 4.21), 1e-3), VerifySettings.of("quick", max_forces=10))

@@ -1,0 +1,112 @@
+"""Phonon Boltzmann transport of one crystal: relax, prepare, forces, force constants, gate, transport."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from kappatune.potentials import Potential
+from kappatune.progress import OnProgress
+from kappatune.structures import Crystal
+from kappatune.verification.born import read_born
+from kappatune.verification.cache import StepCache
+from kappatune.verification.clock import Clock
+from kappatune.verification.events import ForcesProgress, StepStarted
+from kappatune.verification.force_constants import set_second_order, set_third_order
+from kappatune.verification.harmonic import (
+    Dispersion,
+    compute_dispersion,
+    harmonic_crystal,
+    stable_lowest_frequency,
+)
+from kappatune.verification.prepare import PreparedCrystal, prepare
+from kappatune.verification.relaxed_cell import relax_standard_cell
+from kappatune.verification.settings import VerifySettings
+from kappatune.verification.standard_cell import StandardCell
+from kappatune.verification.transport import Transport, converged_transport
+
+
+@dataclass(frozen=True)
+class PhononResult:
+    """Phonons and conductivity of one crystal.
+
+    Attributes:
+        prepared: The relaxed crystal with its supercells and displacements.
+        lowest_frequency: THz.
+        transport: kappa(T).
+        dispersion: Frequencies along a path, and the density of states.
+        warnings: What is unusual.
+    """
+
+    prepared: PreparedCrystal
+    lowest_frequency: float
+    transport: Transport
+    dispersion: Dispersion
+    warnings: tuple[str, ...] = ()
+
+
+def compute_phonons(
+    crystal: Crystal,
+    cell: StandardCell,
+    potential: Potential,
+    settings: VerifySettings,
+    cache: StepCache,
+    *,
+    born: Path | None = None,
+    on_progress: OnProgress,
+    clock: Clock,
+) -> PhononResult:
+    """Relax a crystal, displace its atoms, and solve its phonon Boltzmann equation.
+
+    Args:
+        crystal: The crystal as given, to which a BORN file refers.
+        cell: The same crystal in its standard cells.
+        potential: The potential.
+        settings: How kappa is computed.
+        cache: Where finished steps are read and written.
+        born: File of Born charges; without it, longitudinal and transverse optical modes do not split at Gamma.
+        on_progress: Called with `StepStarted` and `ForcesProgress`.
+        clock: Counts the time of `relaxation`, `forces` and `phono3py`.
+
+    Raises:
+        UserError: There is no kappa; `outcomes.outcome_of` names the outcome.
+    """
+    on_progress(StepStarted(crystal.id, "relaxation"))
+    with clock("relaxation"):
+        relaxed, warnings = relax_standard_cell(cell, potential, settings, cache)
+    with clock("phono3py"):
+        prepared = prepare(relaxed, settings)
+        if born is not None:
+            prepared.phonons.nac_params = read_born(born, crystal, prepared.phonons, settings.symprec)
+    n_done = 0
+
+    def count_cell() -> None:
+        nonlocal n_done
+        n_done += 1
+        on_progress(ForcesProgress(crystal.id, n_done, prepared.n_cells))
+
+    on_progress(StepStarted(crystal.id, "forces"))
+    with clock("forces"):
+        single_forces = cache.forces.forces(prepared.single_cells, potential, count_cell)
+    with clock("phono3py"):
+        set_second_order(prepared.phonons, single_forces)
+        harmonic = harmonic_crystal(prepared.phonons)
+        lowest_frequency = stable_lowest_frequency(harmonic, settings.mesh_length, settings.imaginary_tolerance_thz)
+    with clock("forces"):
+        pair_forces = cache.forces.forces(prepared.pair_cells, potential, count_cell)
+    on_progress(StepStarted(crystal.id, "transport"))
+    with clock("phono3py"):
+        set_third_order(prepared.phonons, pair_forces)
+        transport = converged_transport(prepared.phonons, settings)
+        dispersion = compute_dispersion(harmonic, settings.mesh_length)
+    return PhononResult(prepared, lowest_frequency, transport, dispersion, (*warnings, *_cutoff_warnings(prepared)))
+
+
+def _cutoff_warnings(prepared: PreparedCrystal) -> tuple[str, ...]:
+    cutoff, half_height = prepared.pair_cutoff, prepared.supercell_half_height
+    if cutoff <= half_height:
+        return ()
+    return (
+        f"the pair cutoff of {cutoff:.2f} Å is more than half the smallest height of the supercell "
+        f"({half_height:.2f} Å): increase max_atoms",
+    )

@@ -1,0 +1,137 @@
+"""From a standard cell to supercells with displaced atoms: what the cost is estimated from and the forces are for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kappatune.structures import Crystal
+from kappatune.structures.crystal import neighbour_pairs
+from kappatune.verification.cell_formats import ase_to_phonopy, phonopy_to_ase
+from kappatune.verification.forces import cell_hash
+from kappatune.verification.outcomes import TooLarge
+from kappatune.verification.settings import VerifySettings
+from kappatune.verification.standard_cell import IDEAL_SYMPREC, StandardCell
+
+if TYPE_CHECKING:
+    from ase import Atoms
+    from phono3py import Phono3py
+
+GAP_WINDOW = 0.1
+"""How far, relative to it, the pair cutoff may move to lie in a gap between neighbour distances."""
+
+
+@dataclass(frozen=True)
+class PreparedCrystal:
+    """A crystal with its supercells and displacements, before any force is known.
+
+    Attributes:
+        cell: Its standard cells.
+        phonons: phono3py's object, with displacements and without forces.
+        pair_cutoff: Largest distance between two displaced atoms, Å.
+        single_cells: The harmonic supercell at rest, then with each displaced atom.
+        pair_cells: The other supercell at rest, then with each displaced pair; None is a pair beyond the cutoff.
+        n_forces: Force calculations in all; a cell that occurs twice counts once.
+    """
+
+    cell: StandardCell
+    phonons: Phono3py
+    pair_cutoff: float
+    single_cells: tuple[Atoms, ...]
+    pair_cells: tuple[Atoms | None, ...]
+    n_forces: int
+
+    @property
+    def n_cells(self) -> int:
+        """Cells with and without displacements; one that occurs twice counts twice."""
+        return len(self.single_cells) + sum(cell is not None for cell in self.pair_cells)
+
+    @property
+    def supercell_half_height(self) -> float:
+        """Half the smallest height of the supercell for third order, Å: pairs beyond it meet their own images."""
+        return float(0.5 / np.linalg.norm(np.linalg.inv(self.phonons.supercell.cell), axis=0).max())
+
+    @property
+    def supercell_label(self) -> str:
+        """Repetitions and atoms of the supercell for third order, as `2x2x2, 64 atoms`."""
+        return _label(self.phonons.supercell_matrix, len(self.phonons.supercell))
+
+    @property
+    def harmonic_supercell_label(self) -> str:
+        """The same of the harmonic supercell."""
+        return _label(self.phonons.phonon_supercell_matrix, len(self.phonons.phonon_supercell))
+
+
+def prepare(cell: StandardCell, settings: VerifySettings) -> PreparedCrystal:
+    """Choose supercells and displacements.
+
+    Args:
+        cell: The crystal, relaxed or not.
+        settings: Sizes of the supercells, length and reach of the displacements.
+
+    Raises:
+        TooLarge: There would be more force calculations than `max_forces`.
+    """
+    from phono3py import Phono3py
+
+    repeated, repeats, harmonic_repeats = choose_supercells(cell, settings)
+    phonons = Phono3py(
+        ase_to_phonopy(repeated),
+        supercell_matrix=repeats,
+        primitive_matrix="P" if repeated is cell.primitive else cell.dataset.international[0],
+        phonon_supercell_matrix=harmonic_repeats,
+        symprec=IDEAL_SYMPREC,
+        log_level=0,
+    )
+    cutoff = choose_pair_cutoff(cell.primitive, settings)
+    phonons.generate_displacements(distance=settings.displacement, cutoff_pair_distance=cutoff)
+    single_cells = tuple(
+        phonopy_to_ase(single) for single in (phonons.phonon_supercell, *phonons.phonon_supercells_with_displacements)
+    )
+    pair_cells = tuple(
+        None if pair is None else phonopy_to_ase(pair)
+        for pair in (phonons.supercell, *phonons.supercells_with_displacements)
+    )
+    n_forces = len({cell_hash(atoms) for atoms in (*single_cells, *pair_cells) if atoms is not None})
+    if n_forces > settings.max_forces:
+        raise TooLarge(
+            f"{n_forces} force calculations of {len(phonons.supercell)} atoms, more than max_forces = "
+            f"{settings.max_forces}: use a shorter pair cutoff or a lower quality"
+        )
+    return PreparedCrystal(cell, phonons, cutoff, single_cells, pair_cells, n_forces)
+
+
+def choose_supercells(cell: StandardCell, settings: VerifySettings) -> tuple[Atoms, list[int], list[int]]:
+    """The cell to repeat, and how often along each vector for third and for second order.
+
+    The repeats make the supercell as round as the symmetry of the lattice and the number of atoms allow (phonopy's
+    `estimate_supercell_matrix`). If the conventional cell alone has more atoms than that, the primitive cell is used.
+    """
+    from phonopy.structure.cells import estimate_supercell_matrix
+
+    if len(cell.conventional) > settings.max_atoms and len(cell.primitive) < len(cell.conventional):
+        return cell.primitive, [1, 1, 1], [1, 1, 1]
+    return (
+        cell.conventional,
+        [int(n) for n in estimate_supercell_matrix(cell.dataset, max_num_atoms=settings.max_atoms)],
+        [int(n) for n in estimate_supercell_matrix(cell.dataset, max_num_atoms=settings.max_harmonic_atoms)],
+    )
+
+
+def choose_pair_cutoff(primitive: Atoms, settings: VerifySettings) -> float:
+    """The largest distance between two displaced atoms, Å (see `VerifySettings.reach`)."""
+    if settings.pair_cutoff is not None:
+        return settings.pair_cutoff
+    wanted = settings.reach * (primitive.get_volume() / len(primitive)) ** (1 / 3)
+    low, high = (1 - GAP_WINDOW) * wanted, (1 + GAP_WINDOW) * wanted
+    distances = neighbour_pairs(Crystal.from_ase(primitive), high)[2]
+    edges = np.unique([low, *distances[distances > low], high])
+    widest = int(np.argmax(np.diff(edges)))
+    return float(edges[widest : widest + 2].mean())
+
+
+def _label(matrix: NDArray[np.int64], n_atoms: int) -> str:
+    return f"{'x'.join(str(int(n)) for n in np.diag(matrix))}, {n_atoms} atoms"
