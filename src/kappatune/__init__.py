@@ -1,7 +1,9 @@
 """Lattice thermal conductivity of crystals, fast, honestly, and from very little data.
 
->>> from kappatune import KappaModel
->>> rows = KappaModel.load().predict("my_crystal.cif")
+>>> import kappatune
+>>> kappatune.predict("my_crystal.cif")[0].kappa_w_mk
+>>> model = kappatune.KappaModel.load("accurate")
+>>> model.explain("my_crystal.cif").to_pandas()
 """
 
 from __future__ import annotations
@@ -11,26 +13,60 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kappatune.model.kappa_model import KappaModel
+    from kappatune.errors import UserError
+    from kappatune.model.explanation import FactorRow
+    from kappatune.model.kappa_model import KappaModel, predict
     from kappatune.model.prediction import Prediction
-    from kappatune.structures import Crystal, Rejection, read_crystals, read_table
+    from kappatune.results import Results
+    from kappatune.structures import Crystal, LabelledCrystal, LabelledTable, Rejection, read_crystals, read_table
+    from kappatune.training import train
 
 __version__ = version("kappatune")
 
-_HOME = {
-    "KappaModel": "kappatune.model.kappa_model",
-    "Prediction": "kappatune.model.prediction",
-    "Crystal": "kappatune.structures",
-    "Rejection": "kappatune.structures",
-    "read_crystals": "kappatune.structures",
-    "read_table": "kappatune.structures",
+_MODULE_OF = {
+    "Crystal": "structures",
+    "FactorRow": "model.explanation",
+    "KappaModel": "model.kappa_model",
+    "LabelledCrystal": "structures",
+    "LabelledTable": "structures",
+    "Prediction": "model.prediction",
+    "Rejection": "structures",
+    "Results": "results",
+    "UserError": "errors",
+    "predict": "model.kappa_model",
+    "read_crystals": "structures",
+    "read_table": "structures",
+    "train": "training",
 }
+"""Where each public name lives. No package has the name of a verb: importing it would overwrite the verb."""
 
-__all__ = ["Crystal", "KappaModel", "Prediction", "Rejection", "__version__", "read_crystals", "read_table"]
+__all__ = [
+    "Crystal",
+    "FactorRow",
+    "KappaModel",
+    "LabelledCrystal",
+    "LabelledTable",
+    "Prediction",
+    "Rejection",
+    "Results",
+    "UserError",
+    "__version__",
+    "predict",
+    "read_crystals",
+    "read_table",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:
     """Import on first use, so that `import kappatune` stays fast."""
-    if name not in _HOME:
+    if name not in _MODULE_OF:
         raise AttributeError(f"module 'kappatune' has no attribute '{name}'")
-    return getattr(import_module(_HOME[name]), name)
+    value = getattr(import_module(f"kappatune.{_MODULE_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """The public names."""
+    return sorted(__all__)

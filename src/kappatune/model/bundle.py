@@ -29,7 +29,13 @@ class BadBundle(UserError):
 
 
 def model_folder(name: str | Path) -> Path:
-    """Folder of a model: a shipped name (`accurate`, `fast`) or a path."""
+    """Folder of a model: a shipped name (`accurate`, `fast`) or a path.
+
+    Raises:
+        TypeError: The name is neither a string nor a path.
+    """
+    if not isinstance(name, str | Path):
+        raise TypeError(f"a model is given by its name or the path of its folder, not by a {type(name).__name__}")
     shipped = SHIPPED / str(name)
     return shipped if shipped.is_dir() else Path(name).expanduser()
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
+import copy
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import chain, islice
 from os import PathLike
 from pathlib import Path
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kappatune.errors import UserError
-from kappatune.model.bundle import load_bundle, model_folder, save_bundle
+from kappatune.model.bundle import CARD, load_bundle, model_folder, save_bundle
 from kappatune.model.card import ModelCard
 from kappatune.model.device import checked_device
 from kappatune.model.domain import Domain
@@ -24,13 +24,19 @@ from kappatune.model.graphs import CrystalGraphs, build_graphs
 from kappatune.model.heads import Head, KappaNetwork
 from kappatune.model.intervals import INTERVAL_SIGMAS, ln_kappa_spread
 from kappatune.model.prediction import TRAINING_TEMPERATURE_K, Prediction, PredictionDetails
+from kappatune.model.rows import (
+    predicted_row,
+    reason_for_no_value,
+    reason_for_unsupported,
+    reason_out_of_domain,
+    row_without_value,
+)
 from kappatune.model.temperature import at_temperature, checked_temperatures
 from kappatune.physics.slack import acoustic_debye_temperature
 from kappatune.progress import Advanced, OnProgress, handler_or_default
 from kappatune.results import Results
 from kappatune.storage import SHIPPED_TABLES
-from kappatune.structures import Crystal, Rejection, read_table
-from kappatune.structures.crystal import element_symbol
+from kappatune.structures import Crystal, LabelledTable, Rejection, read_table
 from kappatune.structures.inputs import Input, as_entries
 
 _CHUNK = 256
@@ -79,8 +85,6 @@ class KappaModel:
             kappatune.model.device.BadDevice: There is no such device here.
             TypeError: The name is neither a string nor a path.
         """
-        if not isinstance(name, str | Path):
-            raise TypeError(f"a model is named by a string or a path, not by a {type(name).__name__}")
         return cls(*load_bundle(model_folder(name)), device=device)
 
     def save(self, folder: str | Path) -> None:
@@ -113,7 +117,10 @@ class KappaModel:
 
     @cached_property
     def typical_crystal(self) -> TypicalCrystal:
-        """The crystal that explanations compare with: the median of those in the tables that come with kappatune."""
+        """What explanations compare with: the medians over the crystals of the tables that come with kappatune.
+
+        They are predicted once, which takes a few seconds.
+        """
         crystals = [row.crystal for path in SHIPPED_TABLES.values() for row in read_table(path).rows]
         return TypicalCrystal(zip(crystals, self.predict_with_details(crystals, self.default_fidelity), strict=True))
 
@@ -210,31 +217,38 @@ class KappaModel:
             rows.extend(factor_rows(details.prediction, rung, explained))
         return rows
 
+    def finetune(
+        self,
+        data: str | Path | LabelledTable | Iterable[tuple[Input, float]],
+        out: str | Path | None = None,
+        *,
+        recipe: str | Path = "finetune",
+        on_progress: OnProgress | None = None,
+    ) -> KappaModel:
+        """A new model, trained from this one on your own values; this one stays as it is.
+
+        Short for `kappatune.train(recipe, data, out, start=model)`, which says more about `data` and its errors.
+
+        >>> mine = model.finetune("mine.csv")  # columns: id, file, kappa
+        >>> mine = model.finetune([(structure, 12.3), ...], out="my-model")  # W/(m K) at 300 K
+
+        Args:
+            data: A table, or pairs of a structure and its kappa at 300 K, W/(m K). A few dozen crystals are enough.
+            out: Folder of the new model, which must be empty or absent. Without it the model is in memory only; keep
+                it by `save`.
+            recipe: A recipe that starts from a model: a shipped name or the path of a YAML file.
+            on_progress: Called with each event; by default progress is shown on stderr if that is a terminal.
+        """
+        import kappatune  # training lies above the model: the public names are the only way up
+
+        start = self if self.device.type == "cpu" else KappaModel(self.card, copy.deepcopy(self.members), self.domains)
+        return kappatune.train(recipe, data, out, start=start, on_progress=on_progress)
+
     def predict_with_details(self, entries: Sequence[Crystal | Rejection], fidelity: str) -> list[PredictionDetails]:
         """Predictions at 300 K of a list of checked entries with what lies behind them, in order."""
         crystals = [entry for entry in entries if isinstance(entry, Crystal) and self.supports(entry)]
-        details: dict[int, PredictionDetails] = {}
-        if crystals:
-            graphs = self.build_graphs(crystals)
-            outputs = self.member_outputs(graphs, fidelity)
-            members = np.stack(outputs[:4])
-            distance = self.distances(outputs, fidelity)
-            half = self._half_widths(outputs, fidelity, distance)
-            for k, crystal in enumerate(crystals):
-                n_isolated = int(graphs.n_isolated[k]) if self.members[0].host.needs_bonds else 0
-                row = self._row(crystal, members[..., k], half[k], distance[k], n_isolated)
-                theta, n_primitive = row.debye_temperature_k, float(graphs.n_primitive[k])
-                acoustic = None if theta is None else acoustic_debye_temperature(theta, n_primitive)
-                details[id(crystal)] = PredictionDetails(
-                    row,
-                    np.exp(outputs.ln_kappa[:, k]),
-                    outputs.embedding[k],
-                    acoustic,
-                    members_debye_temperature_k=None if theta is None else members[1, :, k],
-                    members_gruneisen=None if theta is None else members[2, :, k],
-                    n_primitive=n_primitive,
-                )
-        return [details.get(id(entry)) or PredictionDetails(self._row_without_value(entry)) for entry in entries]
+        details = {id(crystal): one for crystal, one in zip(crystals, self._details(crystals, fidelity), strict=True)}
+        return [details.get(id(entry)) or PredictionDetails(self._refused(entry)) for entry in entries]
 
     def member_outputs(self, graphs: CrystalGraphs, fidelity: str) -> MemberOutputs:
         """What every member predicts for every crystal, of which there is at least one."""
@@ -262,6 +276,42 @@ class KappaModel:
         chunks = iter(lambda: list(islice(entries, _CHUNK)), [])
         return chain.from_iterable(zip(chunk, self.predict_with_details(chunk, rung), strict=True) for chunk in chunks)
 
+    def _details(self, crystals: Sequence[Crystal], fidelity: str) -> list[PredictionDetails]:
+        """Predictions of crystals whose elements the host supports."""
+        if not crystals:
+            return []
+        graphs = self.build_graphs(crystals)
+        outputs = self.member_outputs(graphs, fidelity)
+        distance = self.distances(outputs, fidelity)
+        half_width = self._half_widths(outputs, fidelity, distance)
+        needs_bonds = self.members[0].host.needs_bonds
+        details = []
+        for k, crystal in enumerate(crystals):
+            n_isolated = int(graphs.n_isolated[k]) if needs_bonds else 0
+            ln_kappa, theta, gruneisen = (values[:, k] for values in outputs[:3])
+            if reason := reason_for_no_value(crystal, ln_kappa, n_isolated, self.cutoff):
+                row = row_without_value(crystal, reason)
+            else:
+                row = predicted_row(crystal, ln_kappa, theta, gruneisen, half_width[k])
+                row.reason = reason_out_of_domain(crystal, self._seen, n_isolated, self.cutoff, distance[k])
+                row.in_domain = row.reason is None
+            n_primitive = float(graphs.n_primitive[k])
+            one = PredictionDetails(row, np.exp(ln_kappa), outputs.embedding[k], n_primitive=n_primitive)
+            if row.debye_temperature_k is not None:
+                one = one._replace(
+                    acoustic_debye_temperature_k=acoustic_debye_temperature(row.debye_temperature_k, n_primitive),
+                    members_debye_temperature_k=theta,
+                    members_gruneisen=gruneisen,
+                )
+            details.append(one)
+        return details
+
+    def _refused(self, entry: Crystal | Rejection) -> Prediction:
+        """The row of an entry that the networks are not asked about."""
+        if isinstance(entry, Rejection):
+            return row_without_value(entry, entry.reason)
+        return row_without_value(entry, reason_for_unsupported(entry, self.members[0].host.supported_elements))
+
     def _half_widths(self, outputs: MemberOutputs, fidelity: str, distance: NDArray[np.float64]) -> NDArray[np.float64]:
         """(n,) half-widths of the intervals in ln kappa; NaN where nothing is known of the spread."""
         spread = ln_kappa_spread(outputs.ln_kappa, outputs.spread_ln)
@@ -271,64 +321,6 @@ class KappaModel:
         half: NDArray[np.float64] = calibration.half_width(spread, distance > 1)
         return half
 
-    def _row(
-        self,
-        crystal: Crystal,
-        members: NDArray[np.float64],
-        half: float,
-        distance: float,
-        n_isolated: int,
-    ) -> Prediction:
-        """The row of one crystal.
-
-        Args:
-            crystal: The crystal.
-            members: (4, n_members) the first four fields of `MemberOutputs`.
-            half: Half-width of the interval in ln kappa; NaN if unknown.
-            distance: To the labelled crystals, above 1 outside the domain.
-            n_isolated: Atoms without a neighbour; 0 if the host needs none.
-        """
-        ln_kappa, theta, gruneisen, _ = members
-        row = Prediction(id=crystal.id, file=crystal.file, formula=crystal.formula)
-        if n_isolated == crystal.n_atoms:
-            row.reason = (
-                f"no atom has a neighbour within {self.cutoff:g} Å, so the model has nothing to go by: "
-                "check the cell and its unit (Å)"
-            )
-            return row
-        if not np.isfinite(ln_kappa).all():
-            row.reason = "the network gave no finite value for this crystal: check that the structure is realistic"
-            return row
-        centre = float(ln_kappa.mean())
-        row.kappa_w_mk = math.exp(centre)
-        if math.isfinite(half):
-            row.lower_w_mk, row.upper_w_mk = math.exp(centre - half), math.exp(centre + half)
-        if np.isfinite(theta).all():
-            row.debye_temperature_k, row.gruneisen = float(theta.mean()), float(gruneisen.mean())
-        unseen = sorted(set(crystal.numbers.tolist()) - self._seen)
-        row.in_domain = bool(not unseen and not n_isolated and distance <= 1)
-        if unseen:
-            row.reason = f"no training crystal contains {', '.join(map(element_symbol, unseen))}"
-        elif n_isolated:
-            row.reason = f"{n_isolated} of {crystal.n_atoms} atoms have no neighbour within {self.cutoff:g} Å"
-        elif distance > 1:
-            row.reason = (
-                f"unlike the labelled crystals: its distance from them is {_times(distance)} the limit of the domain"
-            )
-        return row
-
-    def _row_without_value(self, entry: Crystal | Rejection) -> Prediction:
-        row = Prediction(id=entry.id, file=entry.file, formula=entry.formula)
-        if isinstance(entry, Rejection):
-            row.reason = entry.reason
-        else:
-            unknown = sorted(set(entry.numbers.tolist()) - self.members[0].host.supported_elements)
-            row.reason = (
-                f"the network was pretrained without {', '.join(map(element_symbol, unknown))}, "
-                "so it cannot predict this crystal"
-            )
-        return row
-
 
 def _n_rows(structures: Input | Iterable[Input], n_temperatures: int) -> int | None:
     """Rows that a prediction has; None where only reading tells, as for files."""
@@ -337,6 +329,45 @@ def _n_rows(structures: Input | Iterable[Input], n_temperatures: int) -> int | N
     return len(structures) * n_temperatures
 
 
-def _times(distance: float) -> str:
-    """A ratio above one in words that never read `1.0 times`."""
-    return f"{distance:.1f} times" if distance >= 1.05 else "just over"
+def predict(
+    structures: Input | Iterable[Input],
+    model: str | Path | KappaModel = "accurate",
+    fidelity: str | None = None,
+    temperature_k: float | Iterable[float] = TRAINING_TEMPERATURE_K,
+    device: str = "cpu",
+) -> Results[Prediction]:
+    """Predict the lattice thermal conductivity of crystals.
+
+    >>> rows = kappatune.predict("structures/")
+    >>> rows[0].kappa_w_mk, rows[0].lower_w_mk, rows[0].upper_w_mk
+    >>> kappatune.predict(structure, temperature_k=[300, 600, 900]).to_pandas()
+
+    Args:
+        structures: One structure or an iterable of them: pymatgen `Structure`s, ASE `Atoms`, `Crystal`s, or paths of
+            files, folders and globs (a file with several crystals gives several rows).
+        model: `accurate`, `fast`, the folder of a model, or a `KappaModel`.
+        fidelity: Rung whose value is wanted; by default the last one trained (`dft` in shipped models).
+        temperature_k: Temperature of kappa, K, or several of them: kappa falls as 1/T from its value at 300 K.
+        device: Where the networks of a named model run: `cpu`, `cuda`, ...; a `KappaModel` stays where it is.
+
+    Returns:
+        One row per crystal, or one per crystal and temperature, crystal by crystal. A crystal that cannot be
+        predicted has no numbers but a reason.
+
+    Raises:
+        kappatune.errors.UserError: There is no such model, rung or device, or a temperature is no number above 0 K;
+            the message says what to do.
+    """
+    loaded = model if isinstance(model, KappaModel) else _loaded(model, device)
+    return loaded.predict(structures, fidelity, temperature_k)
+
+
+def _loaded(name: str | Path, device: str) -> KappaModel:
+    """A model from the last few loaded, unless its card has changed since."""
+    card = model_folder(name) / CARD
+    return _load_once(name, device, card.stat().st_mtime_ns if card.is_file() else 0)
+
+
+@lru_cache(maxsize=4)
+def _load_once(name: str | Path, device: str, changed: int) -> KappaModel:
+    return KappaModel.load(name, device)
