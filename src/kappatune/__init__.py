@@ -13,6 +13,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from kappatune.agl_workflow import AglResult, AglSettings, agl
     from kappatune.errors import UserError
     from kappatune.model.explanation import FactorRow
     from kappatune.model.kappa_model import KappaModel, predict
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 __version__ = version("kappatune")
 
 _MODULE_OF = {
+    "AglResult": "agl_workflow",
+    "AglSettings": "agl_workflow",
     "Crystal": "structures",
     "FactorRow": "model.explanation",
     "KappaModel": "model.kappa_model",
@@ -33,6 +36,7 @@ _MODULE_OF = {
     "Rejection": "structures",
     "Results": "results",
     "UserError": "errors",
+    "agl": "agl_workflow",
     "predict": "model.kappa_model",
     "read_crystals": "structures",
     "read_table": "structures",
@@ -41,6 +45,8 @@ _MODULE_OF = {
 """Where each public name lives. No package has the name of a verb: importing it would overwrite the verb."""
 
 __all__ = [
+    "AglResult",
+    "AglSettings",
     "Crystal",
     "FactorRow",
     "KappaModel",
@@ -51,6 +57,7 @@ __all__ = [
     "Results",
     "UserError",
     "__version__",
+    "agl",
     "predict",
     "read_crystals",
     "read_table",

@@ -78,7 +78,7 @@ class LabelledTable:
     sha256: str
 
 
-class _Cell(BaseModel):
+class _StructureColumns(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     lattice: tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, float, float]]
@@ -86,7 +86,7 @@ class _Cell(BaseModel):
     frac_coords: list[tuple[float, float, float]]
 
 
-class _Label(BaseModel):
+class _LabelColumns(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     kappa_w_mk_300k: float = Field(gt=0, allow_inf_nan=False)
@@ -133,11 +133,11 @@ def _read_file(path: Path, default_fidelity: Fidelity | None) -> LabelledTable:
         if row.get("fidelity") is None:
             row["fidelity"] = default_fidelity
         try:
-            label = _Label.model_validate({k: v for k, v in row.items() if v is not None})
+            label = _LabelColumns.model_validate({k: v for k, v in row.items() if v is not None})
         except ValidationError as error:
             rejections.append(Rejection(crystal.id, f"row {number}: {_sentence(error)}", str(path), crystal.formula))
             continue
-        known = _Cell.model_fields.keys() | _Label.model_fields.keys() | {"id", "formula", "file"}
+        known = _StructureColumns.model_fields.keys() | _LabelColumns.model_fields.keys() | {"id", "formula", "file"}
         properties = {k: v for k, v in ((k, _number(v)) for k, v in row.items() if k not in known) if v is not None}
         rows.append(LabelledCrystal(crystal, label.kappa_w_mk_300k, label.fidelity, label.source, properties))
     return LabelledTable(path.name, rows, rejections, file_sha256(path))
@@ -232,7 +232,7 @@ def crystal_of_row(row: dict[str, Any], number: int, path: Path) -> Crystal | Re
     if number == 1 and path.suffix.lower() == ".parquet":
         _require(row, _CRYSTAL_COLUMNS, path)
     try:
-        cell = _Cell.model_validate(row)
+        cell = _StructureColumns.model_validate(row)
         if len(cell.species) != len(cell.frac_coords):
             raise BadCrystal(f"{len(cell.species)} species but {len(cell.frac_coords)} frac_coords: give one per atom")
         numbers = [atomic_number(symbol, site) for site, symbol in enumerate(cell.species, 1)]
