@@ -19,7 +19,7 @@ import spglib
 import typer
 from scipy.stats import spearmanr
 
-from kappatune.data.prototypes.dataset import summary
+from kappatune.data.prototypes.dataset import summarise
 from kappatune.storage import SHIPPED_TABLES
 from kappatune.structures import Crystal, LabelledCrystal, read_table
 from studies.figures import draw_kappa_parity
@@ -48,7 +48,7 @@ def main(
     save_result(
         "prototypes",
         {
-            **asdict(summary(parts)),
+            **asdict(summarise(parts)),
             "n_bytes": sum(path.stat().st_size for path in parts.glob("part-*.parquet")),
             "n_elements": len({z for row in ours for z in row.crystal.numbers.tolist()}),
             "n_prototypes": len(set(columns["prototype"])),

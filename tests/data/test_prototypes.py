@@ -13,23 +13,24 @@ from hypothesis import strategies as st
 from pymatgen.core import Composition, Element
 
 from kappatune.data.prototypes import dataset
-from kappatune.data.prototypes.chemistry import (
+from kappatune.data.prototypes.competition import compute_composition
+from kappatune.data.prototypes.compositions import (
     ELEMENTS,
-    Candidate,
+    CandidateComposition,
     balanced,
-    candidates,
+    candidate_compositions,
     electronegativity,
     perovskite_fits,
 )
-from kappatune.data.prototypes.compete import compete, row_of
-from kappatune.data.prototypes.dataset import BadDataset, compute_dataset, summary
+from kappatune.data.prototypes.dataset import BadDataset, PartFinished, compute_dataset, summarise
+from kappatune.data.prototypes.rows import row_of
 from kappatune.data.prototypes.templates import MAX_ATOMS, Template, templates
 from kappatune.potentials import load_potential
 from kappatune.structures import read_table
 from tests import toy_potentials as toy
 
 COPPER = f"{Path(toy.__file__)}:copper"
-SOME = list(itertools.islice(candidates(), 3000))
+SOME = list(itertools.islice(candidate_compositions(), 3000))
 numbers_of = {e.symbol: e.Z for e in Element}
 
 
@@ -37,8 +38,8 @@ def composition(formula: str) -> dict[int, int]:
     return {numbers_of[symbol]: int(n) for symbol, n in Composition(formula).as_dict().items()}
 
 
-def candidate(formula: str, bonding: str) -> Candidate:
-    return Candidate(tuple(sorted(composition(formula).items())), bonding)
+def candidate(formula: str, bonding: str) -> CandidateComposition:
+    return CandidateComposition(tuple(sorted(composition(formula).items())), bonding)
 
 
 def template(title: str) -> Template:
@@ -97,18 +98,18 @@ def test_roles_go_by_electronegativity():
 
 
 def test_the_order_of_compositions_is_fixed_and_grows_at_its_end():
-    again = list(itertools.islice(candidates(), 1000))
+    again = list(itertools.islice(candidate_compositions(), 1000))
     assert again == SOME[:1000]
-    assert [c.composition[0][0] for c in SOME[: len(ELEMENTS)]] == list(ELEMENTS)
+    assert [c.amounts[0][0] for c in SOME[: len(ELEMENTS)]] == list(ELEMENTS)
     assert len(set(SOME)) == len(SOME)
     kinds = Counter(c.bonding for c in SOME)
     assert min(kinds["ionic"], kinds["metallic"]) > 1000
-    assert len({z for c in SOME for z, _ in c.composition}) >= 70
+    assert len({z for c in SOME for z, _ in c.amounts}) >= 70
 
 
 def test_every_composition_has_a_prototype():
     for c in SOME:
-        fits = [t for t in templates() if c.bonding in t.bondings and t.filled(dict(c.composition)) is not None]
+        fits = [t for t in templates() if c.bonding in t.bondings and t.filled(dict(c.amounts)) is not None]
         assert fits, c.formula
 
 
@@ -124,8 +125,8 @@ def test_charge_imbalance(formula):
 
 @given(st.sampled_from([c for c in SOME if c.bonding == "ionic"]))
 def test_ionic_compositions_are_balanced_and_polar(chosen):
-    assert balanced(dict(chosen.composition))
-    values = [electronegativity(z) for z, _ in chosen.composition]
+    assert balanced(dict(chosen.amounts))
+    values = [electronegativity(z) for z, _ in chosen.amounts]
     assert max(values) - min(values) >= 0.2
 
 
@@ -138,12 +139,12 @@ def test_perovskites():
 
 def test_silicon_is_diamond():
     silicon = load_potential(f"{Path(toy.__file__)}:silicon")
-    outcome = compete(candidate("Si", "element"), silicon, {})
-    best = min(outcome.entries, key=lambda entry: entry.above_best_ev)
+    result = compute_composition(candidate("Si", "element"), silicon, {})
+    best = min(result.crystals, key=lambda entry: entry.above_best_ev)
     assert best.template.title in ("diamond", "ground state") and best.relaxed.space_group == 227
     assert best.above_best_ev == best.formation_energy_ev == 0.0
-    assert outcome.lowest_ev == pytest.approx(-4.63, abs=0.01)
-    assert any("duplicate" in reason for _, reason in outcome.dropped)
+    assert result.lowest_ev == pytest.approx(-4.63, abs=0.01)
+    assert any("duplicate" in reason for _, reason in result.dropped)
     row = row_of(best, "a potential")
     assert row["formula"] == "Si" and row["kappa_w_mk_300k"] > 0 and row["source"].endswith("a potential")
 
@@ -152,27 +153,29 @@ def test_silicon_is_diamond():
 def test_compounds_refer_to_their_elements():
     copper = load_potential(COPPER)
     alloy = candidate("CuAu", "metallic")
-    elements = {z: compete(candidate(s, "element"), copper, {}).lowest_ev for z, s in ((29, "Cu"), (79, "Au"))}
-    outcome = compete(alloy, copper, elements)
-    assert outcome.entries and all(-0.5 < e.formation_energy_ev <= 0 for e in outcome.entries)
-    assert all(e.n_competing > 3 and e.above_best_ev <= 0.1 for e in outcome.entries)
-    hopeless = compete(alloy, copper, {z: energy - 1.0 for z, energy in elements.items()})
-    assert not hopeless.entries and "falls apart" in hopeless.dropped[-1][1]
-    orphan = compete(alloy, copper, {29: elements[29]})
+    elements = {
+        z: compute_composition(candidate(s, "element"), copper, {}).lowest_ev for z, s in ((29, "Cu"), (79, "Au"))
+    }
+    result = compute_composition(alloy, copper, elements)
+    assert result.crystals and all(-0.5 < e.formation_energy_ev <= 0 for e in result.crystals)
+    assert all(e.n_competing > 3 and e.above_best_ev <= 0.1 for e in result.crystals)
+    hopeless = compute_composition(alloy, copper, {z: energy - 1.0 for z, energy in elements.items()})
+    assert not hopeless.crystals and "falls apart" in hopeless.dropped[-1][1]
+    orphan = compute_composition(alloy, copper, {29: elements[29]})
     assert orphan.dropped == [("all", "no reference energy: nothing relaxed for Au")]
 
 
 def test_what_a_potential_cannot_do_is_dropped_with_its_reason():
-    outcome = compete(candidate("NaCl", "ionic"), load_potential(COPPER), {11: -1.0, 17: -1.0})
-    assert not outcome.entries and outcome.lowest_ev is None
-    assert all("cannot evaluate" in reason for _, reason in outcome.dropped)
+    result = compute_composition(candidate("NaCl", "ionic"), load_potential(COPPER), {11: -1.0, 17: -1.0})
+    assert not result.crystals and result.lowest_ev is None
+    assert all("cannot evaluate" in reason for _, reason in result.dropped)
 
 
 @pytest.fixture
 def few(monkeypatch):
     chosen = [candidate(s, "element") for s in ("Cu", "Au", "Na")]
     chosen += [candidate(s, "metallic") for s in ("CuAu", "Cu3Au", "NaAu")]
-    monkeypatch.setattr(dataset, "candidates", lambda: iter(chosen))
+    monkeypatch.setattr(dataset, "candidate_compositions", lambda: iter(chosen))
     monkeypatch.setattr(dataset, "ELEMENTS", ELEMENTS[:3])
     monkeypatch.setattr(dataset, "PART_SIZE", 2)
 
@@ -182,12 +185,14 @@ def test_a_data_set_grows_and_goes_on(few, tmp_path):
     first = compute_dataset(tmp_path, COPPER, 1, 2)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     assert sorted(before) == ["part-000.parquet", "part-001.parquet"]
-    said: list[str] = []
-    second = compute_dataset(tmp_path, COPPER, 2, 1, said.append)
-    assert len(said) == 1 and said[0].startswith("part 2:")
+    events = []
+    second = compute_dataset(tmp_path, COPPER, 2, 1, events.append)
+    (event,) = events
+    assert isinstance(event, PartFinished) and (event.part, event.n_compositions) == (2, 1)
+    assert str(event).startswith("part 2: ")
     assert all((tmp_path / name).read_bytes() == content for name, content in before.items())
     assert (first.n_compositions, second.n_compositions) == (5, 6)
-    assert second == summary(tmp_path) and sum(second.dropped.values()) > 0
+    assert second == summarise(tmp_path) and sum(second.dropped.values()) > 0
     table = read_table(tmp_path)
     assert len(table.rows) == second.n_crystals >= 4 and not table.rejections
     assert {row.fidelity for row in table.rows} == {"agl"}
@@ -198,4 +203,4 @@ def test_a_data_set_grows_and_goes_on(few, tmp_path):
 
 def test_an_empty_folder_is_no_data_set(tmp_path):
     with pytest.raises(BadDataset, match="no parts"):
-        summary(tmp_path)
+        summarise(tmp_path)

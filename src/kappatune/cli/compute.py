@@ -28,8 +28,10 @@ def compute(
     """
     with answer_only_stdout() as stdout, errors_as_messages():
         from kappatune.data.prototypes.dataset import compute_dataset
+        from kappatune.progress import shown_on_stderr
 
-        made = compute_dataset(out, calculator, parts, workers, note)
+        with shown_on_stderr() as on_progress:
+            made = compute_dataset(out, calculator, parts, workers, on_progress)
         stdout.write(f"{out}\n")
     note(f"{made.n_crystals} crystals of {made.n_compositions} compositions, by {made.potential}; left out:")
     for reason, number in made.dropped.items():

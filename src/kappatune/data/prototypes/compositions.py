@@ -1,7 +1,6 @@
-"""Which compositions are worth a calculation: charge balance, electronegativities, radii, electron counts.
+"""Compositions worth a calculation: charge balance, electronegativities, radii, electron counts.
 
-The compositions stand in one fixed order, in which kinds of compounds take turns, so that a longer data set begins
-with the shorter one.
+Their order is fixed, and kinds of compounds take turns in it, so that a longer data set begins with the shorter one.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ MAX_RADIUS_RATIO = 1.8
 """Largest ratio of covalent radii in an intermetallic compound (Laves phases reach 1.7)."""
 
 MIN_DIFFERENCE = {"ionic": 0.2, "metallic": 0.3}
-"""Smallest difference of Pauling electronegativities between the two ends of a compound."""
+"""Smallest difference of Pauling electronegativities within a compound."""
 
 TOLERANCE_FACTORS = (0.80, 1.06)
 """Goldschmidt's tolerance factor of a cubic perovskite."""
@@ -37,31 +36,31 @@ MIN_OCTAHEDRAL_FACTOR = 0.41
 """Smallest radius ratio of the cation in an octahedron."""
 
 _SMALL = frozenset((1, 5, 6, 7, 8))
-"""Hydrogen, boron, carbon, nitrogen, oxygen fill gaps: the ratio of radii does not bind them."""
+"""Hydrogen, boron, carbon, nitrogen and oxygen fill gaps: the limit on the ratio of radii does not apply to them."""
 
 
 @dataclass(frozen=True)
-class Candidate:
+class CandidateComposition:
     """A composition to compute.
 
     Attributes:
-        composition: (atomic number, atoms per formula unit), ascending.
+        amounts: (atomic number, atoms per formula unit), ascending.
         bonding: Which prototypes it is offered to: `ionic`, `metallic` or, for elements, `element`.
     """
 
-    composition: tuple[tuple[int, int], ...]
+    amounts: tuple[tuple[int, int], ...]
     bonding: Bonding
 
     @property
     def formula(self) -> str:
         """Formula in the order of electronegativity."""
-        order = sorted(self.composition, key=lambda item: electronegativity(item[0]))
+        order = sorted(self.amounts, key=lambda item: electronegativity(item[0]))
         return "".join(f"{Element.from_Z(z).symbol}{n if n > 1 else ''}" for z, n in order)
 
 
-def candidates() -> Iterator[Candidate]:
-    """All compositions: first the elements, then every kind of compound in turn, as often as its weight says."""
-    yield from (Candidate(((z, 1),), "element") for z in ELEMENTS)
+def candidate_compositions() -> Iterator[CandidateComposition]:
+    """All compositions: first the elements, then the kinds of compounds in turn, each by its weight."""
+    yield from (CandidateComposition(((z, 1),), "element") for z in ELEMENTS)
     queues = [(iter(_shuffled(name, make())), weight) for name, (weight, make) in _KINDS.items()]
     seen = set()
     while queues:
@@ -77,14 +76,14 @@ def candidates() -> Iterator[Candidate]:
         queues = left
 
 
-def _shuffled(name: str, found: Iterator[Candidate]) -> list[Candidate]:
-    drawn = sorted(set(found), key=lambda c: c.composition)
+def _shuffled(name: str, found: Iterator[CandidateComposition]) -> list[CandidateComposition]:
+    drawn = sorted(set(found), key=lambda c: c.amounts)
     random.Random(f"{ORDER_SEED} {name}").shuffle(drawn)
     return drawn
 
 
 def balanced(composition: Mapping[int, int]) -> bool:
-    """Whether common oxidation states, one per element, add up to zero.
+    """Whether some choice of common oxidation states, one per element, adds up to zero.
 
     The most electronegative element is negative, the least electronegative one positive.
 
@@ -100,7 +99,7 @@ def balanced(composition: Mapping[int, int]) -> bool:
 
 
 def perovskite_fits(a: int, b: int, x: int) -> bool:
-    """Whether a cubic perovskite ABX3 keeps Goldschmidt's and the octahedral limit, by Shannon's radii.
+    """Whether a cubic perovskite ABX3 is within Goldschmidt's and the octahedral limits, by Shannon's radii.
 
     t = (r_A + r_X) / (sqrt(2) (r_B + r_X)), Goldschmidt, Naturwissenschaften 14, 477 (1926).
 
@@ -137,32 +136,32 @@ def _compounds(bonding: Bonding, roles: tuple[Role, ...]) -> Iterator[dict[int, 
             yield dict(zip(elements, counts, strict=True))
 
 
-def _ionic(*roles: Role) -> Iterator[Candidate]:
+def _ionic(*roles: Role) -> Iterator[CandidateComposition]:
     """Charge-balanced compounds."""
     for composition in _compounds("ionic", roles):
         if balanced(composition):
-            yield Candidate(tuple(sorted(composition.items())), "ionic")
+            yield CandidateComposition(tuple(sorted(composition.items())), "ionic")
 
 
-def _perovskites() -> Iterator[Candidate]:
+def _perovskites() -> Iterator[CandidateComposition]:
     for candidate in _ionic((_METALS, 1), (_METALS, 1), (_symbols("O F Cl Br I S H"), 3)):
-        a, b, x = sorted(dict(candidate.composition), key=electronegativity)
-        if dict(candidate.composition)[x] == 3 and perovskite_fits(a, b, x):
+        a, b, x = sorted(dict(candidate.amounts), key=electronegativity)
+        if dict(candidate.amounts)[x] == 3 and perovskite_fits(a, b, x):
             yield candidate
 
 
-def _alloys(*roles: Role) -> Iterator[Candidate]:
+def _alloys(*roles: Role) -> Iterator[CandidateComposition]:
     """Intermetallic compounds of atoms that are not too different in size."""
     for composition in _compounds("metallic", roles):
         radii = [covalent_radii[z] for z in composition if z not in _SMALL]
         if max(radii) <= MAX_RADIUS_RATIO * min(radii):
-            yield Candidate(tuple(sorted(composition.items())), "metallic")
+            yield CandidateComposition(tuple(sorted(composition.items())), "metallic")
 
 
-def _half_heuslers() -> Iterator[Candidate]:
+def _half_heuslers() -> Iterator[CandidateComposition]:
     """Ternary compounds with 8 or 18 valence electrons."""
     for candidate in _alloys((_groups(1, 2, 3, 4, 5), 1), (_LATE, 1), (_groups(13, 14, 15), 1)):
-        if sum(_valence_electrons(z) for z, _ in candidate.composition) in (8, 18):
+        if sum(_valence_electrons(z) for z, _ in candidate.amounts) in (8, 18):
             yield candidate
 
 
@@ -196,7 +195,7 @@ _HEAVY_MAIN = tuple(z for z in _groups(13, 14, 15) if z not in (5, 6, 7, 15))
 _CHALCOGENS = _symbols("S Se Te")
 _P_TO_TE = _symbols("P As Sb S Se Te")
 
-_KINDS: dict[str, tuple[int, Callable[[], Iterator[Candidate]]]] = {
+_KINDS: dict[str, tuple[int, Callable[[], Iterator[CandidateComposition]]]] = {
     "AB ionic": (4, lambda: _ionic((_CATIONS, 1), (_ANIONS, 1))),
     "AB metallic": (4, lambda: _alloys((_SOFT, 1), (_HARD, 1))),
     "AB2 ionic": (2, lambda: _ionic((_CATIONS, 1), (_ANIONS, 2))),
