@@ -48,11 +48,10 @@ def agl(
 
     Exit code: 0 all answered, 3 finished but some rows have no answer, 1 could not run, 2 usage.
 
-    Examples:
+    **Examples**
+
         kappatune agl mgo.cif
-
         kappatune agl structures/ --calculator sevennet --workers 4 --csv > agl.csv
-
         kappatune agl POSCAR --calculator my_potential.py:make --temperatures 200:800:100 --plot figures
     """
     output_format = chosen_format(as_json, as_csv)

@@ -23,7 +23,8 @@ def compute(
     Compositions stand in one fixed order, so a larger data set begins with the smaller one. Killed? The same command
     goes on with the parts that are missing. A recipe names the folder as one of its tables.
 
-    Examples:
+    **Examples**
+
         kappatune data compute prototypes --parts 80 --workers 2
     """
     with answer_only_stdout() as stdout, errors_as_messages():

@@ -39,9 +39,9 @@ def aflow(
 
     Exit code: 0 when the table is complete, 1 could not run or go on, 2 usage.
 
-    Examples:
-        kappatune data fetch aflow --out tables/aflow_agl.parquet
+    **Examples**
 
+        kappatune data fetch aflow --out tables/aflow_agl.parquet
         kappatune data fetch aflow --query 'species(Te)' --out tellurides.parquet
     """
     from kappatune.data.aflow import AFLUX_URL, fetch_aflow
@@ -61,7 +61,8 @@ def mp(
 
     Exit code: 0 when the table is complete, 1 could not run or go on, 2 usage.
 
-    Examples:
+    **Examples**
+
         kappatune data fetch mp --ids ids.csv --out pool.parquet
     """
     from kappatune.data.materials_project import fetch_materials_project

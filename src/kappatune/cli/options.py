@@ -22,7 +22,7 @@ STANDARD_INPUT = "-"
 Files = Annotated[
     list[str],
     typer.Argument(
-        metavar="FILE...",
+        metavar="FILE",
         help="CIF, POSCAR/CONTCAR, extxyz, pymatgen JSON, tables (.parquet, .jsonl, .csv), folders, 'globs', "
         "or `-` for standard input.",
     ),

@@ -37,13 +37,11 @@ def predict(
 
     Exit code: 0 all answered, 3 finished but some rows have no answer, 1 could not run, 2 usage.
 
-    Examples:
+    **Examples**
+
         kappatune predict mgo.cif
-
         kappatune predict structures/ --csv > kappa.csv
-
         kappatune predict POSCAR --fidelity agl --json
-
         cat mgo.cif | kappatune predict - --temperature 300:800:100
     """
     output_format = chosen_format(as_json, as_csv)

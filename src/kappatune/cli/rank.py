@@ -64,11 +64,10 @@ def rank(
 
     Exit code: 0 ranked, even if nothing passed the filters, 1 could not run, 2 usage.
 
-    Examples:
+    **Examples**
+
         kappatune rank my-scan --max-upper 1.0 --in-domain --novel
-
         kappatune rank my-scan --agree-below 1.0 --diverse -n 50 --csv > candidates.csv
-
         kappatune rank my-scan --highest --without Be,C --prototype AB --cif winners
     """
     output_format = chosen_format(as_json, as_csv)

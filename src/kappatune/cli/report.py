@@ -20,9 +20,9 @@ def report(
     goes with mass, number of atoms and elements, and the lowest and highest candidates with intervals.
     The path of the file goes to stdout.
 
-    Examples:
-        kappatune report scan
+    **Examples**
 
+        kappatune report scan
         kappatune report scan --out report.html
     """
     with answer_only_stdout() as stdout, errors_as_messages():

@@ -32,7 +32,7 @@ def screen(
     sources: Annotated[
         list[str],
         typer.Argument(
-            metavar="SOURCE...",
+            metavar="SOURCE",
             help="Folders, files or 'globs': CIF, POSCAR, JSON, extxyz, tables (.parquet, .jsonl, .csv), ASE .db; "
             "an OPTIMADE provider's URL; a .csv of Materials Project ids.",
         ),
@@ -60,11 +60,10 @@ def screen(
 
     Exit code: 0 when every input has its row, 1 could not run or go on, 2 usage.
 
-    Examples:
+    **Examples**
+
         kappatune screen structures/ --out scan
-
         kappatune screen pool.parquet --out scan --resume
-
         kappatune screen https://optimade.materialsproject.org --filter 'elements HAS "Te"' --out tellurides
     """
     with answer_only_stdout() as stdout, errors_as_messages():

@@ -29,9 +29,9 @@ def serve(
     It listens on this machine alone unless --host says otherwise, and needs no network. The address goes to stderr;
     Ctrl+C stops it.
 
-    Examples:
-        kappatune serve
+    **Examples**
 
+        kappatune serve
         kappatune serve --scan my-scan --port 8080
     """
     with errors_as_messages():

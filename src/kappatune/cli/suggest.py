@@ -66,9 +66,9 @@ def suggest(
 
     Exit code: 0 suggested, even if no crystal is left, 1 could not run, 2 usage.
 
-    Examples:
-        kappatune suggest my-scan -n 20 --max-atoms 20 --cif to-compute
+    **Examples**
 
+        kappatune suggest my-scan -n 20 --max-atoms 20 --cif to-compute
         kappatune suggest my-scan --seek high --without Be,C --csv > next.csv
     """
     output_format = chosen_format(as_json, as_csv)

@@ -35,9 +35,9 @@ def train(
     The model is a folder that `predict --model` takes. The run can be killed and resumed; the result
     is the same as without the kill.
 
-    Examples:
-        kappatune train finetune --data mine.csv --start accurate --out my-model
+    **Examples**
 
+        kappatune train finetune --data mine.csv --start accurate --out my-model
         kappatune train step-3 --data tables/ --out step-3 --resume
     """
     with answer_only_stdout() as stdout, errors_as_messages():

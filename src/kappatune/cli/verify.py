@@ -74,11 +74,10 @@ def verify(
 
     Exit code: 0 all answered, 3 finished but some rows have no answer, 1 could not run, 2 usage.
 
-    Examples:
+    **Examples**
+
         kappatune verify mgo.cif --quality quick --plot figures
-
         kappatune verify candidates/ --workers 4 --json > verdicts.json
-
         kappatune verify winners/ --calculator sevennet-l3i5 --wigner --labels mine.parquet
     """
     output_format = chosen_format(as_json, as_csv)

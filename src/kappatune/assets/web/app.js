@@ -1,4 +1,4 @@
-// The views, and how one gets from one to another.
+// The views, and navigation between them.
 
 import { problem, theModel } from "./client.js";
 import { $, h } from "./dom.js";
@@ -37,5 +37,5 @@ document.querySelector(".skip").addEventListener("click", (event) => { event.pre
 startPredict();
 go(true);
 theModel()
-  .then((model) => $("foot-model").replaceChildren(`model ${model.name}, kappatune ${model.kappatune} · `, h("a", { href: "#evidence" }, "what to trust")))
+  .then((model) => $("foot-model").replaceChildren(`model ${model.name}, kappatune ${model.kappatune} · `, h("a", { href: "#evidence" }, "how far to trust it")))
   .catch(problem);

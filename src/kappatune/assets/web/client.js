@@ -1,4 +1,4 @@
-// Asking the server.
+// Requests to the server.
 
 import { $ } from "./dom.js";
 
@@ -36,8 +36,8 @@ async function send(path, options) {
     return send(path, options);
   }
   if (!answer.ok) {
-    const said = await answer.json().catch(() => ({}));
-    throw new Error(said.detail || `the server answered with status ${answer.status}`);
+    const body = await answer.json().catch(() => ({}));
+    throw new Error(body.detail || `the server answered with status ${answer.status}`);
   }
   return answer;
 }
@@ -47,7 +47,7 @@ export const get = async (path, signal) => (await send(path, { signal })).json()
 export const post = async (path, body, signal) =>
   (await send(path, { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" }, signal })).json();
 
-// Send files and hand over the lines of the answer as they come.
+// Send files, and call `online` with each line of the answer as it arrives.
 export async function stream(path, form, signal, online) {
   const answer = await send(path, { method: "POST", body: form, headers: { Accept: "application/x-ndjson" }, signal });
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();

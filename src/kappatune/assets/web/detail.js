@@ -34,12 +34,12 @@ function answerCard(answer, structure) {
     h("dl", { class: "facts" },
       fact("Debye temperature θ of the cell", row.debye_temperature_k === null ? "–" : `${number(row.debye_temperature_k)} K`),
       fact("Grüneisen parameter γ", number(row.gruneisen)),
-      answer.members_w_mk.length > 1 && fact(`its ${answer.members_w_mk.length} members, at 300 K`, `${number(Math.min(...answer.members_w_mk))} to ${number(Math.max(...answer.members_w_mk))} W/(m K)`)),
+      answer.members_w_mk.length > 1 && fact(`range of the ${answer.members_w_mk.length} members at 300 K`, `${number(Math.min(...answer.members_w_mk))} to ${number(Math.max(...answer.members_w_mk))} W/(m K)`)),
     h("p", { class: "small muted" }, answer.interval));
 }
 
 function whyCard(why) {
-  if (!why) return h("section", { class: "card w7" }, h("h2", {}, "Why"), h("p", { class: "muted" }, "This model knows no Debye temperature, so its answer cannot be taken apart."));
+  if (!why) return h("section", { class: "card w7" }, h("h2", {}, "Why"), h("p", { class: "muted" }, "This model predicts no Debye temperature, so its answer cannot be split into factors."));
   const widest = Math.max(...why.terms.map((t) => Math.abs(Math.log(t.factor))), Math.log(2));
   const rows = why.terms.map((term) => {
     const ln = Math.log(term.factor);
@@ -55,7 +55,7 @@ function whyCard(why) {
   const kappa = why.terms.reduce((n, t) => n * t.factor, why.typical_w_mk);
   return h("section", { class: "card w7", "aria-label": "Why" },
     h("h2", {}, "Why"),
-    h("p", { class: "small muted" }, `The model's θ and γ enter the Slack formula, a product. Beside a typical crystal (the medians of ${plural(why.n_labelled, "labelled crystal")}):`),
+    h("p", { class: "small muted" }, `The model's θ and γ enter the Slack formula, which is a product. Compared with a typical crystal (the medians of ${plural(why.n_labelled, "labelled crystal")}):`),
     h("ul", { class: "why" }, rows),
     h("p", { class: "product" }, `${product} = ${number(kappa)} W/(m K) at 300 K`));
 }
@@ -66,10 +66,10 @@ function neighbours(nearest) {
     h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Nearest labelled crystals" }, h("table", {},
       h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "crystal"), h("th", { scope: "col", class: "number" }, "κ at 300 K, W/(m K)"), h("th", { scope: "col" }, "kind"), h("th", { scope: "col", class: "number" }, "distance"), h("th", { scope: "col" }, "source"))),
       h("tbody", {}, nearest.map((n) => h("tr", {}, h("td", { class: "name" }, formula(n.formula)), h("td", { class: "number" }, number(n.kappa_w_mk)), h("td", {}, FIDELITY[n.fidelity] || n.fidelity), h("td", { class: "number" }, number(n.distance, 2)), h("td", { class: "reason" }, n.source || "–")))))),
-    h("p", { class: "small muted" }, "Distance between embeddings of the network, in units of their spread over the training crystals; the same crystal is at 0."));
+    h("p", { class: "small muted" }, "Distance between embeddings of the network, in units of their spread over the training crystals; an identical crystal has distance 0."));
 }
 
-// Fill `host` with what the server says of a structure.
+// Fill `host` with the details of a structure.
 export async function showDetail(host, { structure, title, subtitle, before }, settings, signal) {
   const query = new URLSearchParams({ temperature_k: settings.temperature, ...(settings.fidelity ? { fidelity: settings.fidelity } : {}) });
   host.classList.add("busy");
@@ -84,9 +84,9 @@ export async function showDetail(host, { structure, title, subtitle, before }, s
         answerCard(answer, structure),
         h("section", { class: "card w7", "aria-label": "Structure" }, scene, cellFacts(structure)),
         whyCard(answer.contributions),
-        h("section", { class: "card w5", "aria-label": "Over temperature" }, h("h2", {}, "Over temperature"),
-          answer.curve.length || answer.classical_from_k ? drawn(h("div", { class: "plot" }), (width) => overTemperature(width, answer)) : h("p", { class: "muted" }, "This model answers at 300 K alone."),
-          h("p", { class: "small muted" }, answer.classical_from_k ? `κ is taken to fall as 1/T from 300 K. Below ${number(answer.classical_from_k)} K, a third of the acoustic Debye temperature, that no longer holds and nothing is drawn; the dot at 300 K is what the model learnt.` : "")),
+        h("section", { class: "card w5", "aria-label": "Temperature dependence" }, h("h2", {}, "Temperature dependence"),
+          answer.curve.length || answer.classical_from_k ? drawn(h("div", { class: "plot" }), (width) => overTemperature(width, answer)) : h("p", { class: "muted" }, "This model answers only at 300 K."),
+          h("p", { class: "small muted" }, answer.classical_from_k ? `κ is taken to fall as 1/T from 300 K. Below ${number(answer.classical_from_k)} K, a third of the acoustic Debye temperature, this no longer holds and nothing is drawn; the dot at 300 K is what the model was trained on.` : "")),
         h("section", { class: "card", "aria-label": "Among labelled crystals" }, h("h2", {}, "Among all labelled crystals"),
           drawn(h("div", { class: "plot" }), (width) => amongLabels(width, labels, answer.row_300k)),
           h("p", { class: "small muted" }, `Grey: ${plural(labels.values.length, "crystal")} of ${labels.tables.map((t) => `${t.name} (${t.n})`).join(", ")}. Short strokes: the ${measured} measured ones. Blue: this crystal with its 90 % interval.`))),

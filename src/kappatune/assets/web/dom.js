@@ -1,4 +1,4 @@
-// Elements made by text alone: nothing that comes from a file or a server is ever read as HTML.
+// Elements are made from text alone: nothing from a file or the server is ever parsed as HTML.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -17,13 +17,13 @@ function fill(element, attributes, children) {
 export const h = (tag, attributes = {}, ...children) => fill(document.createElement(tag), attributes, children);
 export const s = (tag, attributes = {}, ...children) => fill(document.createElementNS(SVG, tag), attributes, children);
 
-// A formula with its numbers set low: CaF2 becomes CaF₂ in real subscripts.
+// A formula with its numbers as subscripts.
 export function formula(text) {
   if (!text) return "–";
   return h("span", {}, text.split(/(\d+(?:\.\d+)?)/).map((part, k) => (k % 2 ? h("sub", {}, part) : part)));
 }
 
-// Three significant digits; thousands apart.
+// Three significant digits, with separators between thousands.
 export function number(value, digits = 3) {
   if (value === null || value === undefined || !Number.isFinite(value)) return "–";
   const size = Math.abs(value);
@@ -38,8 +38,8 @@ export const plural = (n, word) => `${count(n)} ${word}${n === 1 ? "" : "s"}`;
 export function light(inside, reason) {
   const [kind, sign, word] = inside === true ? ["inside", "✓", "In domain"]
     : inside === false ? ["outside", "▲", "Out of domain"] : ["unknown", "○", "No answer"];
-  const said = reason || (inside ? "its elements were seen in training, and every atom has neighbours" : "");
-  return h("div", { class: `light ${kind}` }, h("span", { "aria-hidden": "true" }, sign), h("span", {}, h("b", {}, word), said ? `: ${said}` : ""));
+  const detail = reason || (inside ? "its elements were seen in training, and it resembles the labelled crystals" : "");
+  return h("div", { class: `light ${kind}` }, h("span", { "aria-hidden": "true" }, sign), h("span", {}, h("b", {}, word), detail ? `: ${detail}` : ""));
 }
 
 export function sign(inside) {

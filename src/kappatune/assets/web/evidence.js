@@ -1,4 +1,4 @@
-// The model card, and what was measured.
+// The model card and the evidence.
 
 import { theModel } from "./client.js";
 import { fidelityName } from "./detail.js";
@@ -20,8 +20,8 @@ const card = (title, ...children) => h("section", { class: "card", "aria-label":
 
 function measured(evidence) {
   if (!evidence) {
-    return [card("Calibration", h("p", {}, "No calibration was stored with this model: its intervals have not been checked against values it did not learn from.")),
-      card("Benchmarks", h("p", {}, "No benchmark figures were stored with this model (", h("code", {}, "evidence.json"), " in its folder). The errors of its training, above, are no test."))];
+    return [card("Calibration", h("p", {}, "No calibration was stored with this model: its intervals have not been checked against values it was not trained on.")),
+      card("Benchmarks", h("p", {}, "No benchmark results were stored with this model (", h("code", {}, "evidence.json"), " in its folder). The training errors above are not a test."))];
   }
   const plots = evidence.calibration.map((one) => h("div", { class: "card w6" }, h("h3", {}, fidelityName(one.fidelity), one.n ? ` (${plural(one.n, "crystal")})` : ""),
     drawn(h("div", { class: "plot" }), (width) => calibration(width, one)),
@@ -29,8 +29,8 @@ function measured(evidence) {
   return [
     h("h2", {}, `Calibration, ${evidence.date}`),
     plots.length ? h("div", { class: "grid" }, plots) : h("p", {}, "No calibration was stored."),
-    h("p", { class: "small muted" }, "On the broken line an interval holds as many values as it promises; below it, intervals are too narrow."),
-    ...(evidence.tables.length ? evidence.tables.map((one) => card(one.title, table(one.title, one.columns, one.rows), one.note ? h("p", { class: "small muted" }, one.note) : null)) : [h("p", {}, "No benchmark figures were stored.")]),
+    h("p", { class: "small muted" }, "On the dashed line, intervals hold as many values as they promise; below it, they are too narrow."),
+    ...(evidence.tables.length ? evidence.tables.map((one) => card(one.title, table(one.title, one.columns, one.rows), one.note ? h("p", { class: "small muted" }, one.note) : null)) : [h("p", {}, "No benchmark results were stored.")]),
   ];
 }
 
@@ -42,10 +42,10 @@ export async function showEvidence() {
       h("dl", { class: "facts" }, fact("name", m.name), fact("made", m.created), fact("members", String(m.n_members)), fact("neighbours within", `${number(m.cutoff_angstrom)} Å`),
         fact("composition", m.composition), fact("recipe", m.recipe), fact("licence", m.licence), fact("host network", m.host, "wide")),
       h("p", { class: "small muted" }, `Host from ${m.host_source}. Weights SHA-256 ${m.weights_sha256}. Made with ${Object.entries(m.versions).map(([k, v]) => `${k} ${v}`).join(", ")}.`)),
-    card("What it answers for", table("Rungs", ["value", "formulas learnt", "elements seen", "the interval"], m.rungs.map((r) => [fidelityName(r.fidelity), count(r.n_formulas), count(r.n_elements), r.interval]))),
+    card("What it predicts", table("Rungs", ["value", "formulas in training", "elements in training", "interval"], m.rungs.map((r) => [fidelityName(r.fidelity), count(r.n_formulas), count(r.n_elements), r.interval]))),
     card("What it was trained on", table("Training data", ["stage", "table", "kind", "crystals used", "left out", "source"], m.data.map((d) => [d.stage, d.file, d.fidelity, count(d.n_rows), count(d.n_left_out), sources(d.sources)]))),
-    card("Errors while training",
-      h("p", { class: "small muted" }, "Mean absolute error on the inner validation part of each stage. It chose the epoch, so it flatters; it is no test."),
+    card("Training errors",
+      h("p", { class: "small muted" }, "Mean absolute error on the validation part of each stage. It chose the epoch, so it is optimistic and not a test."),
       table("Errors of the stages", ["stage", "error of", "mean over members", "as a factor", "members"], m.stages.map((one) => [one.stage, one.what, one.mean === null ? "no validation part" : one.mean.toFixed(3), one.factor === null ? "–" : `× ${one.factor.toFixed(2)}`, one.errors.map((e) => e.toFixed(3)).join(", ")]))),
     ...measured(m.evidence));
 }

@@ -65,7 +65,7 @@ async function refresh(pageOnly = false) {
 function drawScatter() {
   const { points, total } = state.points;
   part.scatter.replaceChildren(drawn(h("div", { class: "plot" }), (width) => scatter(width, points, AXES[part.x.value], state.chosen, open)));
-  part.sample.textContent = `${points.length < total ? `A steady sample of ${count(points.length)} of ${count(total)} crystals. ` : ""}● in domain, ▲ out of domain. Click a point for the crystal.`;
+  part.sample.textContent = `${points.length < total ? `A fixed sample of ${count(points.length)} of ${count(total)} crystals. ` : ""}● in domain, ▲ out of domain. Click a point to open the crystal.`;
 }
 
 function drawRows({ rows, total }) {
@@ -103,7 +103,7 @@ async function open(row, byHand = true) {
   drawScatter();
   try {
     const crystal = await get(`/api/v1/scan/crystal?part=${row.part}&row=${row.row}`, mine.signal);
-    if (!crystal.lattice) throw new Error(`the scan holds no structure for ${crystal.id}`);
+    if (!crystal.lattice) throw new Error(`the scan has no structure for ${crystal.id}`);
     const structure = {
       id: crystal.id, lattice: [0, 3, 6].map((k) => crystal.lattice.slice(k, k + 3)), species: crystal.numbers.map((z) => ELEMENTS[z - 1]?.symbol ?? "X"),
       frac_coords: crystal.numbers.map((_, k) => crystal.frac_coords.slice(3 * k, 3 * k + 3)),
@@ -181,7 +181,7 @@ function reasons(about) {
 export async function showExplore() {
   const body = document.getElementById("explore-body");
   if (!(await theModel()).has_scan) {
-    body.replaceChildren(h("p", { class: "lead" }, "This server was started without a scan. Make one, and serve it:"),
+    body.replaceChildren(h("p", { class: "lead" }, "This server was started without a scan. To make one and serve it:"),
       h("pre", {}, "kappatune screen structures/ --out my-scan\nkappatune serve --scan my-scan"));
     return;
   }
@@ -196,11 +196,11 @@ export async function showExplore() {
     h("div", { class: "grid" },
       h("section", { class: "card w5", "aria-label": "Distribution" }, h("h2", {}, "Distribution"), part.histogram),
       h("section", { class: "card w7", "aria-label": "Scatter plot" },
-        h("div", { class: "row spread" }, h("h2", {}, "Scatter plot"), h("span", { class: "small" }, choice("x", "κ over ", AXES, () => refresh().catch(problem)))), part.scatter, part.sample)),
+        h("div", { class: "row spread" }, h("h2", {}, "Scatter plot"), h("span", { class: "small" }, choice("x", "κ against ", AXES, () => refresh().catch(problem)))), part.scatter, part.sample)),
     h("section", { class: "card", "aria-label": "Crystals of the scan" }, h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Crystals of the scan" }, part.table), part.pages));
   body.replaceChildren(
     h("p", { class: "lead" }, `${about.name}: ${plural(about.n_rows, "crystal")}, ${count(about.n_answered)} answered, ${count(about.n_in_domain)} of them in domain`,
-      about.model ? `, by ${about.model} (${about.fidelity})` : "", about.complete ? "." : "; the scan is unfinished, this is what was done when the server began."),
+      about.model ? `, by ${about.model} (${about.fidelity})` : "", about.complete ? "." : "; the scan is unfinished: this is what was done when the server started."),
     ...reasons(about),
     h("section", { class: "card", "aria-label": "Filters" },
       h("div", { class: "row spread" }, h("h2", {}, "Elements"), button("Clear filters", clear)),

@@ -1,4 +1,4 @@
-// Plots as SVG, drawn for the width they get.
+// Plots as SVG, drawn to fit the width.
 
 import { number, s } from "./dom.js";
 
@@ -61,8 +61,8 @@ export function amongLabels(width, labels, row) {
   const below = all.filter((value) => value < row.kappa_w_mk).length / all.length;
   const at = x(row.kappa_w_mk);
   const end = at > width - 150;
-  const said = `κ is ${number(row.kappa_w_mk)} W/(m K), higher than ${Math.round(below * 100)} % of ${all.length} labelled crystals`;
-  return canvas(width, height, said,
+  const label = `κ is ${number(row.kappa_w_mk)} W/(m K), higher than ${Math.round(below * 100)} % of ${all.length} labelled crystals`;
+  return canvas(width, height, label,
     bins.map((n, k) => n && s("rect", { class: "bars", x: edge(k) + 0.5, width: Math.max(edge(k + 1) - edge(k) - 1, 1), y: base - (n / most) * (base - top), height: (n / most) * (base - top) })),
     row.lower_w_mk && s("rect", { class: "band", x: x(row.lower_w_mk), width: Math.max(x(row.upper_w_mk) - x(row.lower_w_mk), 2), y: top - 6, height: base - top + 6 }),
     labels.values.filter((v) => v.fidelity === "experiment").map((v) => s("line", { class: "rug", x1: x(v.kappa_w_mk), x2: x(v.kappa_w_mk), y1: base - 9, y2: base })),
@@ -87,8 +87,8 @@ export function overTemperature(width, answer) {
   let last = Infinity;
   const ticks = logTicks(low, high).filter((v) => { const keep = last - y(v) > 16; if (keep) last = y(v); return keep; });
   const drawn = row.temperature_k !== 300 && row.kappa_w_mk && (!begin || row.temperature_k >= begin);
-  const told = begin ? `κ falls as 1/T from ${Math.round(begin)} K on` : "κ at 300 K";
-  return canvas(width, height, told,
+  const label = begin ? `κ falls as 1/T from ${Math.round(begin)} K up` : "κ at 300 K";
+  return canvas(width, height, label,
     begin > tMin && s("rect", { class: "veil", x: left, width: Math.max(x(Math.min(begin, tMax)) - left, 0), y: top, height: base - top }),
     ticks.map((v) => [s("line", { class: "tick", x1: left, x2: right, y1: y(v), y2: y(v) }), s("text", { x: left - 7, y: y(v) + 4, "text-anchor": "end" }, number(v))]),
     steps(tMin, tMax, 6).map((t) => [s("line", { class: "axis", x1: x(t), x2: x(t), y1: base, y2: base + 5 }), s("text", { x: x(t), y: base + 19, "text-anchor": "middle" }, t)]),
@@ -100,7 +100,7 @@ export function overTemperature(width, answer) {
     s("text", { x: left + 6, y: top + 12 }, "κ, W/(m K)"));
 }
 
-// How many crystals at which kappa.
+// Number of crystals against kappa.
 export function histogram(width, bins) {
   const height = 300, left = 44, right = width - 24, base = height - 48, top = 12;
   if (!bins.length) return canvas(width, 40, "no crystal", s("text", { x: 8, y: 24 }, "no crystal passes the filters"));
@@ -114,7 +114,7 @@ export function histogram(width, bins) {
     decadeAxis(x, from, to, base, "κ at 300 K, W/(m K)", right));
 }
 
-// Kappa over another quantity; a click hands over the point.
+// Kappa against another quantity; a click calls `onpoint`.
 export function scatter(width, points, title, chosen, onpoint) {
   const height = 320, left = 52, right = width - 24, base = height - 46, top = 12;
   if (!points.length) return canvas(width, 40, "no crystal", s("text", { x: 8, y: 24 }, "no crystal passes the filters"));
@@ -126,7 +126,7 @@ export function scatter(width, points, title, chosen, onpoint) {
   const y = scale(10 ** from, 10 ** to, base, top, true);
   const powers = [];
   for (let k = from; k <= to; k++) powers.push(k);
-  return canvas(width, height, `κ over ${title}, ${points.length} crystals; the table below lists them`,
+  return canvas(width, height, `κ against ${title}, ${points.length} crystals; the table below lists them`,
     powers.map((k) => [s("line", { class: "tick", x1: left, x2: right, y1: y(10 ** k), y2: y(10 ** k) }), s("text", { x: left - 7, y: y(10 ** k) + 4, "text-anchor": "end" }, power(k))]),
     steps(low, high > low ? high : low + 1, width > 420 ? 7 : 4).map((t) => [s("line", { class: "axis", x1: x(t), x2: x(t), y1: base, y2: base + 5 }), s("text", { x: x(t), y: base + 19, "text-anchor": "middle" }, number(t))]),
     s("line", { class: "axis", x1: left, x2: right, y1: base, y2: base }),
@@ -137,12 +137,12 @@ export function scatter(width, points, title, chosen, onpoint) {
     s("text", { x: right, y: base + 38, "text-anchor": "end" }, title), s("text", { x: left + 6, y: top + 10 }, "κ, W/(m K)"));
 }
 
-// Observed over promised share of values inside the interval.
+// Observed against promised share of values inside the interval.
 export function calibration(width, entry) {
   const side = Math.min(width, 340), left = 46, right = side - 12, base = side - 44, top = 12;
   const x = scale(0, 1, left, right, false), y = scale(0, 1, base, top, false);
   const marks = [0, 0.25, 0.5, 0.75, 1];
-  return canvas(width, side, `calibration of ${entry.fidelity}: observed over promised share`,
+  return canvas(width, side, `calibration of ${entry.fidelity}: observed against promised share`,
     marks.map((v) => [s("line", { class: "tick", x1: x(v), x2: x(v), y1: top, y2: base }), s("line", { class: "tick", x1: left, x2: right, y1: y(v), y2: y(v) }),
       s("text", { x: x(v), y: base + 17, "text-anchor": "middle" }, v), s("text", { x: left - 6, y: y(v) + 4, "text-anchor": "end" }, v)]),
     s("line", { class: "ideal", x1: x(0), y1: y(0), x2: x(1), y2: y(1) }),

@@ -17,7 +17,7 @@ const state = { files: [], entries: [], failed: [], order: null, descending: fal
 
 const settings = () => ({ fidelity: $("fidelity").value, temperature: Number($("temperature").value) || 300 });
 
-// --- asking ---------------------------------------------------------------------------------------------------------
+// --- requests ---------------------------------------------------------------------------------------------------------
 
 function portions(files, limits) {
   const groups = [[]];
@@ -68,8 +68,8 @@ async function run(files) {
   $("progress").hidden = true;
   redraw(true);
   const n = state.entries.length + state.failed.length;
-  const said = state.failed.length ? `${plural(n, "crystal")}: ${count(state.entries.length)} answered, ${count(state.failed.length)} without an answer.` : `${plural(n, "crystal")} answered.`;
-  $("status").textContent = ended?.name === "AbortError" ? `Cancelled. ${said}` : said;
+  const summary = state.failed.length ? `${plural(n, "crystal")}: ${count(state.entries.length)} answered, ${count(state.failed.length)} without an answer.` : `${plural(n, "crystal")} answered.`;
+  $("status").textContent = ended?.name === "AbortError" ? `Cancelled. ${summary}` : summary;
   problem(ended);
   if (state.chosen === null && state.entries.length) choose(state.entries[0]);
 }
@@ -88,7 +88,7 @@ function progress(done, total) {
   $("progress-word").textContent = `${count(done)} of ${plural(total, "file")}`;
 }
 
-// --- showing --------------------------------------------------------------------------------------------------------
+// --- display --------------------------------------------------------------------------------------------------------
 
 function redraw(now) {
   if (!now && performance.now() - state.drawnAt < REDRAW_MS) return;
@@ -165,7 +165,7 @@ async function choose(entry, byHand = false) {
   }
 }
 
-// Text that a spreadsheet would take for a formula gets an apostrophe before it.
+// Text that a spreadsheet would take for a formula gets an apostrophe in front.
 function cell(value) {
   if (value === null || value === undefined) return "";
   if (typeof value === "boolean") return value ? "True" : "False";
@@ -243,7 +243,7 @@ export function startPredict() {
   theModel().then((model) => $("fidelity").replaceChildren(...model.rungs.map((rung) => h("option", { value: rung.fidelity, selected: rung.fidelity === model.default_fidelity }, fidelityName(rung.fidelity))))).catch(problem);
 }
 
-// Another rung or temperature: ask anew for the same files.
+// Another rung or temperature: predict the same files again.
 function again() {
   if (state.files.length) run(state.files).catch(problem);
 }
