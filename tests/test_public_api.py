@@ -19,7 +19,7 @@ from kappatune import Crystal, KappaModel, Rejection
 from tests.builders import rocksalt
 
 SMALL_MODEL = Path(__file__).parent / "frozen" / "v0_1_0" / "bundles" / "debye-trees"
-VERBS = ["agl", "predict", "read_crystals", "read_table", "train"]
+VERBS = ["agl", "predict", "read_crystals", "read_table", "train", "verify"]
 TYPES = sorted(set(kappatune.__all__) - set(VERBS) - {"__version__"})
 
 
@@ -110,6 +110,11 @@ def test_train_gives_a_model():
 def test_agl_computes():
     (row,) = kappatune.agl(bulk("Cu"), EMT())
     assert 200 < row.debye_temperature_k < 500
+
+
+def test_verify_gives_a_row():
+    (row,) = kappatune.verify(Rejection("bad", "because"), EMT(), model=None)
+    assert (row.id, row.kappa_bte_w_mk, row.reason) == ("bad", None, "because")
 
 
 def test_crystals_and_tables_are_read(tmp_path):

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from kappatune.results import Results
     from kappatune.structures import Crystal, LabelledCrystal, LabelledTable, Rejection, read_crystals, read_table
     from kappatune.training import train
+    from kappatune.verification import Verification, VerifySettings, verify
 
 __version__ = version("kappatune")
 
@@ -36,11 +37,14 @@ _MODULE_OF = {
     "Rejection": "structures",
     "Results": "results",
     "UserError": "errors",
+    "Verification": "verification",
+    "VerifySettings": "verification",
     "agl": "agl_workflow",
     "predict": "model.kappa_model",
     "read_crystals": "structures",
     "read_table": "structures",
     "train": "training",
+    "verify": "verification",
 }
 """Where each public name lives. No package has the name of a verb: importing it would overwrite the verb."""
 
@@ -56,12 +60,15 @@ __all__ = [
     "Rejection",
     "Results",
     "UserError",
+    "Verification",
+    "VerifySettings",
     "__version__",
     "agl",
     "predict",
     "read_crystals",
     "read_table",
     "train",
+    "verify",
 ]
 
 

@@ -27,7 +27,6 @@ import torch
 import typer
 from scipy.stats import spearmanr
 
-from kappatune.model.graphs import build_graphs
 from kappatune.model.kappa_model import KappaModel
 from kappatune.screening.rows import SCHEMA, Labels, result_rows
 from kappatune.screening.sources import parse, units
@@ -132,7 +131,7 @@ def _where_time_goes(pool: Path, n_units: int = 8) -> dict[str, float]:
             entries = parse(unit)
             times.append(perf_counter())
             crystals = [e for e in entries if isinstance(e, Crystal) and model.supports(e)]
-            graphs = build_graphs(crystals, model.cutoff)
+            graphs = model.build_graphs(crystals)
             times.append(perf_counter())
             model.member_outputs(graphs, "dft")
             times.append(perf_counter())

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 
 from kappatune.model.folds import Split, group_folds
-from kappatune.model.graphs import build_graphs
 from kappatune.model.kappa_model import KappaModel
 from kappatune.progress import Message, OnProgress
 from kappatune.structures.table import LabelledCrystal
@@ -80,7 +79,7 @@ def predict_rows(
         The predictions, and how many rows have none.
     """
     supported = [row for row in rows if members[0].supports(row.crystal)]
-    graphs = build_graphs([row.crystal for row in supported], members[0].cutoff)
+    graphs = members[0].build_graphs([row.crystal for row in supported])
     bonded = np.flatnonzero(graphs.n_bonds > 0)
     answers = [member.member_outputs(graphs, fidelity) for member in members]
     ln_kappa = np.concatenate([answer.ln_kappa for answer in answers])[:, bonded]

@@ -17,7 +17,6 @@ import numpy as np
 import torch
 import typer
 
-from kappatune.model.graphs import build_graphs
 from kappatune.storage import SHIPPED_TABLES
 from kappatune.structures import LabelledTable, read_table
 from kappatune.training import train
@@ -48,7 +47,7 @@ def main(data: DataOption = None, work: Path = Path("runs")) -> None:
     for name, recipe in _recipes().items():
         model = train(recipe, tables, work / f"starter-host-{name}", resume=True)
         usable = [row for row in held if model.supports(row.crystal)]
-        graphs = build_graphs([row.crystal for row in usable], model.cutoff)
+        graphs = model.build_graphs([row.crystal for row in usable])
         bonded = graphs.n_bonds > 0
         truth = np.log([row.kappa for row in usable])[bonded]
         errors = np.abs(model.member_outputs(graphs, "agl").ln_kappa[:, bonded] - truth).mean(axis=1)

@@ -7,10 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kappatune.model.explanation import TypicalCrystal, explain_prediction, slack_terms
-from kappatune.model.kappa_model import KappaModel
+from kappatune.model.explanation import FactorRow, TypicalCrystal, explain_prediction, slack_terms
+from kappatune.model.kappa_model import KappaModel, UnknownFidelity
 from kappatune.physics.slack import LN_SLACK_CONSTANT, ln_slack_kappa, ln_slack_terms
+from kappatune.structures import Rejection
 from tests.builders import rocksalt, supercell, zincblende
+from tests.frozen.test_frozen import V0_1_0
 
 lns = st.floats(0.1, 7.0)
 
@@ -67,3 +69,27 @@ def test_without_an_answer_there_is_nothing_to_take_apart(model):
     details = model.predict_with_details(crystals, "dft")
     typical = TypicalCrystal(zip(crystals, details, strict=True))
     assert typical.n == 0 and explain_prediction(crystals[0], details[0], typical, "dft") is None
+
+
+def test_a_model_explains_crystals_row_by_row(model):
+    inputs = [rocksalt(12, 8, 4.212, "MgO"), Rejection("bad", "because"), zincblende(14, 14, 5.431, "Si")]
+    rows = model.explain(inputs)
+    assert [row.id for row in rows] == ["MgO"] * 6 + ["bad"] + ["Si"] * 6
+    predicted = {row.id: row.kappa_w_mk for row in model.predict(inputs)}
+    for name in ("MgO", "Si"):
+        own = [row for row in rows if row.id == name]
+        assert {row.fidelity for row in own} == {"dft"} and len({row.quantity for row in own}) == 6
+        product = own[0].typical_w_mk * math.prod(row.factor for row in own)
+        assert product == pytest.approx(predicted[name], rel=1e-9) and own[0].kappa_w_mk == predicted[name]
+    refused = rows[6]
+    assert (refused.reason, refused.factor, refused.kappa_w_mk) == ("because", None, None)
+    assert list(rows.to_pandas().columns) == list(FactorRow.model_fields)
+    assert "few atoms per cell" in rows._repr_html_() or "usual cell" in rows._repr_html_()
+    with pytest.raises(UnknownFidelity, match="has no rung 'experiment': it knows agl, dft"):
+        model.explain(inputs, "experiment")
+
+
+def test_a_model_without_debye_temperatures_says_why_it_explains_nothing():
+    (row,) = KappaModel.load(V0_1_0 / "bundles" / "direct").explain(rocksalt(12, 8, 4.212, "MgO"))
+    assert row.kappa_w_mk > 0 and row.factor is None
+    assert row.reason == "this model predicts no Debye temperature, so its kappa is not a product of known factors"

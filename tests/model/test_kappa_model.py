@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import csv
 import math
+import os
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +16,14 @@ import kappatune
 from kappatune import KappaModel
 from kappatune.demo import VALUES
 from kappatune.model.bundle import SHIPPED
+from kappatune.model.device import BadDevice
 from kappatune.model.kappa_model import UnknownFidelity
+from kappatune.model.prediction import Prediction
 from kappatune.structures import Crystal, Rejection
 from tests.builders import low_symmetry, rocksalt, supercell, zincblende
+from tests.frozen.test_frozen import V0_1_0
+
+SMALL = V0_1_0 / "bundles" / "debye-trees"
 
 
 @pytest.fixture(scope="module")
@@ -159,6 +166,82 @@ def test_the_shipped_models_are_small_and_say_what_they_saw(name, largest):
 
 def test_the_fast_model_has_shorter_bonds_to_look_at():
     assert KappaModel.load("fast").cutoff < KappaModel.load("accurate").cutoff
+
+
+def test_several_temperatures_go_crystal_by_crystal():
+    model = KappaModel.load(SMALL)
+    crystals = [rocksalt(12, 8, 4.212, "a"), zincblende(14, 14, 5.431, "b")]
+    rows = model.predict(crystals, temperature_k=np.array([300.0, 600.0]))
+    assert [(row.id, row.temperature_k) for row in rows] == [("a", 300), ("a", 600), ("b", 300), ("b", 600)]
+    assert rows[1].kappa_w_mk == pytest.approx(rows[0].kappa_w_mk / 2)
+    assert rows[::2] == model.predict(crystals) and rows == model.predict(crystals, temperature_k=(300, 600))
+
+
+def test_rows_are_a_table():
+    rows = KappaModel.load(SMALL).predict([rocksalt(12, 8, 4.212, "a"), Rejection("b", "because")])
+    assert list(rows.to_pandas().columns) == list(Prediction.model_fields)
+    assert "<td>because</td>" in rows._repr_html_()
+
+
+def test_repr_says_what_a_model_is():
+    assert repr(KappaModel.load(SMALL)) == (
+        "<KappaModel 'tiny': 1 member; rungs agl (24 labels), dft (24 labels); predicts dft by default; on cpu>"
+    )
+
+
+@pytest.mark.parametrize("name", [3, None, b"fast"])
+def test_what_names_no_model_gets_a_sentence(name):
+    with pytest.raises(TypeError, match="a model is given by its name or the path of its folder"):
+        KappaModel.load(name)
+
+
+@pytest.mark.parametrize("device", ["nowhere", "cuda:77", ""])
+def test_a_device_that_is_not_there_gets_a_sentence(device):
+    with pytest.raises(BadDevice, match=f"there is no device '{device}' here: give 'cpu'"):
+        KappaModel.load(SMALL, device=device)
+
+
+def test_networks_keep_to_their_device():
+    """Without a GPU: on torch's device `meta`, an operation that meets a tensor of the CPU fails."""
+    model = KappaModel.load(SMALL.with_name("direct"))
+    network = model.members[0].to("meta")
+    outputs = network(model.build_graphs([rocksalt(12, 8, 4.212)]).batch().to("meta"), "dft")
+    assert outputs.scaled.device.type == "meta"
+
+
+def test_long_predictions_report_progress_and_short_ones_do_not():
+    model = KappaModel.load(SMALL)
+    events = []
+    model.predict([rocksalt(12, 8, 4.212)] * 255, on_progress=events.append)
+    assert events == []
+    model.predict([rocksalt(12, 8, 4.212)] * 300, temperature_k=[300, 400], on_progress=events.append)
+    assert [(event.done, event.total) for event in events] == [(256, 600), (512, 600), (600, 600)]
+
+
+def test_nothing_is_shown_where_stderr_is_no_terminal(capfd):
+    KappaModel.load(SMALL).predict([rocksalt(12, 8, 4.212)] * 300)
+    assert capfd.readouterr().err == ""
+
+
+def test_a_model_is_finetuned_and_stays_as_it_was(tmp_path):
+    model = KappaModel.load(SMALL)
+    before = model.predict(rocksalt(12, 8, 4.212))
+    pairs = [(rocksalt(metal, 8, 4.2 + 0.1 * k), 50.0 + k) for k, metal in enumerate([12, 20, 25, 26, 27, 28, 38])]
+    mine = model.finetune(pairs, tmp_path / "mine", on_progress=lambda event: None)
+    assert mine.default_fidelity == "experiment" and model.default_fidelity == "dft"
+    assert model.predict(rocksalt(12, 8, 4.212)) == before
+    assert KappaModel.load(tmp_path / "mine").predict(rocksalt(12, 8, 4.212)) == mine.predict(rocksalt(12, 8, 4.212))
+
+
+def test_a_named_model_is_loaded_again_when_it_has_changed(tmp_path):
+    shutil.copytree(SMALL, tmp_path / "mine")
+    crystal = rocksalt(12, 8, 4.212)
+    (agl_first,) = kappatune.predict(crystal, tmp_path / "mine")
+    shutil.rmtree(tmp_path / "mine")
+    shutil.copytree(SMALL.with_name("direct"), tmp_path / "mine")
+    os.utime(tmp_path / "mine" / "card.json")
+    (direct,) = kappatune.predict(crystal, tmp_path / "mine")
+    assert agl_first.debye_temperature_k and direct.debye_temperature_k is None
 
 
 def test_lazy_names():

@@ -92,9 +92,10 @@ class KappaModel:
         self.card = save_bundle(Path(folder), self.card, self.members, self.domains)
 
     def __repr__(self) -> str:
+        n_members = len(self.members)
         rungs = ", ".join(f"{rung} ({n:,} labels)" for rung, n in self.card.n_labels.items())
         return (
-            f"<KappaModel '{self.card.name}': {len(self.members)} members; rungs {rungs}; "
+            f"<KappaModel '{self.card.name}': {n_members} {'member' if n_members == 1 else 'members'}; rungs {rungs}; "
             f"predicts {self.default_fidelity} by default; on {self.device}>"
         )
 
