@@ -32,6 +32,8 @@ class Settings(BaseModel):
             except ValidationError as error:
                 raise BadSettings(_sentence(error)) from error
 
+        __init__.__pydantic_base_init__ = True  # a web framework that validates settings gets pydantic's own error
+
     def replace(self, **changes: Any) -> Self:
         """A copy with some fields changed, checked again.
 

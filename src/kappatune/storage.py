@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-import threading
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,11 +30,22 @@ def atomic_path(path: Path) -> Iterator[Path]:
         OSError: The file cannot be written; the temporary file is removed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.partial")
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}.partial")
     try:
         yield partial
         os.replace(partial, path)
     finally:
+        partial.unlink(missing_ok=True)
+
+
+def remove_partials(folder: Path, pattern: str = "*") -> None:
+    """Remove the temporary files that killed processes left in a folder.
+
+    Args:
+        folder: The folder; it need not exist.
+        pattern: Glob pattern for the names of the files that were being written.
+    """
+    for partial in folder.glob(f".{pattern}.*.partial"):
         partial.unlink(missing_ok=True)
 
 

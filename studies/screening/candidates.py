@@ -22,9 +22,8 @@ from matplotlib import pyplot as plt
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from kappatune.screening.ranking import RankedCrystal, RankSettings, rank
-from kappatune.screening.scan import scan
-from kappatune.screening.settings import ScanSettings
+from kappatune.results import Results
+from kappatune.screening import RankedCrystal, rank, screen
 from studies.figures import FIGURES
 from studies.research_data import PHONONDB_POOL, DataOption, research_folder
 from studies.screening import step_three
@@ -46,11 +45,10 @@ def main(data: DataOption = None, work: Path = Path("runs")) -> None:
     }
     scans = {name: work / f"candidates-{name}" for name in models}
     for name, model in models.items():
-        settings = ScanSettings((str(folder / PHONONDB_POOL),), model, "dft")
-        scan(settings, scans[name], workers=2, resume=True)
+        screen(folder / PHONONDB_POOL, scans[name], model, fidelity="dft", workers=2, resume=True)
     values = _joined(scans, folder / "paraisite_scan.parquet")
     pa.csv.write_csv(values, work / "candidates.csv")
-    rule = {name: rank(out, RankSettings(agree_below=BELOW_W_MK, limit=1_000_000)) for name, out in scans.items()}
+    rule = {name: rank(out, agree_below=BELOW_W_MK, n=1_000_000) for name, out in scans.items()}
     names = list(models)
     lowest = np.argsort(_column(values, "accurate"), kind="stable")[:LISTED]
     result = {
@@ -87,7 +85,7 @@ def _column(values: pa.Table, name: str) -> NDArray[np.float64]:
     return column
 
 
-def _about(values: pa.Table, name: str, rule: list[RankedCrystal]) -> dict[str, Any]:
+def _about(values: pa.Table, name: str, rule: Results[RankedCrystal]) -> dict[str, Any]:
     kappa = _column(values, name)
     return {
         "n_answered": int(np.isfinite(kappa).sum()),

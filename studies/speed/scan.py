@@ -28,7 +28,8 @@ import typer
 from scipy.stats import spearmanr
 
 from kappatune.model.kappa_model import KappaModel
-from kappatune.screening.rows import SCHEMA, Labels, result_rows
+from kappatune.model.label_index import LabelIndex
+from kappatune.screening.rows import SCHEMA, scan_rows
 from kappatune.screening.sources import parse, units
 from kappatune.structures import Crystal
 from studies.machine import machine_gflops
@@ -123,7 +124,7 @@ def _where_time_goes(pool: Path, n_units: int = 8) -> dict[str, float]:
     """Seconds of one worker on some units, step by step."""
     torch.set_num_threads(1)
     model = KappaModel.load("fast")
-    labels = Labels.read(model, None)
+    labels = LabelIndex.read(model)
     seconds = dict.fromkeys(("parse", "graphs", "network", "rows", "write"), 0.0)
     with tempfile.TemporaryDirectory() as name:
         for k, unit in enumerate(islice(units([str(pool)], Path(name)), n_units)):
@@ -135,7 +136,7 @@ def _where_time_goes(pool: Path, n_units: int = 8) -> dict[str, float]:
             times.append(perf_counter())
             model.member_outputs(graphs, "dft")
             times.append(perf_counter())
-            rows = result_rows(model, "dft", entries, labels)
+            rows = scan_rows(model, "dft", entries, labels)
             times.append(perf_counter())
             pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), Path(name) / f"{k}.parquet", compression="zstd")
             times.append(perf_counter())

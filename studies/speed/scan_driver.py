@@ -16,9 +16,8 @@ from time import process_time
 
 import typer
 
+from kappatune.screening import screen
 from kappatune.screening.layout import PARTS
-from kappatune.screening.scan import scan
-from kappatune.screening.settings import ScanSettings
 from kappatune.screening.sources import units
 from studies.research_data import DataOption, research_folder
 from studies.speed.scan import repeated
@@ -32,7 +31,7 @@ def main(data: DataOption = None, repeats: int = 3) -> None:
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
         rates = [_passed_on_per_s(pool, work) for _ in range(repeats)]
-        scan(ScanSettings((str(repeated(pool, N_SCANNED, work)),)), work / "scan")
+        screen(repeated(pool, N_SCANNED, work), work / "scan")
         size = sum(part.stat().st_size for part in (work / "scan").glob(PARTS))
     save_result(
         "scan_driver",

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from kappatune.cli import main
 from kappatune.data import aflow, fetching, table_writer
 from kappatune.data.aflow import PAGE_SIZE, PROPERTIES, entry_of, fetch_aflow
-from kappatune.data.table_writer import BadTarget, Counts, pages_of, rejects_of
+from kappatune.data.table_writer import BadTarget, TableCounts, pages_of, rejects_of
 from kappatune.errors import BadSource
 from kappatune.screening.sources import parse, units
 from kappatune.structures import Crystal, Rejection, read_table
@@ -145,7 +145,7 @@ def test_the_table_is_one_that_the_shipped_recipes_train_on(aflux, form, tmp_pat
     aflux.form = form
     out = tmp_path / "tables" / "aflow_agl.parquet"
     counts = fetch_aflow(out, aflux.url)
-    assert counts == Counts(rows=35) and aflux.seen == {1: 1, 2: 1, 3: 1, 4: 1}
+    assert counts == TableCounts(rows=35) and aflux.seen == {1: 1, 2: 1, 3: 1, 4: 1}
     assert between == [0.0, aflow.PAUSE_S, aflow.PAUSE_S, aflow.PAUSE_S]
     assert all(agent.startswith("kappatune/") for agent in aflux.agents)
     table = read_table(out)
@@ -171,7 +171,7 @@ def test_what_is_asked_for_is_the_documented_summons(aflux, tmp_path):
 
 @pytest.mark.parametrize("form", [dict, as_text])
 def test_a_crystal_keeps_its_shape_and_its_atoms(form):
-    made = entry_of(form(item_of(CRYSTAL, 3)), "page 1, entry 1").made
+    made = entry_of(form(item_of(CRYSTAL, 3)), "page 1, entry 1").row
     assert not isinstance(made, Rejection)
     order = np.argsort(CRYSTAL.numbers, kind="stable")
     assert made["species"] == [element_symbol(z) for z in CRYSTAL.numbers[order].tolist()]
@@ -185,8 +185,8 @@ def test_a_crystal_keeps_its_shape_and_its_atoms(form):
     "changes, says",
     [
         ({"agl_thermal_conductivity_300K": None}, "agl_thermal_conductivity_300K is missing"),
-        ({"agl_thermal_conductivity_300K": "0"}, "is '0', not a number above 0"),
-        ({"agl_thermal_conductivity_300K": 10**400}, "not a number above 0"),
+        ({"agl_thermal_conductivity_300K": "0"}, "is '0', not a positive number"),
+        ({"agl_thermal_conductivity_300K": 10**400}, "not a positive number"),
         ({"species": None}, "0 species, but a composition of 4"),
         ({"species": ["O", "Si", "Ca", "Xx"]}, "'Xx', which is not a chemical element"),
         ({"composition": [1, 2]}, "4 species, but a composition of 2"),
@@ -206,26 +206,26 @@ def test_a_crystal_keeps_its_shape_and_its_atoms(form):
 )
 def test_an_entry_that_is_no_crystal_says_why(changes, says):
     entry = entry_of(item_of(CRYSTAL, 3, **changes), "page 1, entry 1")
-    assert isinstance(entry.made, Rejection) and re.search(says, entry.made.reason), entry.made
-    assert entry.made.id.endswith("_ICSD_3") and entry.made.formula and entry.key == "aflow:0000000000000003"
+    assert isinstance(entry.row, Rejection) and re.search(says, entry.row.reason), entry.row
+    assert entry.row.id.endswith("_ICSD_3") and entry.row.formula and entry.key == "aflow:0000000000000003"
 
 
 def test_an_entry_is_named_by_what_it_has():
     def named(**changes: object) -> str:
-        made = entry_of(item_of(CRYSTAL, 3, **changes), "page 2, entry 7").made
+        made = entry_of(item_of(CRYSTAL, 3, **changes), "page 2, entry 7").row
         return made.id if isinstance(made, Rejection) else f"{made['id']}, {made['source']}"
 
     lib = "aflowlib.duke.edu:AFLOWDATA/LIB3_RAW/Cu_pvTi_svZn/T0001.A2BC"
     assert named(aurl=lib) == "aflow:0000000000000003, AFLOW aflow:0000000000000003"
     assert named(aurl=lib, auid=None) == f"{lib}, AFLOW {lib}"
     assert named(aurl=None, auid="") == "page 2, entry 7, AFLOW"
-    assert entry_of("text", "page 2, entry 7").made == Rejection(
+    assert entry_of("text", "page 2, entry 7").row == Rejection(
         "page 2, entry 7", "the entry is not an object with keywords"
     )
 
 
 def test_a_property_that_is_no_number_is_left_empty():
-    made = entry_of(item_of(CRYSTAL, 3, agl_debye="n/a", Egap=None, energy_atom=True, spacegroup_relax=999), "x").made
+    made = entry_of(item_of(CRYSTAL, 3, agl_debye="n/a", Egap=None, energy_atom=True, spacegroup_relax=999), "x").row
     assert [made[name] for name in ("agl_debye", "Egap", "energy_atom", "spacegroup")] == [None] * 4
     assert made["agl_gruneisen"] == 15.0
 
@@ -253,11 +253,11 @@ def test_whatever_an_entry_holds_it_gives_one_row_or_one_reason(changes, text):
         item = item_of(CRYSTAL, 3, **changes)
         item = as_text(item) if text else item
     entry = entry_of(item, "page 1, entry 1")
-    if isinstance(entry.made, Rejection):
-        assert entry.made.id and entry.made.reason
+    if isinstance(entry.row, Rejection):
+        assert entry.row.id and entry.row.reason
     else:
-        assert len(entry.made["species"]) == len(entry.made["frac_coords"])
-        aflow.pa.RecordBatch.from_pylist([entry.made], schema=aflow._SCHEMA).validate(full=True)
+        assert len(entry.row["species"]) == len(entry.row["frac_coords"])
+        aflow.pa.RecordBatch.from_pylist([entry.row], schema=aflow._SCHEMA).validate(full=True)
 
 
 def test_rejects_and_repetitions_are_counted_and_listed(aflux, tmp_path):
@@ -270,7 +270,7 @@ def test_rejects_and_repetitions_are_counted_and_listed(aflux, tmp_path):
         deep = [deep]
     aflux.items[30] = {"auid": deep}
     out = tmp_path / "a.parquet"
-    assert fetch_aflow(out, aflux.url) == Counts(rows=29, rejected=3, repeated=3)
+    assert fetch_aflow(out, aflux.url) == TableCounts(rows=29, rejected=3, repeated=3)
     rejects = [json.loads(line) for line in rejects_of(out).read_text().splitlines()]
     names = [row["id"] for row in rejects]
     assert names[0].endswith("_ICSD_4") and names[1:] == ["page 2, entry 2", "page 4, entry 1"]
@@ -303,12 +303,12 @@ def test_it_ends_where_the_entries_end(aflux, form, n, at_most, asked, tmp_path)
 def test_fewer_entries_than_announced_is_said(aflux, tmp_path, caplog):
     aflux.page = lambda page, size: numbered(aflux.items[10 * page - 10 : min(10 * page, 25)], 1, 40)
     assert fetch_aflow(tmp_path / "a.parquet", aflux.url).rows == 25
-    assert "announced 40 entries and gave 25" in caplog.text
+    assert "announced 40 entries and sent 25" in caplog.text
 
 
 def test_a_page_that_comes_again_and_again_is_noticed(aflux, tmp_path):
     aflux.page = lambda page, size: aflux.items[:10]
-    with pytest.raises(BadSource, match=r"page 2: the provider repeats itself"):
+    with pytest.raises(BadSource, match=r"page 2: the provider sent the previous page again"):
         fetch_aflow(tmp_path / "a.parquet", aflux.url)
 
 
@@ -326,9 +326,9 @@ def test_no_entry_is_an_error(aflux, nothing, tmp_path):
 PASSING = {
     "hang up": (hang_up, "the connection failed"),
     "cut short": (cut_short, "the connection failed"),
-    "503": (lambda h: answer(h, 503), r"answers 503 \(Service Unavailable\)"),
-    "502 in HTML": (lambda h: answer(h, 502, b"<html>"), r"answers 502 \(Bad Gateway\)"),
-    "429": (lambda h: answer(h, 429, Retry_After="7"), "answers 429"),
+    "503": (lambda h: answer(h, 503), r"answered 503 \(Service Unavailable\)"),
+    "502 in HTML": (lambda h: answer(h, 502, b"<html>"), r"answered 502 \(Bad Gateway\)"),
+    "429": (lambda h: answer(h, 429, Retry_After="7"), "answered 429"),
     "HTML": (lambda h: b"<html><body>maintenance", "not AFLUX's JSON .it begins '<html><body>maintenance'"),
     "text": (lambda h: b"DB Fail!null", "it begins 'DB Fail!null'"),
     "half a JSON": (lambda h: b'{"1 of 2": {', "not AFLUX's JSON"),
@@ -343,7 +343,9 @@ PASSING = {
 def test_a_failure_stops_the_walk_and_loses_nothing(aflux, fails, says, tmp_path, pauses):
     out = tmp_path / "a.parquet"
     aflux.fault = lambda page, handler: fails(handler) if page == 3 else None
-    with pytest.raises(BadSource, match=f"aflux/, page 3: .*{says}.*; pages kept: 2, and the same command continues"):
+    with pytest.raises(
+        BadSource, match=f"aflux/, page 3: .*{says}.*; 2 pages are stored, and the same command continues"
+    ):
         fetch_aflow(out, aflux.url)
     assert aflux.seen[3] == 1 + len(fetching.RETRY_DELAYS_S)
     assert pauses == [max(p, 7.0) if "429" in says else p for p in fetching.RETRY_DELAYS_S]
@@ -358,12 +360,12 @@ def test_a_failure_that_passes_costs_a_pause(aflux, tmp_path, pauses):
     faults = iter([{"status": 503}, {"status": 429, "Retry_After": "99999"}, {"status": 429, "Retry_After": "30"}])
     aflux.fault = lambda page, handler: answer(handler, **f) if (f := next(faults, None)) else None
     assert fetch_aflow(tmp_path / "a.parquet", aflux.url).rows == 35
-    assert pauses == [fetching.RETRY_DELAYS_S[0], fetching.LONGEST_PAUSE_S, 30.0]
+    assert pauses == [fetching.RETRY_DELAYS_S[0], fetching.MAX_RETRY_DELAY_S, 30.0]
 
 
 def test_a_refusal_is_final(aflux, tmp_path, pauses):
     aflux.fault = lambda page, handler: answer(handler, 404)
-    with pytest.raises(BadSource, match=r"page 1: the provider answers 404 \(Not Found\)"):
+    with pytest.raises(BadSource, match=r"page 1: the provider answered 404 \(Not Found\)"):
         fetch_aflow(tmp_path / "a.parquet", aflux.url)
     with pytest.raises(BadSource, match="with --query"):
         fetch_aflow(tmp_path / "a.parquet", f"{aflux.url}?species(Si)")
@@ -388,7 +390,7 @@ def test_a_break_by_the_user_keeps_the_pages(aflux, tmp_path, monkeypatch):
 def test_rows_are_written_as_they_come(aflux, tmp_path, monkeypatch):
     monkeypatch.setattr(table_writer, "_BATCH", 8)
     told: list[int] = []
-    fetch_aflow(tmp_path / "a.parquet", aflux.url, say=lambda counts: told.append(counts.rows))
+    fetch_aflow(tmp_path / "a.parquet", aflux.url, on_progress=lambda event: told.append(event.done))
     assert told == [8, 16, 24, 32, 35]
     assert [row.kappa for row in read_table(tmp_path / "a.parquet").rows] == [1.0 + k for k in range(35)]
 
@@ -400,14 +402,14 @@ def test_what_is_there_is_not_overwritten_by_something_else(aflux, tmp_path):
     out = tmp_path / "a.parquet"
     fetch_aflow(out, aflux.url, "species(Na)")
     before = out.read_bytes()
-    with pytest.raises(BadTarget, match=r"a\.parquet holds what another command asked for"):
+    with pytest.raises(BadTarget, match=r"a\.parquet holds something else than this request would write"):
         fetch_aflow(out, aflux.url)
     (tmp_path / "mine.parquet").write_bytes(b"mine")
-    with pytest.raises(BadTarget, match="holds what another command"):
+    with pytest.raises(BadTarget, match="holds something else"):
         fetch_aflow(tmp_path / "mine.parquet", aflux.url)
     with pytest.raises(BadTarget, match="is a folder"):
         fetch_aflow(pages_of(out).rename(tmp_path / "folder.parquet"), aflux.url)
-    with pytest.raises(BadTarget, match=r"table.csv: the table is written as Parquet"):
+    with pytest.raises(BadTarget, match=r"table.csv: a fetched table is a \.parquet file"):
         fetch_aflow(tmp_path / "table.csv", aflux.url)
     assert out.read_bytes() == before and (tmp_path / "mine.parquet").read_bytes() == b"mine"
 
@@ -430,12 +432,12 @@ def test_the_command_says_what_it_made(aflux, tmp_path, monkeypatch, capfd):
     code, answered, told = run(monkeypatch, capfd, "aflow", "--url", aflux.url, "--query", "nspecies(2)", "--out", out)
     assert code == 0 and answered == f"{out}\n" and "nspecies(2)" in aflux.summons[0]
     assert told == (
-        "1 entries were duplicates\n"
-        f"1 entries could not be used; {out}.rejects.jsonl says why\n"
-        f"33 crystals; to fetch them again, delete {out}.pages\n"
+        "repeated entries, left out: 1\n"
+        f"entries that are not usable crystals: 1; {out}.rejects.jsonl gives the reasons\n"
+        f"crystals: 33; to fetch them again, delete {out}.pages\n"
     )
     code, answered, told = run(monkeypatch, capfd, "aflow", "--url", aflux.url, "--out", out)
-    assert code == 1 and not answered and told.startswith(f"kappatune: {out} holds what another command")
+    assert code == 1 and not answered and told.startswith(f"kappatune: {out} holds something else")
 
 
 def test_the_command_names_a_server_that_is_not_there(tmp_path, monkeypatch, capfd, pauses):
@@ -444,7 +446,7 @@ def test_the_command_names_a_server_that_is_not_there(tmp_path, monkeypatch, cap
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
     code, answered, told = run(monkeypatch, capfd, "aflow", "--url", url, "--out", tmp_path / "a.parquet")
     assert code == 1 and not answered and "Traceback" not in told
-    assert f"kappatune: {url}, page 1: the connection failed (Connection refused); pages kept: 0" in told
+    assert f"kappatune: {url}, page 1: the connection failed (Connection refused); 0 pages are stored" in told
 
 
 def test_the_command_says_that_the_disk_is_full(aflux, tmp_path, monkeypatch, capfd):

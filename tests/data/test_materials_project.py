@@ -10,7 +10,7 @@ from kappatune.cli import main
 from kappatune.data import fetching
 from kappatune.data import materials_project as module
 from kappatune.data.materials_project import fetch_materials_project
-from kappatune.data.table_writer import BadTarget, Counts, rejects_of
+from kappatune.data.table_writer import BadTarget, TableCounts, rejects_of
 from kappatune.errors import BadSource
 from kappatune.screening.sources import parse, units
 from kappatune.structures.table import BadTable
@@ -21,7 +21,7 @@ def test_listed_ids_become_a_table_that_can_be_scanned(materials_project, tmp_pa
     ids = tmp_path / "ids.csv"
     id_table(ids, ["mp-5", "mp-9999", "mp-2", "", "silicon", "mvc-1", "mp-5", ""])
     out = tmp_path / "pool.parquet"
-    assert fetch_materials_project(out, ids) == Counts(rows=3, rejected=4, repeated=1)
+    assert fetch_materials_project(out, ids) == TableCounts(rows=3, rejected=4, repeated=1)
     rows = pq.read_table(out).to_pylist()
     assert [row["id"] for row in rows] == ["mp-5", "mp-2", "mvc-1"]
     assert [(row["formula"], row["spacegroup"], row["source"]) for row in rows[:1]] == [
@@ -43,7 +43,7 @@ def test_batches_are_asked_once_and_failures_are_tried_again(materials_project, 
     down = "REST query returned with error status code 503"
     materials_project.fails = iter([None, *[down] * (1 + len(fetching.RETRY_DELAYS_S))])
     out = tmp_path / "pool.parquet"
-    with pytest.raises(BadSource, match="503; rows kept: 4, and the same command continues"):
+    with pytest.raises(BadSource, match="503; 4 rows are stored, and the same command continues"):
         fetch_materials_project(out, tmp_path / "ids.csv")
     assert pauses == list(fetching.RETRY_DELAYS_S) and not out.exists()
     materials_project.asked.clear()
@@ -61,7 +61,7 @@ def test_what_is_no_list_of_ids_is_refused(materials_project, tmp_path):
     id_table(tmp_path / "ids.csv", ["mp-1"])
     fetch_materials_project(out, tmp_path / "ids.csv")
     id_table(tmp_path / "ids.csv", ["mp-2"])
-    with pytest.raises(BadTarget, match="holds what another command"):
+    with pytest.raises(BadTarget, match="holds something else"):
         fetch_materials_project(out, tmp_path / "ids.csv")
 
 
@@ -72,7 +72,7 @@ def test_the_command_says_what_it_made_or_needs(materials_project, tmp_path, mon
         main()
     answered, told = capfd.readouterr()
     assert left.value.code == 0 and answered == f"{out}\n"
-    assert f"1 entries could not be used; {out}.rejects.jsonl says why\n1 crystals;" in told
+    assert f"entries that are not usable crystals: 1; {out}.rejects.jsonl gives the reasons\ncrystals: 1;" in told
     monkeypatch.delenv("MP_API_KEY")
     monkeypatch.setattr("pymatgen.core.SETTINGS", {})
     monkeypatch.setattr(sys, "argv", [*sys.argv[:-1], str(tmp_path / "other.parquet")])

@@ -16,10 +16,12 @@ import numpy as np
 import pytest
 import typer
 
+import kappatune.screening
 from kappatune import KappaModel
 from kappatune.cli import app
+from kappatune.screening.reporting.queries import overview_of
 from kappatune.structures import Crystal
-from tests.screening.scans import rows_of, screen
+from tests.screening.scans import rows_of, run_screen
 
 V0_1_0 = Path(__file__).parent / "v0_1_0"
 INTERFACE = json.loads((V0_1_0 / "interface.json").read_text(encoding="utf-8"))
@@ -96,8 +98,7 @@ def test_commands_keep_their_options(name):
 def columns(kind: str) -> list[str]:
     from kappatune.agl_workflow import AglResult
     from kappatune.model.prediction import Prediction
-    from kappatune.screening.ranking import RankedCrystal
-    from kappatune.screening.suggestions import Suggestion
+    from kappatune.screening import RankedCrystal, Suggestion
     from kappatune.verification import Verification
 
     row = {
@@ -131,8 +132,39 @@ def test_an_interrupted_scan_goes_on(tmp_path, monkeypatch):
     Path("scan/part-000001.parquet").unlink()
     Path("scan/_manifest.json").unlink()
     model = V0_1_0 / "bundles" / "debye-trees"
-    code, stderr = screen(tmp_path, "pool.extxyz", "--out", "scan", "--model", model, "--workers", 1, "--resume")
+    code, stderr = run_screen(tmp_path, "pool.extxyz", "--out", "scan", "--model", model, "--workers", 1, "--resume")
     assert code == 0, stderr
     after = rows_of(Path("scan"))
     assert [row["id"] for row in after] == [row["id"] for row in before]
     assert all(math.isclose(a["kappa_w_mk"], b["kappa_w_mk"], rel_tol=1e-6) for a, b in zip(after, before, strict=True))
+
+
+QUERIES = json.loads((V0_1_0 / "queries.json").read_text(encoding="utf-8"))
+"""Rows that 0.1.0 ranked and suggested from its scan, and the counts of its report."""
+
+
+@pytest.mark.parametrize("query", QUERIES["rank"], ids=lambda query: " ".join(query["arguments"]))
+def test_a_scan_is_ranked_as_before(query):
+    rows = kappatune.screening.rank(V0_1_0 / "scan", **query["arguments"])
+    assert_same_rows([row.model_dump(mode="json") for row in rows], query["rows"])
+
+
+@pytest.mark.parametrize("query", QUERIES["suggest"], ids=lambda query: " ".join(query["arguments"]))
+def test_a_scan_is_suggested_from_as_before(query):
+    rows = kappatune.screening.suggest(V0_1_0 / "scan", **query["arguments"])
+    assert_same_rows([row.model_dump(mode="json") for row in rows], query["rows"])
+
+
+def test_a_scan_is_reported_as_before(tmp_path):
+    before = QUERIES["report"]
+    overview = overview_of(V0_1_0 / "scan")
+    for name in ("n_rows", "n_answered", "n_in_domain", "n_low"):
+        assert getattr(overview, name) == before[name]
+    assert overview.median.kappa == pytest.approx(before["median_w_mk"], rel=1e-6)
+    for name in ("lowest", "highest"):
+        assert [crystal.id for crystal in getattr(overview, name)] == before[name]
+    assert {symbol: [m.n, pytest.approx(m.kappa, rel=1e-6)] for symbol, m in overview.elements.items()} == before[
+        "elements"
+    ]
+    page = kappatune.screening.report(V0_1_0 / "scan", tmp_path / "report.html").read_text(encoding="utf-8")
+    assert f"{before['n_rows']}\N{NO-BREAK SPACE}crystals" in page

@@ -61,7 +61,7 @@ sources.read_file = dies
 """
 
 
-def screen(tmp_path, *arguments, patch="", kill_after=None, wait=True):
+def run_screen(tmp_path, *arguments, patch="", kill_after=None, wait=True):
     """Run the command with small units; `patch` is executed in every process of it."""
     site = tmp_path / "site"
     site.mkdir(exist_ok=True)
@@ -84,7 +84,7 @@ def screen(tmp_path, *arguments, patch="", kill_after=None, wait=True):
 
 
 def processes_of_session(leader: int) -> list[int]:
-    """Processes, other than finished ones, that a command started by `screen` has begun."""
+    """Processes, other than finished ones, that a command started by `run_screen` has started."""
     listed = subprocess.run(["ps", "-A", "-o", "pid=,sid=,stat="], capture_output=True, text=True, check=True).stdout
     rows = (line.split() for line in listed.splitlines())
     return [int(pid) for pid, session, state in rows if int(session) == leader and not state.startswith("Z")]

@@ -12,13 +12,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from pydantic import ValidationError
 from typer.testing import CliRunner
 
 from kappatune.cli import app
-from kappatune.screening.ranking import BadScan, RankSettings, anonymous_formula, rank, scan_is_complete, write_cifs
+from kappatune.screening import BadScan, rank, write_cifs
+from kappatune.screening.layout import scan_is_complete
+from kappatune.settings import BadSettings
 from kappatune.structures import Crystal, read_crystals
 from kappatune.structures.crystal import element_symbol
+from kappatune.structures.identity import anonymous_formula_of
 from tests.builders import FCC, rocksalt, supercell, zincblende
 
 DOC = Path(__file__).parents[2] / "docs" / "screening-sql.md"
@@ -42,7 +44,7 @@ def scanned(crystal: Crystal, members: list[float], **other: object) -> dict[str
     return {
         "id": crystal.id,
         "formula": crystal.formula,
-        "anonymous_formula": anonymous_formula("".join(f"{s}{n}" for s, n in zip(elements, counts, strict=True))),
+        "anonymous_formula": anonymous_formula_of("".join(f"{s}{n}" for s, n in zip(elements, counts, strict=True))),
         "n_atoms": crystal.n_atoms,
         "elements": elements,
         "mean_mass_u": 100.0,
@@ -98,7 +100,7 @@ def scan(tmp_path_factory):
 
 
 def ids(folder: Path, **settings: object) -> list[str]:
-    return [row.id for row in rank(folder, RankSettings(**settings))]
+    return [row.id for row in rank(folder, **settings)]
 
 
 @pytest.mark.parametrize(
@@ -106,7 +108,7 @@ def ids(folder: Path, **settings: object) -> list[str]:
     [
         ({}, "CsI PbTe PbS NaCl CaF2 MgO"),
         ({"order": "highest"}, "MgO CaF2 NaCl PbS PbTe CsI"),
-        ({"order": "highest", "limit": 2}, "MgO CaF2"),
+        ({"order": "highest", "n": 2}, "MgO CaF2"),
         ({"elements": ("Pb",)}, "PbTe PbS"),
         ({"elements": ("Te", "Pb")}, "PbTe"),
         ({"without": ("Pb", "I")}, "NaCl CaF2 MgO"),
@@ -116,7 +118,7 @@ def ids(folder: Path, **settings: object) -> list[str]:
         ({"min_atoms": 3, "max_atoms": 3}, "CaF2"),
         ({"max_upper": 1.2}, "CsI PbTe"),
         ({"min_lower": 6.0}, "CaF2 MgO"),
-        ({"in_domain_only": True, "limit": 1}, "PbTe"),
+        ({"in_domain_only": True, "n": 1}, "PbTe"),
         ({"prototypes": ("AB2",)}, "CaF2"),
         ({"prototypes": ("Li2O", "ABX3")}, "CaF2"),
         ({"novel": True}, "CsI PbS NaCl CaF2"),
@@ -131,7 +133,7 @@ def test_filters_and_orders(scan, settings, expected):
 
 
 def test_a_row_carries_its_own_numbers(scan):
-    (row,) = rank(scan, RankSettings(order="highest", limit=1))
+    (row,) = rank(scan, order="highest", n=1)
     assert (row.formula, row.n_atoms, row.max_member_w_mk) == ("MgO", 2, 70.0)
     assert row.relative_spread == pytest.approx(10 / 60)
     assert (row.debye_temperature_k, row.gruneisen, row.known_rungs) == (900.0, 1.4, ("agl", "dft"))
@@ -145,7 +147,7 @@ def test_a_row_carries_its_own_numbers(scan):
 
 def test_spread_of_one_member_is_unknown_and_comes_last(tmp_path):
     scan = write_scan(tmp_path / "s", [scanned(MGO, [1.0]), scanned(NACL, [1.0, 3.0])])
-    assert [(row.id, row.relative_spread is None) for row in rank(scan, RankSettings(agree_below=9.0))] == [
+    assert [(row.id, row.relative_spread is None) for row in rank(scan, agree_below=9.0)] == [
         ("NaCl", False),
         ("MgO", True),
     ]
@@ -171,7 +173,7 @@ def test_equal_structures_appear_once_and_unhashed_ones_stay(tmp_path):
 def test_more_duplicates_than_a_page_holds(tmp_path):
     same = {"structure_hash": "x", "file": "many"}
     rows = [scanned(MGO, [1.0, 1.0], id=f"{n:05d}", **same) for n in range(2500)]
-    assert ids(write_scan(tmp_path / "s", rows, [scanned(NACL, [5.0, 5.0])]), limit=2) == ["00000", "NaCl"]
+    assert ids(write_scan(tmp_path / "s", rows, [scanned(NACL, [5.0, 5.0])]), n=2) == ["00000", "NaCl"]
 
 
 def test_diverse_takes_each_set_of_elements_once_and_no_element_too_often(tmp_path):
@@ -179,16 +181,16 @@ def test_diverse_takes_each_set_of_elements_once_and_no_element_too_often(tmp_pa
     rows = [scanned(rocksalt(a, b, 6.0, f"{n}"), [1.0 + n] * 2) for n, (a, b) in enumerate(pairs)]
     scan = write_scan(tmp_path / "s", rows[::-1])
     # four places: each element at most once, so 2 (Cs again), 3 (I again) and 5 (Pb again) wait
-    assert ids(scan, diverse=True, limit=4) == ["0", "4", "6", "7"]
+    assert ids(scan, diverse=True, n=4) == ["0", "4", "6", "7"]
     # five places: 2 is the best of those that wait; seven: all of them come before the second CsI
-    assert ids(scan, diverse=True, limit=5) == ["0", "2", "4", "6", "7"]
-    assert ids(scan, diverse=True, limit=7) == ["0", "2", "3", "4", "5", "6", "7"]
+    assert ids(scan, diverse=True, n=5) == ["0", "2", "4", "6", "7"]
+    assert ids(scan, diverse=True, n=7) == ["0", "2", "3", "4", "5", "6", "7"]
     # eight places: the second CsI fills the last
-    assert ids(scan, diverse=True, limit=8) == [str(n) for n in range(8)]
+    assert ids(scan, diverse=True, n=8) == [str(n) for n in range(8)]
     # required elements do not count
-    assert ids(scan, diverse=True, limit=2, elements=("Pb",)) == ["4", "5"]
+    assert ids(scan, diverse=True, n=2, elements=("Pb",)) == ["4", "5"]
     # the agreement rule's order is walked as well
-    assert ids(scan, diverse=True, limit=2, agree_below=3.5, order="highest") == ["2", "1"]
+    assert ids(scan, diverse=True, n=2, agree_below=3.5, order="highest") == ["2", "1"]
 
 
 def test_cifs_read_back(scan, tmp_path):
@@ -226,21 +228,25 @@ def test_cif_names_are_safe_whatever_the_id(tmp_path):
         ({"min_atoms": 5, "max_atoms": 4}, "at least 5 and at most 4"),
         ({"prototypes": ("A2A",)}, "letter twice"),
         ({"prototypes": ("ab",)}, "is not a formula"),
-        ({"limit": 0}, "greater than or equal to 1"),
+        ({"n": 0}, "greater than or equal to 1"),
         ({"max_upper": float("nan")}, "finite"),
         ({"order": "id"}, "lowest"),
-        ({"unknown": 1}, "Extra"),
     ],
 )
 def test_settings_that_cannot_be_met_are_refused(settings, message):
-    with pytest.raises(ValidationError, match=re.escape(message)):
-        RankSettings(**settings)
+    with pytest.raises(BadSettings, match=re.escape(message)):
+        rank("no scan is read before", **settings)
+
+
+def test_an_unknown_filter_is_refused(scan):
+    with pytest.raises(TypeError, match="unknown"):
+        rank(scan, unknown=1)
 
 
 def test_anonymous_formulas_have_one_spelling():
     spellings = {"AB2": "AB2 B2A A2B4 CaF2 H2O", "A": "Si A2", "AB": "NaCl CO", "ABC3": "ABX3 X3AB CaTiO3"}
     for expected, given in spellings.items():
-        assert {anonymous_formula(formula) for formula in given.split()} == {expected}
+        assert {anonymous_formula_of(formula) for formula in given.split()} == {expected}
 
 
 def test_folders_that_are_no_scan(scan, tmp_path):
@@ -278,7 +284,7 @@ def test_an_unfinished_scan_ranks_but_says_so(tmp_path):
 
 def test_a_crystal_without_structure_ranks_but_has_no_cif(tmp_path):
     scan = write_scan(tmp_path / "s", [scanned(MGO, [1.0, 2.0], lattice=None)])
-    with pytest.raises(BadScan, match="no structure"):
+    with pytest.raises(BadScan, match="does not hold its structure"):
         write_cifs(rank(scan), tmp_path / "cifs")
 
 

@@ -25,14 +25,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kappatune.cli import main
-from kappatune.data import fetching
+from kappatune.data import fetching, optimade
 from kappatune.errors import BadSource
-from kappatune.screening import remote
+from kappatune.screening import BadRequest, screen
 from kappatune.screening.layout import FETCHED
-from kappatune.screening.scan import scan
-from kappatune.screening.settings import BadRequest, ScanSettings
-from kappatune.screening.sources import UNIT_SIZE, Unit, parse, units
-from kappatune.screening.worker import poisoned_entry
+from kappatune.screening.sources import UNIT_SIZE, parse, units
+from kappatune.screening.unit import Unit
+from kappatune.screening.worker import rejection_of_crashing_item
 from kappatune.structures import Crystal, Rejection
 from kappatune.structures.crystal import element_symbol
 from kappatune.structures.optimade import FIELDS, crystal_of_optimade
@@ -117,7 +116,7 @@ def test_a_provider_is_scanned_like_a_local_file(provider, tmp_path):
             row = {"id": c.id, "lattice": c.lattice.tolist(), "species": symbols, "frac_coords": c.frac_coords.tolist()}
             out.write(json.dumps(row) + "\n")
     url = f"{provider}/v1/structures?page_limit=7"
-    scan(ScanSettings((url, str(table))), tmp_path / "out")
+    screen([url, table], tmp_path / "out")
     assert len(list((tmp_path / "out").glob("part-*.parquet"))) == 5 + 1
     assert len(list((tmp_path / "out" / FETCHED).iterdir())) == 5
     rows = rows_of(tmp_path / "out")
@@ -135,11 +134,11 @@ def test_filters_choose_and_bad_ones_are_refused_in_the_provider_s_words(provide
     assert sorted(entry.formula for entry in kept) == ["CaTe", "MgTe"]
     both = fetched_crystals(f'{provider}/v1?filter=elements HAS "Te"', tmp_path, 'elements HAS "Mg" OR nsites=2')
     assert len(both) == len(CATIONS), "a filter in the URL and one beside it both hold"
-    with pytest.raises(BadSource, match=r"page 1: the provider answers 400 \(.*parse"):
+    with pytest.raises(BadSource, match=r"page 1: the provider answered 400 \(.*parse"):
         fetched_crystals(provider, tmp_path, "elements HAS")
     with pytest.raises(BadSource, match="no such structure"):
         fetched_crystals(provider, tmp_path, 'elements HAS "U"')
-    with pytest.raises(BadSource, match="answers 404"):
+    with pytest.raises(BadSource, match="answered 404"):
         fetched_crystals(f"{provider}/nowhere", tmp_path)
     assert not pauses, "what cannot change is not asked again"
 
@@ -200,10 +199,10 @@ ERRORS = json.dumps({"errors": [{"detail": "the database\nsleeps"}]}).encode()
 PASSING = {
     "hang up": (hang_up, "the connection failed"),
     "cut short": (cut_short, "the connection failed"),
-    "timeout": (dawdle, "no answer in time"),
-    "503": (lambda h: answer(h, 503, ERRORS), r"answers 503 \(the database sleeps\)"),
-    "502 in HTML": (lambda h: answer(h, 502, b"<html>"), r"answers 502 \(Bad Gateway\)"),
-    "429": (lambda h: answer(h, 429, Retry_After="7"), "answers 429"),
+    "timeout": (dawdle, "no response in time"),
+    "503": (lambda h: answer(h, 503, ERRORS), r"answered 503 \(the database sleeps\)"),
+    "502 in HTML": (lambda h: answer(h, 502, b"<html>"), r"answered 502 \(Bad Gateway\)"),
+    "429": (lambda h: answer(h, 429, Retry_After="7"), "answered 429"),
     "no JSON": (lambda h: b"<html>", "not OPTIMADE's JSON"),
     "half a JSON": (lambda h: b'{"data": [', "not OPTIMADE's JSON"),
     "deep JSON": (lambda h: b"[" * 200_000, "not OPTIMADE's JSON"),
@@ -217,7 +216,7 @@ def test_a_provider_that_fails_stops_the_walk_and_loses_nothing(flawed, fails, s
     monkeypatch.setattr(fetching, "READ_TIMEOUT_S", 0.2)
     flawed.fault = lambda page, handler: fails(handler) if page == 3 else None
     walked = []
-    with pytest.raises(BadSource, match=f"optimade, page 4: .*{says}.*; pages kept: 3, and --resume"):
+    with pytest.raises(BadSource, match=f"optimade, page 4: .*{says}.*; 3 pages are stored, and --resume"):
         for unit in units([flawed.url], tmp_path):
             walked.append(unit.digest())
     assert len(walked) == 3 and flawed.seen[3] == 1 + len(fetching.RETRY_DELAYS_S)
@@ -237,7 +236,7 @@ def test_a_passing_failure_costs_a_pause(flawed, tmp_path, pauses):
     faults = iter([{"Retry_After": in_a_minute}, {"Retry_After": "99999"}, {"Retry_After": "soon"}])
     flawed.fault = lambda page, handler: answer(handler, 429, **f) if (f := next(faults, None)) else None
     assert len(fetched_crystals(flawed.url, tmp_path)) == 50
-    assert pauses == [pytest.approx(60, abs=3), fetching.LONGEST_PAUSE_S, fetching.RETRY_DELAYS_S[2]]
+    assert pauses == [pytest.approx(60, abs=3), fetching.MAX_RETRY_DELAY_S, fetching.RETRY_DELAYS_S[2]]
 
 
 def test_a_provider_that_is_not_there_is_named(tmp_path, pauses):
@@ -262,7 +261,7 @@ def test_a_provider_that_is_not_there_is_named(tmp_path, pauses):
 def test_every_form_of_next_link_is_followed(flawed, link, tmp_path):
     flawed.next = link
     assert len(fetched_crystals(flawed.url, tmp_path)) == 50
-    assert flawed.queries[0] == {"response_fields": [",".join(FIELDS)], "page_limit": [str(remote.PAGE_LIMIT)]}
+    assert flawed.queries[0] == {"response_fields": [",".join(FIELDS)], "page_limit": [str(optimade.PAGE_LIMIT)]}
     assert all(agent.startswith("kappatune/") for agent in flawed.agents)
 
 
@@ -282,14 +281,14 @@ def test_a_next_link_that_is_none_is_an_error(flawed, link, tmp_path, pauses):
 
 def test_walking_in_circles_is_noticed(flawed, tmp_path):
     flawed.next = lambda page: f"?page_number={page - 1 if page == 2 else page + 1}"
-    with pytest.raises(BadSource, match=r"page 3: .*circles"):
+    with pytest.raises(BadSource, match=r"page 3: the provider sent a page that it had sent before"):
         list(units([flawed.url], tmp_path))
     flawed.next = lambda page: f"?page_number={page + 1}"
     flawed.page = lambda page: {"data": flawed.entries[:10], "links": {"next": flawed.next(page)}}
-    with pytest.raises(BadSource, match=r"page 2: .*circles"):
+    with pytest.raises(BadSource, match=r"page 2: the provider sent a page that it had sent before"):
         list(units([flawed.url], tmp_path / "same page under ever new links"))
     flawed.page = lambda page: {"data": [], "links": {"next": flawed.next(page)}}
-    with pytest.raises(BadSource, match="circles"):
+    with pytest.raises(BadSource, match="a page that it had sent before"):
         list(units([flawed.url], tmp_path / "empty pages without end"))
 
 
@@ -320,20 +319,20 @@ def test_a_scan_broken_off_by_its_provider_resumes_to_the_same_rows(flawed, tmp_
     for _ in range(300):
         flawed.entries[17] = [flawed.entries[17]]
     flawed.entries[8]["id"] = "\ud800"
-    asked = ScanSettings((flawed.url,), filter='elements HAS "Mg"')
-    scan(asked, tmp_path / "whole")
+    filter = 'elements HAS "Mg"'
+    screen(flawed.url, tmp_path / "whole", filter=filter)
     flawed.fault = lambda page, handler: answer(handler, 500) if page == 3 else None
     with pytest.raises(BadSource, match="page 4"):
-        scan(asked, tmp_path / "broken")
+        screen(flawed.url, tmp_path / "broken", filter=filter)
     assert not (tmp_path / "broken" / "_manifest.json").exists()
     flawed.fault = lambda page, handler: None
     flawed.seen.clear()
     flawed.entries[0]["attributes"]["lattice_vectors"] = None
-    for filter in (None, "nsites=2"):
+    for other in (None, "nsites=2"):
         with pytest.raises(BadRequest, match="filter"):
-            scan(ScanSettings((flawed.url,), filter=filter), tmp_path / "broken", resume=True)
-    counts = scan(asked, tmp_path / "broken", resume=True)
-    assert flawed.seen == {3: 1, 4: 1} and (counts.rows, counts.answered) == (50, 47)
+            screen(flawed.url, tmp_path / "broken", filter=other, resume=True)
+    result = screen(flawed.url, tmp_path / "broken", filter=filter, resume=True)
+    assert flawed.seen == {3: 1, 4: 1} and (result.n_rows, result.n_answered) == (50, 47)
     assert rows_of(tmp_path / "broken") == rows_of(tmp_path / "whole")
     rows = rows_of(tmp_path / "broken")
     assert (
@@ -347,13 +346,13 @@ def test_a_scan_broken_off_by_its_provider_resumes_to_the_same_rows(flawed, tmp_
 
 def test_an_entry_that_kills_its_worker_keeps_its_id():
     for unit in (Unit("optimade", "https://host/v1/structures", 5, [entry_of(MGO)]), Unit("optimade", "u", 5, [None])):
-        killed = poisoned_entry(unit)
+        killed = rejection_of_crashing_item(unit)
         assert killed.file == unit.file and killed.id == ("MgO" if unit.items[0] else "u#5")
 
 
 def test_a_filter_needs_a_url(tmp_path):
     with pytest.raises(BadRequest, match="no source is a URL"):
-        scan(ScanSettings((str(tmp_path),), filter="nsites=2"), tmp_path / "out")
+        screen(tmp_path, tmp_path / "out", filter="nsites=2")
 
 
 def test_the_command_says_what_the_provider_says(flawed, tmp_path, capfd, monkeypatch):
@@ -364,7 +363,7 @@ def test_the_command_says_what_the_provider_says(flawed, tmp_path, capfd, monkey
         main()
     out, err = capfd.readouterr()
     assert left.value.code == 1 and not out and "Traceback" not in err
-    assert err.strip() == f"kappatune: {flawed.url}, page 1: the provider answers 400 (the database sleeps)"
+    assert err.strip() == f"kappatune: {flawed.url}, page 1: the provider answered 400 (the database sleeps)"
     assert flawed.queries[0]["filter"] == ['elements HAS "Te"']
 
 
@@ -453,7 +452,7 @@ def test_whatever_an_entry_holds_it_gives_one_crystal_or_one_reason(data):
     entry: object = entry_of(MGO)
     for _ in range(data.draw(st.integers(1, 3))):
         entry = changed(entry, data.draw(st.sampled_from(paths_of(entry))), data.draw(JSON))
-    read = remote.crystal_of_entry(entry, 5, "https://host/v1/structures")
+    read = optimade.crystal_of_entry(entry, 5, "https://host/v1/structures")
     assert isinstance(read, Crystal | Rejection) and read.id and read.file.startswith("https://host/v1/structures")
     for text in (read.id, read.file, getattr(read, "reason", "a reason"), read.formula or ""):
         text.encode()
@@ -466,16 +465,16 @@ def test_whatever_an_entry_holds_it_gives_one_crystal_or_one_reason(data):
 @pytest.mark.slow
 def test_listed_ids_become_rows_in_their_order(materials_project, tmp_path):
     table = id_table(tmp_path / "ids.csv", ["mp-5", "mp-9999", "mp-2", "", "silicon", "mvc-1", "mp-5"])
-    counts = scan(ScanSettings((table,)), tmp_path / "out")
+    result = screen(table, tmp_path / "out")
     rows = rows_of(tmp_path / "out")
-    assert (counts.rows, counts.answered) == (7, 4)
+    assert (result.n_rows, result.n_answered) == (7, 4)
     assert [row["id"] for row in rows] == ["mp-5", "mp-9999", "mp-2", "ids#4", "silicon", "mvc-1", "mp-5"]
     assert rows[0]["volume_per_atom_a3"] == pytest.approx(4.005**3 / 8)
     assert rows[0]["file"] == "https://materialsproject.org/materials/mp-5" and rows[1]["file"] == table
-    assert "row 2: Materials Project does not know this id" in rows[1]["reason"]
-    assert "row 5: this is not an id such as mp-149" in rows[4]["reason"]
+    assert "row 2: the Materials Project does not know this id" in rows[1]["reason"]
+    assert "row 5: not an id such as mp-149" in rows[4]["reason"]
     assert materials_project.asked == [["mp-5", "mp-9999", "mp-2", "mvc-1"]]
-    assert scan(ScanSettings((table,)), tmp_path / "out", resume=True) == counts
+    assert screen(table, tmp_path / "out", resume=True) == result
     assert len(materials_project.asked) == 1
 
 
@@ -484,7 +483,7 @@ def test_batches_are_asked_once_and_failures_are_tried_again(materials_project, 
     table = id_table(tmp_path / "ids.csv", ids, column="id")
     down = "REST query returned with error status code 503"
     materials_project.fails = iter([None, *[down] * (1 + len(fetching.RETRY_DELAYS_S))])
-    with pytest.raises(BadSource, match=f"from row {UNIT_SIZE + 1}: .*503; rows kept: {UNIT_SIZE}, and --resume"):
+    with pytest.raises(BadSource, match=f"from row {UNIT_SIZE + 1}: .*503; {UNIT_SIZE} rows are stored, and --resume"):
         list(units([table], tmp_path / FETCHED))
     assert pauses == list(fetching.RETRY_DELAYS_S) and materials_project.opened == 1
     materials_project.asked.clear()
@@ -504,7 +503,7 @@ def test_what_the_client_needs_is_said(materials_project, tmp_path, monkeypatch)
     with pytest.raises(BadSource, match="set MP_API_KEY"):
         list(units([table], tmp_path / FETCHED))
     monkeypatch.setitem(sys.modules, "mp_api.client", None)
-    with pytest.raises(BadSource, match=r"pip install 'kappatune\[mp\]'"):
+    with pytest.raises(BadSource, match=r"pip install '\.\[mp\]' in a clone"):
         list(units([table], tmp_path / FETCHED))
 
 

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from kappatune.screening.ranking import BadScan
-from kappatune.screening.reporting.overview import N_CANDIDATES, N_POINTS, N_REASONS, overview_of, write_report
+from kappatune.screening import BadScan, report
+from kappatune.screening.reporting.queries import N_EXTREMES, N_REASONS, N_SAMPLE, overview_of
 
 SCHEMA = pa.schema(
     [
@@ -100,16 +100,16 @@ def test_counts(tmp_path):
         refused("e", "the crystal has no atoms: check that the file is complete"),
         refused("f", None),
     ]
-    look = overview_of(write_scan(tmp_path / "scan", rows))
-    assert (look.n_rows, look.n_answered, look.n_in_domain, look.n_low) == (6, 3, 2, 1)
-    assert sum(b.in_domain for b in look.bins) == 2
-    assert sum(b.other for b in look.bins) == 1
-    assert sum(cell.n for cell in look.by_mass) == sum(cell.n for cell in look.by_n_atoms) == 3
-    assert {group.reason: group.n for group in look.unanswered} == {
+    overview = overview_of(write_scan(tmp_path / "scan", rows))
+    assert (overview.n_rows, overview.n_answered, overview.n_in_domain, overview.n_low) == (6, 3, 2, 1)
+    assert sum(b.in_domain for b in overview.bins) == 2
+    assert sum(b.other for b in overview.bins) == 1
+    assert sum(cell.n for cell in overview.by_mass) == sum(cell.n for cell in overview.by_n_atoms) == 3
+    assert {entry.reason: entry.n for entry in overview.unanswered} == {
         "no reason given": 2,
         "the crystal has no atoms: check that the file is complete": 1,
     }
-    assert [group.reason for group in look.out_of_domain] == ["no training crystal contains …"]
+    assert [entry.reason for entry in overview.out_of_domain] == ["no training crystal contains …"]
 
 
 def test_reasons_that_differ_in_detail_are_one_group(tmp_path):
@@ -124,8 +124,8 @@ def test_reasons_that_differ_in_detail_are_one_group(tmp_path):
         refused("h", "line 2 is not one scale factor ('a b')"),
         refused("i", "line 2 is not one scale factor ('7')"),
     ]
-    groups = overview_of(write_scan(tmp_path / "scan", rows)).unanswered
-    assert {(group.reason, group.n, group.example) for group in groups} == {
+    reasons = overview_of(write_scan(tmp_path / "scan", rows)).unanswered
+    assert {(entry.reason, entry.n, entry.example) for entry in reasons} == {
         ("the network knows no …: it was pretrained without this element", 3, "c"),
         ("site … (…) and site … (…) are … Å apart: remove the duplicate", 2, "a"),
         ("the cell has … Å^3 per atom", 2, "f"),
@@ -136,10 +136,10 @@ def test_reasons_that_differ_in_detail_are_one_group(tmp_path):
 def test_rare_reasons_are_counted_together(tmp_path):
     letters = "abcdefghijklmnopqrstuvwxyz"
     rows = [refused(letter, f"reason {letter}") for letter in letters]
-    groups = overview_of(write_scan(tmp_path / "scan", rows)).unanswered
-    assert len(groups) == N_REASONS + 1
-    assert groups[-1].n == len(letters) - N_REASONS
-    assert "other reasons" in write_report(tmp_path / "scan").read_text()
+    reasons = overview_of(write_scan(tmp_path / "scan", rows)).unanswered
+    assert len(reasons) == N_REASONS + 1
+    assert reasons[-1].n == len(letters) - N_REASONS
+    assert "other reasons" in report(tmp_path / "scan").read_text()
 
 
 def test_median_of_each_element(tmp_path):
@@ -150,16 +150,16 @@ def test_median_of_each_element(tmp_path):
         elements = tuple(rng.choice(pool, 2, replace=False).tolist())
         rows.append(answered(str(k), float(np.exp(rng.normal())), elements, in_domain=bool(k % 2)))
     rows.append(answered("hostile", 1.0, ("<b>", "Cl")))
-    look = overview_of(write_scan(tmp_path / "scan", rows))
-    assert set(look.elements) == {*pool, "Cl"}
+    overview = overview_of(write_scan(tmp_path / "scan", rows))
+    assert set(overview.elements) == {*pool, "Cl"}
     for element in pool:
         of_element = sorted(row["kappa_w_mk"] for row in rows if element in row["elements"])
-        median = look.elements[element]
+        median = overview.elements[element]
         assert median.n == len(of_element)
         assert median.in_domain == sum(row["in_domain"] for row in rows if element in row["elements"])
         assert median.kappa == pytest.approx(of_element[(len(of_element) - 1) // 2], rel=0.0025)
-    assert look.elements["Cl"].kappa == 1.0
-    html = write_report(tmp_path / "scan").read_text()
+    assert overview.elements["Cl"].kappa == 1.0
+    html = report(tmp_path / "scan").read_text()
     assert html.count("data-tip=") == 118
     assert html.count('no crystal with an answer" aria') == 112
 
@@ -168,10 +168,10 @@ def test_candidates_name_each_structure_once(tmp_path):
     rows = [answered(f"m{k:04d}", 1.0 + k) for k in range(60)]
     rows += [answered(f"again {k:04d}", 1.0, structure_hash="hash of m0000") for k in range(500)]
     rows += [answered("outside", 0.01, in_domain=False), answered("no hash", 0.5, structure_hash=None)]
-    look = overview_of(write_scan(tmp_path / "scan", rows))
-    assert len(look.lowest) == len(look.highest) == N_CANDIDATES
-    assert [c.kappa for c in look.lowest] == [0.5, *(1.0 + k for k in range(N_CANDIDATES - 1))]
-    assert [c.id for c in look.highest[:2]] == ["m0059", "m0058"]
+    overview = overview_of(write_scan(tmp_path / "scan", rows))
+    assert len(overview.lowest) == len(overview.highest) == N_EXTREMES
+    assert [c.kappa for c in overview.lowest] == [0.5, *(1.0 + k for k in range(N_EXTREMES - 1))]
+    assert [c.id for c in overview.highest[:2]] == ["m0059", "m0058"]
 
 
 @pytest.mark.parametrize("attack", ["<script>alert(1)</script>", "\"'><img src=x onerror=alert(1)>", "\u202e\x00</p>&"])
@@ -184,7 +184,7 @@ def test_what_a_scan_holds_is_text_only(tmp_path, attack):
     folder = write_scan(tmp_path / "scan", rows)
     manifest = {"model": attack, "versions": {attack: attack}, "command": [attack], "n_rows": 3}
     (folder / "_manifest.json").write_text(json.dumps(manifest))
-    html = write_report(folder).read_text()
+    html = report(folder).read_text()
     assert attack not in html
     tags = Tags(html)
     assert not tags.names & {"script", "img", "link", "a", "iframe", "object"}
@@ -192,7 +192,7 @@ def test_what_a_scan_holds_is_text_only(tmp_path, attack):
 
 
 def test_nothing_is_fetched(tmp_path):
-    html = write_report(write_scan(tmp_path / "scan", [answered("a", 1.0)])).read_text()
+    html = report(write_scan(tmp_path / "scan", [answered("a", 1.0)])).read_text()
     assert "://" not in html
     assert "url(" not in html
     assert "@import" not in html
@@ -200,16 +200,16 @@ def test_nothing_is_fetched(tmp_path):
 
 
 def test_page_says_where_it_comes_from(tmp_path):
-    html = write_report(write_scan(tmp_path / "scan", [answered("a", 1.0), refused("b", "broken")])).read_text()
+    html = report(write_scan(tmp_path / "scan", [answered("a", 1.0), refused("b", "broken")])).read_text()
     for text in ("ladder-5", "abc123", "2026-01-02T03:04:05+00:00", "kappatune 0.1.0", "kappatune screen x"):
         assert text in html
-    assert "meant to hold 90 % of" in html
+    assert "it should contain 90 % of" in html
     assert "unfinished" not in html
     assert "W/(m\N{NO-BREAK SPACE}K)" in html
 
 
 def test_unfinished_scan_says_so(tmp_path):
-    html = write_report(write_scan(tmp_path / "scan", [answered("a", 1.0)], complete=False)).read_text()
+    html = report(write_scan(tmp_path / "scan", [answered("a", 1.0)], complete=False)).read_text()
     assert "This scan is unfinished." in html
     assert "ladder-5" in html
 
@@ -217,14 +217,14 @@ def test_unfinished_scan_says_so(tmp_path):
 def test_lost_parts_are_noticed(tmp_path):
     folder = write_scan(tmp_path / "scan", [answered("a", 1.0), answered("b", 1.0)])
     (folder / "part-000001.parquet").unlink()
-    assert "parts were lost" in write_report(folder).read_text()
+    assert "parts were deleted or added" in report(folder).read_text()
 
 
 def test_same_scan_same_page(tmp_path):
     rng = np.random.default_rng(0)
-    rows = [answered(str(k), float(np.exp(rng.normal()))) for k in range(2 * N_POINTS)]
-    one = write_report(write_scan(tmp_path / "one" / "scan", rows))
-    two = write_report(write_scan(tmp_path / "two" / "scan", rows[::-1], n_parts=5), tmp_path / "new" / "two.html")
+    rows = [answered(str(k), float(np.exp(rng.normal()))) for k in range(2 * N_SAMPLE)]
+    one = report(write_scan(tmp_path / "one" / "scan", rows))
+    two = report(write_scan(tmp_path / "two" / "scan", rows[::-1], n_parts=5), tmp_path / "new" / "two.html")
     assert one == tmp_path / "one" / "scan" / "_report.html"
     assert one.read_bytes() == two.read_bytes()
     assert [entry.name for entry in two.parent.iterdir()] == ["two.html"]
@@ -240,15 +240,15 @@ def test_strange_folder_name_and_values(tmp_path):
     ]
     folder = write_scan(tmp_path / "a=1" / "sc[an]*?$x", rows)
     (folder / "_manifest.json").write_text("{not json")
-    look = overview_of(folder)
-    assert look.n_answered == 4
-    assert sum(cell.n for cell in look.by_mass) == 2
-    Tags(write_report(folder).read_text())
+    overview = overview_of(folder)
+    assert overview.n_answered == 4
+    assert sum(cell.n for cell in overview.by_mass) == 2
+    Tags(report(folder).read_text())
 
 
 @pytest.mark.parametrize("rows", [[], [refused("a", "broken")]])
 def test_scan_without_an_answer(tmp_path, rows):
-    html = write_report(write_scan(tmp_path / "scan", rows)).read_text()
+    html = report(write_scan(tmp_path / "scan", rows)).read_text()
     assert "No crystal has an answer" in html
 
 
@@ -275,26 +275,26 @@ def test_a_large_scan_stays_a_small_page(tmp_path):
     folder = tmp_path / "scan"
     folder.mkdir()
     pq.write_table(pa.table(columns, schema=SCHEMA), folder / "part-000000.parquet")
-    report = write_report(folder)
-    assert report.stat().st_size < 2_000_000
-    assert "200,000" in report.read_text()
-    assert f"{N_POINTS:,} of 200,000" in re.sub("\N{NO-BREAK SPACE}", " ", report.read_text())
+    page = report(folder)
+    assert page.stat().st_size < 2_000_000
+    assert "200,000" in page.read_text()
+    assert f"{N_SAMPLE:,} of 200,000" in re.sub("\N{NO-BREAK SPACE}", " ", page.read_text())
 
 
 def test_errors_are_sentences(tmp_path):
     with pytest.raises(BadScan, match="no such folder"):
-        write_report(tmp_path / "nowhere")
-    with pytest.raises(BadScan, match="nothing to report"):
-        write_report(tmp_path)
+        report(tmp_path / "nowhere")
+    with pytest.raises(BadScan, match="give a folder that `kappatune screen --out` has filled"):
+        report(tmp_path)
     (tmp_path / "file").write_text("")
     with pytest.raises(BadScan, match="not the folder of a scan"):
-        write_report(tmp_path / "file")
+        report(tmp_path / "file")
     (tmp_path / "part-000000.parquet").write_bytes(b"PAR1 this is no table")
-    with pytest.raises(BadScan, match="not a readable scan"):
-        write_report(tmp_path)
+    with pytest.raises(BadScan, match="the scan cannot be read"):
+        report(tmp_path)
     pq.write_table(pa.table({"id": ["a"]}), tmp_path / "part-000000.parquet")
-    with pytest.raises(BadScan, match="not a readable scan"):
-        write_report(tmp_path)
+    with pytest.raises(BadScan, match="the scan cannot be read"):
+        report(tmp_path)
     assert not (tmp_path / "_report.html").exists()
 
 

@@ -10,12 +10,10 @@ import pytest
 
 from kappatune import KappaModel
 from kappatune.errors import BadSource
-from kappatune.screening.parts import Counts
-from kappatune.screening.ranking import RankSettings, rank, scan_is_complete
-from kappatune.screening.reporting.overview import write_report
-from kappatune.screening.scan import scan
-from kappatune.screening.settings import BadRequest, ScanSettings
-from kappatune.screening.sources import Unit, parse, units
+from kappatune.screening import BadRequest, ScanResult, rank, report, screen
+from kappatune.screening.layout import scan_is_complete
+from kappatune.screening.sources import parse, units
+from kappatune.screening.unit import Unit
 from kappatune.structures import Crystal, read_crystals
 from kappatune.structures.table import BadTable
 from tests.builders import rocksalt, zincblende
@@ -25,7 +23,7 @@ from tests.screening.scans import (
     pool,
     processes_of_session,
     rows_of,
-    screen,
+    run_screen,
     write_extxyz,
     write_jsonl,
 )
@@ -49,9 +47,9 @@ def mixed(tmp_path: Path) -> list[str]:
 
 
 def test_every_input_has_its_row(mixed, tmp_path):
-    counts = scan(ScanSettings(tuple(mixed)), tmp_path / "out")
+    result = screen(mixed, tmp_path / "out")
     rows = rows_of(tmp_path / "out")
-    assert counts == Counts(len(rows), sum(r["kappa_w_mk"] is not None for r in rows))
+    assert result == ScanResult(tmp_path / "out", len(rows), sum(r["kappa_w_mk"] is not None for r in rows))
     assert len(rows) == 3 + 1 + 6 + 7
     assert [r["id"] for r in rows[:3]] == ["a", "b", "c"]
     assert [r["id"] for r in rows[4:10]] == [f"e#{k}" for k in range(1, 7)]
@@ -64,7 +62,7 @@ def test_every_input_has_its_row(mixed, tmp_path):
 
 def test_rows_say_what_predict_says_and_carry_their_crystal(tmp_path):
     table = write_jsonl(tmp_path / "t.jsonl", pool(40))
-    scan(ScanSettings((str(table),)), tmp_path / "out")
+    screen(table, tmp_path / "out")
     predicted = {row.id: row for row in KappaModel.load("fast").predict([table])}
     rows = rows_of(tmp_path / "out")
     assert [row["id"] for row in rows] == [f"c{k}" for k in range(40)]
@@ -80,19 +78,19 @@ def test_rows_say_what_predict_says_and_carry_their_crystal(tmp_path):
 
 def test_a_scan_is_ranked_and_reported(tmp_path):
     table = write_jsonl(tmp_path / "t.jsonl", [*pool(10), *pool(3)])
-    scan(ScanSettings((str(table),)), tmp_path / "out")
+    scan = screen(table, tmp_path / "out")
     assert scan_is_complete(tmp_path / "out")
-    ranked = rank(tmp_path / "out", RankSettings(limit=20))
+    ranked = rank(scan, n=20)
     assert len(ranked) == 10, "the same structure stands once"
     assert [row.kappa_w_mk for row in ranked] == sorted(row.kappa_w_mk for row in ranked)
     crystal = {c.id: c for c in pool(10)}[ranked[0].id]
     assert ranked[0].crystal().formula == crystal.formula
-    assert "13" in write_report(tmp_path / "out").read_text()
+    assert "13" in report(scan).read_text()
 
 
 def test_a_labelled_twin_is_the_nearest(tmp_path):
     mgo = rocksalt(12, 8, 4.212, "mine")
-    scan(ScanSettings((str(write_jsonl(tmp_path / "t.jsonl", [mgo])),)), tmp_path / "out")
+    screen(write_jsonl(tmp_path / "t.jsonl", [mgo]), tmp_path / "out")
     (nearest, *_) = rows_of(tmp_path / "out")[0]["nearest"]
     assert nearest["id"] == "MgO" and nearest["distance"] < 1e-3 and nearest["kappa_w_mk"] == 62.5
 
@@ -102,49 +100,48 @@ def test_the_nearest_come_from_a_table_of_ones_own(tmp_path):
     labels = write_jsonl(tmp_path / "labels.jsonl", [mgo, nacl])
     rows = [json.loads(line) | {"kappa": kappa} for line, kappa in zip(labels.open(), (50.0, 6.5), strict=True)]
     labels.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    settings = ScanSettings((str(write_jsonl(tmp_path / "t.jsonl", [mgo])),), labels=str(labels))
-    scan(settings, tmp_path / "out")
+    table = write_jsonl(tmp_path / "t.jsonl", [mgo])
+    screen(table, tmp_path / "out", labels=labels)
     near, far = rows_of(tmp_path / "out")[0]["nearest"]
     assert (near["id"], near["kappa_w_mk"], near["fidelity"]) == ("mine", 50.0, "experiment")
     assert near["distance"] < 1e-3 < far["distance"] and far["id"] == "salt"
     labels.write_text("".join(json.dumps(row | {"kappa": 1.0}) + "\n" for row in rows))
     with pytest.raises(BadRequest, match="other labels"):
-        scan(settings, tmp_path / "out", resume=True)
+        screen(table, tmp_path / "out", labels=labels, resume=True)
 
 
 def test_labels_that_cannot_be_used_are_refused_before_the_scan(tmp_path):
     table = write_jsonl(tmp_path / "t.jsonl", pool(1))
     with pytest.raises(BadTable, match=r"nowhere\.csv"):
-        scan(ScanSettings((str(table),), labels=str(tmp_path / "nowhere.csv")), tmp_path / "out")
+        screen(table, tmp_path / "out", labels=tmp_path / "nowhere.csv")
     labels = tmp_path / "labels.jsonl"
     labels.write_text(json.dumps({"id": "lost", "kappa": 3.0}) + "\n")
     with pytest.raises(BadRequest, match="no usable labelled crystal: lost"):
-        scan(ScanSettings((str(table),), labels=str(labels)), tmp_path / "out")
+        screen(table, tmp_path / "out", labels=labels)
     assert not (tmp_path / "out").exists()
 
 
 def test_workers_change_nothing(tmp_path, monkeypatch):
     table = write_jsonl(tmp_path / "t.jsonl", pool(600))
     for workers in (1, 2):
-        scan(ScanSettings((str(table),)), tmp_path / str(workers), workers=workers)
+        screen(table, tmp_path / str(workers), workers=workers)
     assert rows_of(tmp_path / "1") == rows_of(tmp_path / "2")
 
 
 def test_folders_in_use_and_changed_sources_are_refused(tmp_path):
     table = write_jsonl(tmp_path / "t.jsonl", pool(3))
-    settings = ScanSettings((str(table),))
-    scan(settings, tmp_path / "out", resume=True)
+    screen(table, tmp_path / "out", resume=True)
     with pytest.raises(BadRequest, match="holds a scan"):
-        scan(settings, tmp_path / "out")
+        screen(table, tmp_path / "out")
     with pytest.raises(BadRequest, match="other sources"):
-        scan(ScanSettings((str(table),), fidelity="agl"), tmp_path / "out", resume=True)
+        screen(table, tmp_path / "out", fidelity="agl", resume=True)
     write_jsonl(table, pool(4))
     with pytest.raises(BadRequest, match="changed since this scan began"):
-        scan(settings, tmp_path / "out", resume=True)
+        screen(table, tmp_path / "out", resume=True)
     with pytest.raises(BadRequest, match="not empty"):
-        scan(settings, tmp_path)
+        screen(table, tmp_path)
     with pytest.raises(BadSource, match="no such file"):
-        scan(ScanSettings((str(tmp_path / "nowhere"),)), tmp_path / "other")
+        screen(tmp_path / "nowhere", tmp_path / "other")
 
 
 def test_units_are_what_the_files_hold(mixed, tmp_path):
@@ -173,19 +170,19 @@ pq.write_table = full
 def test_killed_twenty_times_it_ends_like_an_uninterrupted_scan(tmp_path):
     table = write_jsonl(tmp_path / "t.jsonl", pool(800))
     started = time.monotonic()
-    assert screen(tmp_path, table, "--out", tmp_path / "whole", "--workers", 1)[0] == 0
+    assert run_screen(tmp_path, table, "--out", tmp_path / "whole", "--workers", 1)[0] == 0
     duration = time.monotonic() - started
     draw = random.Random(0)
     seen = []
     for _ in range(20):
         arguments = (table, "--out", tmp_path / "killed", "--workers", 1, "--resume")
-        screen(tmp_path, *arguments, kill_after=draw.uniform(0.55, 0.9) * duration)
+        run_screen(tmp_path, *arguments, kill_after=draw.uniform(0.55, 0.9) * duration)
         seen.append(len(list((tmp_path / "killed").glob("part-*.parquet"))))
         if seen[-1] > 70:  # nearly done: take parts away, so that every kill hits a scan at work
             for part in sorted((tmp_path / "killed").glob("part-*.parquet"))[draw.randrange(30) :]:
                 part.unlink()
     assert len(set(seen)) > 3
-    code, stderr = screen(tmp_path, table, "--out", tmp_path / "killed", "--resume")
+    code, stderr = run_screen(tmp_path, table, "--out", tmp_path / "killed", "--resume")
     assert code == 0, stderr
     whole, killed = rows_of(tmp_path / "whole"), rows_of(tmp_path / "killed")
     assert killed == whole and len({row["id"] for row in killed}) == 800
@@ -195,7 +192,7 @@ def test_killed_twenty_times_it_ends_like_an_uninterrupted_scan(tmp_path):
 @pytest.mark.slow
 def test_no_worker_outlives_a_killed_scan(tmp_path):
     table = write_jsonl(tmp_path / "t.jsonl", pool(2000))
-    process = screen(tmp_path, table, "--out", tmp_path / "out", "--workers", 2, wait=False)
+    process = run_screen(tmp_path, table, "--out", tmp_path / "out", "--workers", 2, wait=False)
     started = time.monotonic()
     while not list((tmp_path / "out").glob("part-*")) and time.monotonic() - started < 60:
         time.sleep(0.05)
@@ -214,7 +211,7 @@ def test_a_poisoned_file_costs_one_row(tmp_path):
     folder.mkdir()
     for k, crystal in enumerate(pool(20)):
         crystal.to_pymatgen().to(filename=str(folder / ("poison.cif" if k == 7 else f"c{k:02d}.cif")))
-    code, stderr = screen(tmp_path, folder, "--out", tmp_path / "out", patch=POISON)
+    code, stderr = run_screen(tmp_path, folder, "--out", tmp_path / "out", patch=POISON)
     assert code == 0, stderr
     rows = {row["id"]: row for row in rows_of(tmp_path / "out")}
     assert len(rows) == 20
@@ -225,9 +222,9 @@ def test_a_poisoned_file_costs_one_row(tmp_path):
 @pytest.mark.slow
 def test_a_full_disk_stops_with_a_sentence_and_resumes(tmp_path):
     table = write_jsonl(tmp_path / "t.jsonl", pool(200))
-    code, stderr = screen(tmp_path, table, "--out", tmp_path / "out", "--workers", 1, patch=FULL_DISK)
+    code, stderr = run_screen(tmp_path, table, "--out", tmp_path / "out", "--workers", 1, patch=FULL_DISK)
     assert code == 1 and "disk is full" in stderr and "Traceback" not in stderr
     assert len(list((tmp_path / "out").glob("part-*.parquet"))) == 3
     assert not (tmp_path / "out" / "_manifest.json").exists()
-    assert screen(tmp_path, table, "--out", tmp_path / "out", "--resume")[0] == 0
+    assert run_screen(tmp_path, table, "--out", tmp_path / "out", "--resume")[0] == 0
     assert len(rows_of(tmp_path / "out")) == 200

@@ -11,15 +11,14 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import ValidationError
 from typer.testing import CliRunner
 
 from kappatune.cli import app
+from kappatune.screening import BadScan, suggest
 from kappatune.screening import suggestions as suggest_module
 from kappatune.screening.acquisition import choose, expected_improvement, probability, widened
-from kappatune.screening.ranking import BadScan
 from kappatune.screening.rows import SCHEMA
-from kappatune.screening.suggestions import SuggestSettings, suggest
+from kappatune.settings import BadSettings
 from kappatune.structures import read_crystals
 from kappatune.structures.crystal import element_symbol
 from tests.builders import rocksalt
@@ -151,18 +150,18 @@ def scan(tmp_path):
 
 
 def ids(folder: Path, **values: object) -> list[str]:
-    return [crystal.id for crystal in suggest(folder, SuggestSettings(**values))]
+    return [crystal.id for crystal in suggest(folder, **values)]
 
 
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
         ({}, "CsI TlBr MgO polymorph BaS"),
-        ({"limit": 2}, "CsI TlBr"),
-        ({"seek": "high", "limit": 1}, "MgO"),
-        ({"in_domain_only": False, "limit": 2}, "CsI RbI"),
+        ({"n": 2}, "CsI TlBr"),
+        ({"seek": "high", "n": 1}, "MgO"),
+        ({"in_domain_only": False, "n": 2}, "CsI RbI"),
         ({"fidelity": "agl"}, "CsI MgO polymorph BaS"),
-        ({"fidelity": "experiment", "limit": 3}, "CsI PbTe TlBr"),
+        ({"fidelity": "experiment", "n": 3}, "CsI PbTe TlBr"),
         ({"novel": True, "without": ("O", "Cs")}, "BaS"),
         ({"elements": ("Tl",)}, "TlBr"),
         ({"min_atoms": 3}, ""),
@@ -190,18 +189,18 @@ def test_a_long_scan_gives_what_a_short_one_gives(scan, monkeypatch):
     whole = ids(scan)
     monkeypatch.setattr(suggest_module, "_ROWS_AT_ONCE", 2)
     assert ids(scan) == whole
-    monkeypatch.setattr(suggest_module, "SHORTLIST", 0)  # eight for every one that is wanted remain
-    assert ids(scan, limit=1) == whole[:1]
+    monkeypatch.setattr(suggest_module, "SHORTLIST_SIZE", 0)  # eight for every one that is wanted remain
+    assert ids(scan, n=1) == whole[:1]
 
 
 def test_the_shortlist_holds_the_best(tmp_path, monkeypatch):
     metals, others = (3, 11, 19, 37, 55, 12, 20, 38), (9, 17, 35, 53)
     rows = [row(a, b, 1.0 + k) for k, (a, b) in enumerate((a, b) for b in others for a in metals)]
     best = [entry["id"] for entry in rows[:8]]
-    monkeypatch.setattr(suggest_module, "SHORTLIST", 0)
+    monkeypatch.setattr(suggest_module, "SHORTLIST_SIZE", 0)
     monkeypatch.setattr(suggest_module, "_ROWS_AT_ONCE", 5)
     scan = write_scan(tmp_path / "s", rows[::-1])
-    assert ids(scan, limit=1) == best[:1] and {*ids(scan, limit=4)} <= {entry["id"] for entry in rows}
+    assert ids(scan, n=1) == best[:1] and {*ids(scan, n=4)} <= {entry["id"] for entry in rows}
 
 
 def test_folders_that_cannot_be_used(scan, tmp_path):
@@ -215,13 +214,13 @@ def test_folders_that_cannot_be_used(scan, tmp_path):
     old.mkdir()
     pq.write_table(pq.read_table(scan / "part-000000.parquet").drop_columns(["nearest"]), old / "part-0.parquet")
     with pytest.raises(BadScan, match="column 'nearest' is missing"):
-        suggest(old, SuggestSettings(fidelity="dft"))
+        suggest(old, fidelity="dft")
 
 
 def test_settings_that_cannot_be_met_are_refused():
-    for values in ({"limit": 0}, {"seek": "middle"}, {"fidelity": "dtf"}, {"elements": ("Xx",)}):
-        with pytest.raises(ValidationError):
-            SuggestSettings(**values)
+    for values in ({"n": 0}, {"seek": "middle"}, {"fidelity": "dtf"}, {"elements": ("Xx",)}):
+        with pytest.raises(BadSettings):
+            suggest("no scan is read before", **values)
 
 
 @pytest.fixture

@@ -1,8 +1,7 @@
-"""`kappatune data`: tables made of databases elsewhere, or computed."""
+"""`kappatune data`: tables of crystals, fetched from databases or computed."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,9 +12,10 @@ from kappatune.cli.compute import compute
 from kappatune.cli.output import answer_only_stdout, errors_as_messages, note
 
 if TYPE_CHECKING:
-    from kappatune.data.table_writer import Counts
+    from kappatune.data.table_writer import TableCounts
+    from kappatune.progress import OnProgress
 
-data = typer.Typer(help="Make tables of crystals: from databases elsewhere, or by computing.", no_args_is_help=True)
+data = typer.Typer(help="Make tables of crystals: fetched from databases, or computed.", no_args_is_help=True)
 fetch = typer.Typer(help="Fetch a table from a database.", no_args_is_help=True)
 data.add_typer(fetch, name="fetch")
 data.command("compute")(compute)
@@ -33,11 +33,11 @@ def aflow(
 ) -> None:
     """Fetch AFLOW's ICSD crystals with their AGL values, to train on.
 
-    Columns are named as in AFLOW; kappa at 300 K is in W/(m K). Killed? The same command goes on: pages are kept in
-    `OUT.pages`, and none is asked for twice. What is no crystal is listed in `OUT.rejects.jsonl`. AFLOW's data are
-    under AFLOW's terms.
+    Columns are named as in AFLOW; kappa at 300 K is in W/(m K). After an interruption the same command continues:
+    pages are stored in `OUT.pages`, and none is requested twice. Entries that are not usable crystals are listed in
+    `OUT.rejects.jsonl`. AFLOW's data are under AFLOW's terms.
 
-    Exit code: 0 when the table is complete, 1 could not run or go on, 2 usage.
+    Exit code: 0 when the table is complete, 1 could not run or continue, 2 usage.
 
     **Examples**
 
@@ -46,7 +46,7 @@ def aflow(
     """
     from kappatune.data.aflow import AFLUX_URL, fetch_aflow
 
-    _fetch(out, lambda say: fetch_aflow(out, url or AFLUX_URL, query, say))
+    _fetch(out, lambda on_progress: fetch_aflow(out, url or AFLUX_URL, query, on_progress))
 
 
 @fetch.command("mp")
@@ -56,10 +56,11 @@ def mp(
 ) -> None:
     """Fetch structures of listed ids from the Materials Project, to scan or to label.
 
-    Needs `pip install 'kappatune[mp]'` and a key in `MP_API_KEY`. Killed? The same command goes on: batches are kept
-    in `OUT.pages`, and none is asked for twice. Ids without a crystal are listed in `OUT.rejects.jsonl`.
+    Needs the extra `mp` (`pip install '.[mp]'` in a clone) and a key in `MP_API_KEY`. After an interruption the same
+    command continues: batches are stored in `OUT.pages`, and none is requested twice. Ids without a crystal are listed
+    in `OUT.rejects.jsonl`.
 
-    Exit code: 0 when the table is complete, 1 could not run or go on, 2 usage.
+    Exit code: 0 when the table is complete, 1 could not run or continue, 2 usage.
 
     **Examples**
 
@@ -67,7 +68,7 @@ def mp(
     """
     from kappatune.data.materials_project import fetch_materials_project
 
-    _fetch(out, lambda say: fetch_materials_project(out, ids, say))
+    _fetch(out, lambda on_progress: fetch_materials_project(out, ids, on_progress))
 
 
 @fetch.command("nequix")
@@ -94,18 +95,16 @@ def nequix(
         stdout.write(f"{fetch_nequix(out, url or URL)}\n")
 
 
-def _fetch(out: Path, fetched: Callable[[Callable[[Counts], None]], Counts]) -> None:
-    def progress(counts: Counts) -> None:
-        if sys.stderr.isatty():
-            print(f"\r{counts.rows} crystals", end="", file=sys.stderr, flush=True)
-
+def _fetch(out: Path, fetch: Callable[[OnProgress], TableCounts]) -> None:
     with answer_only_stdout() as stdout, errors_as_messages():
         from kappatune.data.table_writer import pages_of, rejects_of
+        from kappatune.progress import shown_on_stderr
 
-        counts = fetched(progress)
+        with shown_on_stderr() as on_progress:
+            counts = fetch(on_progress)
         stdout.write(f"{out}\n")
     if counts.repeated:
-        note(f"{counts.repeated} entries were duplicates")
+        note(f"repeated entries, left out: {counts.repeated}")
     if counts.rejected:
-        note(f"{counts.rejected} entries could not be used; {rejects_of(out)} says why")
-    note(f"{counts.rows} crystals; to fetch them again, delete {pages_of(out)}")
+        note(f"entries that are not usable crystals: {counts.rejected}; {rejects_of(out)} gives the reasons")
+    note(f"crystals: {counts.rows}; to fetch them again, delete {pages_of(out)}")

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from pydantic import BaseModel
 
 from kappatune.cli.output import fail
 
 if TYPE_CHECKING:
     from kappatune.structures import Crystal, Rejection
-
-Settings = TypeVar("Settings", bound=BaseModel)
 
 STANDARD_INPUT = "-"
 
@@ -76,19 +74,15 @@ def split_words(values: Sequence[str] | None) -> list[str]:
     return [word for value in values or () for word in value.replace(",", " ").split()]
 
 
-def checked_settings(settings_type: type[Settings], **values: Any) -> Settings:
-    """Settings from options.
-
-    Raises:
-        typer.BadParameter: The values do not fit, or contradict each other.
-    """
-    from pydantic import ValidationError
+@contextmanager
+def bad_settings_as_usage() -> Iterator[None]:
+    """Report options that are invalid or contradict each other as wrong usage."""
+    from kappatune.settings import BadSettings
 
     try:
-        return settings_type(**values)
-    except ValidationError as error:
-        faults = [(".".join(map(str, e["loc"])), e["msg"].removeprefix("Value error, ")) for e in error.errors()]
-        raise typer.BadParameter("; ".join(f"{where}: {what}" if where else what for where, what in faults)) from error
+        yield
+    except BadSettings as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 def check_new_folder(folder: Path | None) -> None:

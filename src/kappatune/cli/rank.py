@@ -17,15 +17,15 @@ from kappatune.cli.options import (
     Prototype,
     ScanFolder,
     Without,
+    bad_settings_as_usage,
     check_new_folder,
-    checked_settings,
     split_words,
 )
 from kappatune.cli.output import answer_only_stdout, chosen_format, errors_as_messages, note
 from kappatune.cli.writers import Column, Layout, interval, number, write_rows, yes_or_no
 
 if TYPE_CHECKING:
-    from kappatune.screening.ranking import RankedCrystal
+    from kappatune.screening import RankedCrystal
 
 
 def rank(
@@ -71,29 +71,27 @@ def rank(
         kappatune rank my-scan --highest --without Be,C --prototype AB --cif winners
     """
     output_format = chosen_format(as_json, as_csv)
-    from kappatune.screening.ranking import RankedCrystal, RankSettings
-
-    settings = checked_settings(
-        RankSettings,
-        order="highest" if highest else "lowest",
-        limit=limit,
-        elements=split_words(elements),
-        without=split_words(without),
-        min_atoms=min_atoms,
-        max_atoms=max_atoms,
-        max_upper=max_upper,
-        min_lower=min_lower,
-        in_domain_only=in_domain,
-        prototypes=split_words(prototype),
-        novel=novel,
-        agree_below=agree_below,
-        diverse=diverse,
-    )
-    with answer_only_stdout() as stdout, errors_as_messages():
-        from kappatune.screening.ranking import rank, scan_is_complete, write_cifs
+    with answer_only_stdout() as stdout, errors_as_messages(), bad_settings_as_usage():
+        from kappatune.screening import RankedCrystal, rank, write_cifs
+        from kappatune.screening.layout import scan_is_complete
 
         check_new_folder(cif)
-        rows = rank(folder, settings)
+        rows = rank(
+            folder,
+            n=limit,
+            order="highest" if highest else "lowest",
+            elements=split_words(elements),
+            without=split_words(without),
+            min_atoms=min_atoms,
+            max_atoms=max_atoms,
+            in_domain_only=in_domain,
+            prototypes=split_words(prototype),
+            novel=novel,
+            max_upper=max_upper,
+            min_lower=min_lower,
+            agree_below=agree_below,
+            diverse=diverse,
+        )
         if cif and rows:
             note(f"{len(write_cifs(rows, cif))} CIFs in {cif}")
         write_rows(rows, Layout(RankedCrystal, _COLUMNS, separator=" ", numbered=True), output_format, stdout)

@@ -1,4 +1,4 @@
-"""`kappatune report`: look at a scan."""
+"""`kappatune report`: a scan as a page."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ def report(
 ) -> None:
     """Write a report on a scan: one HTML file that any browser opens, without a network.
 
-    It shows how many crystals were answered and why others were not, how kappa is distributed, how it
-    goes with mass, number of atoms and elements, and the lowest and highest candidates with intervals.
-    The path of the file goes to stdout.
+    It shows how many crystals have an answer and why others have none, how kappa is distributed, how it varies with
+    mass, number of atoms and elements, and the crystals with the lowest and the highest values. The path of the file
+    goes to stdout.
 
     **Examples**
 
@@ -26,8 +26,8 @@ def report(
         kappatune report scan --out report.html
     """
     with answer_only_stdout() as stdout, errors_as_messages():
-        from kappatune.screening.ranking import scan_is_complete
-        from kappatune.screening.reporting.overview import write_report
+        from kappatune.screening import report as write_report
+        from kappatune.screening.layout import scan_is_complete
 
         path = write_report(folder, out)
         stdout.write(f"{path}\n")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,7 +19,7 @@ class ScreenCommand(TyperCommand):
     """Lets `--ray` stand without an address."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Give a `--ray` that no address follows, but perhaps a source, the address of this machine."""
+        """Give `--ray` the address of this machine if no address follows it."""
         if "--ray" in args:
             after = args.index("--ray") + 1
             if after == len(args) or not _ADDRESS.fullmatch(args[after]):
@@ -54,11 +53,11 @@ def screen(
 ) -> None:
     """Scan databases of crystals into a Parquet table, one row per crystal.
 
-    The scan streams, can be killed at any moment and goes on with `--resume`. Crystals that cannot be
-    judged have a reason instead of a value. Rank it with `kappatune rank DIR`, look at it with
-    `kappatune report DIR`, or open it with `pyarrow.dataset`, pandas or DuckDB.
+    The sources are read as a stream, so their size does not matter. The scan can be killed at any moment, and continues
+    with `--resume`. A crystal without an answer gets a row with the reason. Then use `kappatune rank DIR`, `kappatune
+    suggest DIR` and `kappatune report DIR`, or open the folder with `pyarrow.dataset`, pandas or DuckDB.
 
-    Exit code: 0 when every input has its row, 1 could not run or go on, 2 usage.
+    Exit code: 0 when every input has its row, 1 could not run or continue, 2 usage.
 
     **Examples**
 
@@ -67,17 +66,21 @@ def screen(
         kappatune screen https://optimade.materialsproject.org --filter 'elements HAS "Te"' --out tellurides
     """
     with answer_only_stdout() as stdout, errors_as_messages():
-        from kappatune.screening.parts import Counts
-        from kappatune.screening.scan import scan
-        from kappatune.screening.settings import ScanSettings
+        from kappatune.screening import screen as screen_sources
 
-        def progress(counts: Counts) -> None:
-            if sys.stderr.isatty():
-                print(f"\r{counts.rows} crystals", end="", file=sys.stderr, flush=True)
-
-        settings = ScanSettings(tuple(sources), model, fidelity, str(labels) if labels else None, filter)
         command = ["kappatune", "screen", *sources, "--out", str(out), "--model", model]
         command += ["--filter", filter] if filter else []
-        counts = scan(settings, out, workers=workers, resume=resume, ray=ray, command=shlex.join(command), say=progress)
+        result = screen_sources(
+            sources,
+            out,
+            model,
+            fidelity=fidelity,
+            labels=labels,
+            filter=filter,
+            workers=workers,
+            ray=ray,
+            resume=resume,
+            command=shlex.join(command),
+        )
         stdout.write(f"{out}\n")
-    note(f"{counts.rows} crystals, {counts.answered} of them answered")
+    note(f"{result.n_rows} crystals, {result.n_answered} of them answered")

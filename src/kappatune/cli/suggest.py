@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -18,15 +18,16 @@ from kappatune.cli.options import (
     Prototype,
     ScanFolder,
     Without,
+    bad_settings_as_usage,
     check_new_folder,
-    checked_settings,
     split_words,
 )
 from kappatune.cli.output import answer_only_stdout, chosen_format, errors_as_messages, note
 from kappatune.cli.writers import Column, Layout, interval, number, write_rows
 
 if TYPE_CHECKING:
-    from kappatune.screening.suggestions import Suggestion
+    from kappatune.screening import Suggestion
+    from kappatune.structures.table import Fidelity
 
 
 class SeekOption(StrEnum):
@@ -72,27 +73,24 @@ def suggest(
         kappatune suggest my-scan --seek high --without Be,C --csv > next.csv
     """
     output_format = chosen_format(as_json, as_csv)
-    from kappatune.screening.suggestions import Suggestion, SuggestSettings
-
-    settings = checked_settings(
-        SuggestSettings,
-        limit=limit,
-        seek=seek.value,
-        fidelity=fidelity,
-        in_domain_only=not anywhere,
-        elements=split_words(elements),
-        without=split_words(without),
-        min_atoms=min_atoms,
-        max_atoms=max_atoms,
-        prototypes=split_words(prototype),
-        novel=novel,
-    )
-    with answer_only_stdout() as stdout, errors_as_messages():
-        from kappatune.screening.ranking import scan_is_complete, write_cifs
-        from kappatune.screening.suggestions import suggest
+    with answer_only_stdout() as stdout, errors_as_messages(), bad_settings_as_usage():
+        from kappatune.screening import Suggestion, suggest, write_cifs
+        from kappatune.screening.layout import scan_is_complete
 
         check_new_folder(cif)
-        rows = suggest(folder, settings)
+        rows = suggest(
+            folder,
+            n=limit,
+            seek=seek.value,
+            fidelity=cast("Fidelity | None", fidelity),
+            in_domain_only=not anywhere,
+            elements=split_words(elements),
+            without=split_words(without),
+            min_atoms=min_atoms,
+            max_atoms=max_atoms,
+            prototypes=split_words(prototype),
+            novel=novel,
+        )
         if cif and rows:
             note(f"{len(write_cifs(rows, cif))} CIFs in {cif}")
         write_rows(rows, Layout(Suggestion, _COLUMNS, separator=" ", numbered=True), output_format, stdout)

@@ -1,9 +1,9 @@
-"""AFLOW's crystals with AGL values, asked for by its search language AFLUX.
+"""AFLOW's crystals with AGL values, fetched by its search language AFLUX.
 
-After Rose et al., Comput. Mater. Sci. 137, 362 (2017), and the help of https://aflow.org/API/aflux/: a summons is a
-list of keywords, one in parentheses narrows what is matched, `keyword(*)` to entries that have it, and `paging` cuts
-the matches into pages, sorted by the first keyword. AFLUX answers with an object of entries named "1 of 5578", or
-with a list of entries; numbers and arrays come as such or as text.
+See Rose et al., Comput. Mater. Sci. 137, 362 (2017), and https://aflow.org/API/aflux/. A query ("summons") is a list of
+keywords. An argument in parentheses narrows the matches; `keyword(*)` narrows them to entries that have the keyword;
+`paging` cuts the matches into pages, sorted by the first keyword. AFLUX responds with an object of entries named "1 of
+5578", or with a list of entries; numbers and arrays come as such or as text.
 """
 
 from __future__ import annotations
@@ -32,18 +32,27 @@ from kappatune.data.fetching import (
     with_retries,
     without_deep_nesting,
 )
-from kappatune.data.table_writer import CRYSTAL_COLUMNS, Counts, Entry, check_target, crystal_row, pages_of, write_table
+from kappatune.data.table_writer import (
+    CRYSTAL_COLUMNS,
+    TableCounts,
+    TableEntry,
+    check_target,
+    crystal_row,
+    pages_of,
+    write_table,
+)
 from kappatune.errors import BadSource
+from kappatune.progress import OnProgress, ignore
 from kappatune.structures import BadCrystal, Crystal, Rejection, check
 from kappatune.structures.crystal import atomic_number, check_angles
 
 AFLUX_URL = "https://aflow.org/API/aflux/"
 
 PAGE_SIZE = 500
-"""Entries asked for at once."""
+"""Entries per page."""
 
 PAUSE_S = 1.0
-"""Pause between two pages."""
+"""Pause between two requests, s."""
 
 PROPERTIES = (
     "agl_debye",
@@ -63,7 +72,7 @@ PROPERTIES = (
     "energy_atom",
     "Egap",
 )
-"""Numbers taken over under AFLOW's names and in its units; `agl_debye` is that of the whole cell, in K."""
+"""Numbers copied under AFLOW's names and in AFLOW's units; `agl_debye` is that of the whole cell, in K."""
 
 _KAPPA = "agl_thermal_conductivity_300K"
 _SCHEMA = pa.schema(
@@ -82,42 +91,40 @@ _ICSD = re.compile(r"[\w.]+_ICSD_\d+")
 _log = logging.getLogger(__name__)
 
 
-def fetch_aflow(
-    out: Path, url: str = AFLUX_URL, query: str = "", say: Callable[[Counts], None] = lambda counts: None
-) -> Counts:
+def fetch_aflow(out: Path, url: str = AFLUX_URL, query: str = "", on_progress: OnProgress = ignore) -> TableCounts:
     """Write AFLOW's ICSD crystals with AGL values as a table of labelled crystals.
 
-    Pages are kept beside the table: the same call goes on where one was interrupted, and asks for none twice.
+    Pages are stored beside the table: after an interruption the same call continues, and requests no page twice.
 
     Args:
         out: The table, a `.parquet` file.
-        url: The server's AFLUX.
-        query: Further keywords that narrow what is matched, such as `species(Si),nspecies(2)`.
-        say: Called with the counts now and then.
+        url: URL of AFLUX.
+        query: Further keywords that narrow the matches, such as `species(Si),nspecies(2)`.
+        on_progress: Called with the number of rows so far.
 
     Raises:
-        kappatune.data.table_writer.BadTarget: There is something else under that name.
-        BadSource: AFLOW cannot be reached, refuses, answers nonsense, or has no such entry.
+        kappatune.data.table_writer.BadTarget: Something else has that name.
+        BadSource: AFLOW cannot be reached, refuses, does not respond as documented, or has no such entry.
         OSError: The disk is full.
     """
     if "?" in url.rstrip("?"):
-        raise BadSource(f"{url}: give the URL without a query, and narrow the entries with --query")
-    summons = url.rstrip("?") + "?" + quote(_matchbook(query), safe=_OPERATORS)
+        raise BadSource(f"{url}: give the URL without a query, and the keywords that narrow the entries with --query")
+    summons = url.rstrip("?") + "?" + quote(_keywords(query), safe=_OPERATORS)
     check_target(out, summons)
     entries = (
         entry_of(item, f"page {page}, entry {number}")
         for page, items in _pages(url, summons, pages_of(out))
         for number, item in enumerate(items, 1)
     )
-    return write_table(out, entries, _SCHEMA, summons, say)
+    return write_table(out, entries, _SCHEMA, summons, on_progress)
 
 
-def entry_of(item: object, where: str) -> Entry:
-    """The row of one entry, or why there is none.
+def entry_of(item: object, where: str) -> TableEntry:
+    """One entry as a row of the table, or with the reason why it is not one.
 
     Args:
         item: As AFLUX gives it.
-        where: Names an entry that does not name itself.
+        where: Identifies an entry without an identifier of its own.
     """
     fields = item if isinstance(item, dict) else {}
     auid, aurl = (_text(fields.get(key)) for key in ("auid", "aurl"))
@@ -128,25 +135,27 @@ def entry_of(item: object, where: str) -> Entry:
             raise BadCrystal("the entry is not an object with keywords")
         kappa = _number(fields.get(_KAPPA))
         if kappa is None or kappa <= 0:
-            raise BadCrystal(f"{_KAPPA} is {_said(fields, _KAPPA)}, not a number above 0")
+            raise BadCrystal(f"{_KAPPA} is {_shown(fields, _KAPPA)}, not a positive number")
         row = crystal_row(_crystal(fields, id), _spacegroup(fields), f"AFLOW {auid or aurl}".strip())
     except BadCrystal as error:
-        return Entry(auid or aurl or None, Rejection(id, str(error), formula=_text(fields.get("compound")) or None))
+        return TableEntry(
+            auid or aurl or None, Rejection(id, str(error), formula=_text(fields.get("compound")) or None)
+        )
     row |= {"kappa_w_mk_300k": kappa, "fidelity": "agl", "aurl": aurl or None}
-    return Entry(auid or aurl or None, row | {name: _number(fields.get(name)) for name in PROPERTIES})
+    return TableEntry(auid or aurl or None, row | {name: _number(fields.get(name)) for name in PROPERTIES})
 
 
-def _matchbook(query: str) -> str:
-    """The summons but for its page; `auid` first, so that pages neither overlap nor leave gaps."""
+def _keywords(query: str) -> str:
+    """The query without its page; `auid` comes first, so that pages neither overlap nor leave gaps."""
     narrower = query.strip(" ,")
     terms = ["auid", "catalog(ICSD)", narrower, f"{_KAPPA}(*)", *_CELL, *PROPERTIES]
     return ",".join(term for term in terms if term)
 
 
 def _pages(url: str, summons: str, fetched: Path) -> Iterator[tuple[int, list[Any]]]:
-    """Walk the pages to the announced end; where none is announced, to a page that is empty or shorter than others.
+    """All pages, up to the announced total, or else up to a page that is empty or shorter than an earlier one.
 
-    Shorter than asked for may be all of them, where the server gives less at once.
+    A page shorter than `PAGE_SIZE` does not suffice: the server may have a smaller limit.
     """
     announced: int | None = None
     seen = longest = 0
@@ -155,16 +164,14 @@ def _pages(url: str, summons: str, fetched: Path) -> Iterator[tuple[int, list[An
     with new_session() as session:
         for number in count(1):
             where = f"{url}, page {number}"
-            afterwards = f"pages kept: {number - 1}, and the same command continues from there"
+            advice = f"{number - 1} pages are stored, and the same command continues from there"
             page_url = f"{summons},paging({number},{PAGE_SIZE}),format(json)"
-            ask = partial(with_retries, partial(_ask, session, page_url, where), where, afterwards)
-            page = cached(fetched, page_url, partial(_after_pause, pause, ask))
+            request = partial(with_retries, partial(_request, session, page_url, where), where, advice)
+            page = cached(fetched, page_url, partial(_after_pause, pause, request))
             items = page["entries"]
             announced = announced or page["total"]
             if items and items == previous:
-                raise BadSource(
-                    f"{where}: the provider repeats itself, this is the previous page again; to retry, delete {fetched}"
-                )
+                raise BadSource(f"{where}: the provider sent the previous page again; to start over, delete {fetched}")
             if items:
                 yield number, items
             seen += len(items)
@@ -173,29 +180,29 @@ def _pages(url: str, summons: str, fetched: Path) -> Iterator[tuple[int, list[An
             if not items or (len(items) < longest if announced is None else seen >= announced):
                 break
     if not seen:
-        raise BadSource(f"{url}: the provider has no such entry; to retry, delete {fetched}")
+        raise BadSource(f"{url}: the provider has no such entry; to start over, delete {fetched}")
     if announced is not None and seen < announced:
-        _log.warning("%s: the provider announced %d entries and gave %d", url, announced, seen)
+        _log.warning("%s: the provider announced %d entries and sent %d", url, announced, seen)
 
 
-def _after_pause(pause: Iterator[float], ask: Callable[[], Any]) -> Any:
+def _after_pause(pause: Iterator[float], request: Callable[[], Any]) -> Any:
     time.sleep(next(pause))
-    return ask()
+    return request()
 
 
-def _ask(session: requests.Session, page_url: str, where: str) -> dict[str, Any]:
-    """One page: its entries, and how many there are on all pages together, where that is said."""
-    answer = get_json(session, page_url, where)
-    content, total = answer.content, None
+def _request(session: requests.Session, page_url: str, where: str) -> dict[str, Any]:
+    """One page: its entries, and the total number of entries on all pages, if the server gives it."""
+    response = get_json(session, page_url, where)
+    content, total = response.content, None
     if isinstance(content, dict):
         names = [_NUMBERED.fullmatch(name) for name in content]
         totals = {int(name[2]) for name in names if name}
         if content and (None in names or len(totals) != 1):
-            raise TemporaryFailure(f"the answer is not AFLUX's JSON (it begins '{answer.text}')")
+            raise TemporaryFailure(f"the response is not AFLUX's JSON (it begins '{response.text}')")
         total = totals.pop() if totals else None
         content = [content[name] for name in sorted(content, key=lambda name: int(name.split()[0]))]
     if not isinstance(content, list) or (content and not any(isinstance(item, dict) for item in content)):
-        raise TemporaryFailure(f"the answer is not AFLUX's JSON (it begins '{answer.text}')")
+        raise TemporaryFailure(f"the response is not AFLUX's JSON (it begins '{response.text}')")
     return {"entries": [without_deep_nesting(item) for item in content], "total": total}
 
 
@@ -205,13 +212,13 @@ def _crystal(fields: dict[str, Any], id: str) -> Crystal:
     if not species or len(species) != len(counts):
         raise BadCrystal(f"{len(species)} species, but a composition of {len(counts)} numbers")
     if any(count < 1 or count != int(count) for count in counts):
-        raise BadCrystal(f"composition is {_said(fields, 'composition')}, not counts of atoms")
+        raise BadCrystal(f"composition is {_shown(fields, 'composition')}, not counts of atoms")
     if len(positions) != 3 * sum(counts):
         raise BadCrystal(
-            f"positions_fractional has {len(positions)} numbers for {sum(counts):.0f} atoms, not three per atom"
+            f"positions_fractional has {len(positions)} numbers for {sum(counts):.0f} atoms, not three for each"
         )
     if len(cell) != 6 or min(cell) <= 0:
-        raise BadCrystal(f"geometry is {_said(fields, 'geometry')}, not three lengths and three angles")
+        raise BadCrystal(f"geometry is {_shown(fields, 'geometry')}, not three lengths and three angles")
     check_angles(*cell[3:])
     symbols = [symbol for symbol, count in zip(species, counts, strict=True) for _ in range(int(count))]
     numbers = [atomic_number(symbol, site) for site, symbol in enumerate(symbols, 1)]
@@ -248,7 +255,7 @@ def _numbers(fields: dict[str, Any], key: str) -> list[float]:
 
 
 def _words(value: object) -> list[str]:
-    """What a list holds, nested or written as text with commas and semicolons."""
+    """The items of a list, whether nested or written as text with commas and semicolons."""
     if isinstance(value, list):
         return [word for item in value for word in (["null"] if item is None else _words(item))]
     return [] if value is None else [word for word in re.split(r"[\s,;\[\]]+", str(value)) if word]
@@ -258,5 +265,5 @@ def _text(value: object) -> str:
     return "" if value is None else one_line(value)
 
 
-def _said(fields: dict[str, Any], key: str) -> str:
+def _shown(fields: dict[str, Any], key: str) -> str:
     return f"'{one_line(fields[key])[:60]}'" if fields.get(key) is not None else "missing"

@@ -1,7 +1,7 @@
-"""Asking databases elsewhere: with patience, and for nothing twice.
+"""Requests to remote databases: retried when they fail, and never sent twice.
 
-What is fetched is stored, page by page, in a folder, and read from there ever after. So what was interrupted
-goes on where it was, and sees the same crystals even if the database has changed meanwhile.
+Every page is stored in a folder as soon as it arrives, and read from there from then on. An interrupted download
+therefore continues where it stopped, and sees the same crystals even if the database has changed in the meantime.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import gzip
 import hashlib
 import json
 import logging
-import os
 import time
 import zlib
 from collections.abc import Callable
@@ -24,27 +23,28 @@ from typing import Any
 import requests
 
 from kappatune.errors import BadSource
+from kappatune.storage import atomic_path
 
 RETRY_DELAYS_S = (1.0, 4.0, 15.0, 45.0)
-"""Pauses before a failed request is tried again; after the last it is given up."""
+"""Pauses before a failed request is sent again, s; after the last one the request has failed."""
 
-LONGEST_PAUSE_S = 300.0
-"""The most a provider may ask for with Retry-After."""
+MAX_RETRY_DELAY_S = 300.0
+"""Longest pause that a provider may ask for with Retry-After, s."""
 
 CONNECT_TIMEOUT_S = 10.0
 READ_TIMEOUT_S = 120.0
 
-_DEEPEST = 30
-_FINAL_SERVER_ERRORS = (501, 505)
-_PASSING_REFUSALS = (408, 425, 429)
+_MAX_NESTING = 30
+_PERMANENT_SERVER_ERRORS = (501, 505)
+_TEMPORARY_CLIENT_ERRORS = (408, 425, 429)
 _log = logging.getLogger(__name__)
 
 
 class TemporaryFailure(Exception):
-    """A failure that may pass.
+    """A request failed for a reason that may go away.
 
     Attributes:
-        pause_s: How long the other side asks to be left alone, s.
+        pause_s: Pause that the provider asks for, s.
     """
 
     def __init__(self, message: str, pause_s: float = 0.0) -> None:
@@ -53,13 +53,13 @@ class TemporaryFailure(Exception):
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What a provider answered.
+class JsonResponse:
+    """A provider's response.
 
     Attributes:
-        url: Where it came from, after redirections.
-        content: Its JSON, or None where it is not JSON.
-        text: Its beginning, for people.
+        url: Its URL, after redirections.
+        content: The parsed JSON; None if the response is not JSON.
+        text: Its beginning, for error messages.
     """
 
     url: str
@@ -68,60 +68,54 @@ class Answer:
 
 
 def cached(folder: Path, key: str, fetch: Callable[[], Any]) -> Any:
-    """What was fetched under a key: from disk, where it goes the first time.
+    """What was fetched under a key; it is fetched if it is not yet on disk.
 
     Args:
-        folder: Where fetched pages are kept; made when needed.
-        key: Names the content, for example its URL.
-        fetch: Gives the content, which JSON can hold.
+        folder: Folder of stored pages; created when needed.
+        key: Identifies the content, for example its URL.
+        fetch: Returns the content, which must be serialisable as JSON.
 
     Raises:
-        BadSource: The file is damaged.
+        BadSource: The stored file is damaged.
         OSError: The disk is full.
     """
     path = folder / f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.json.gz"
     if not path.is_file():
         content = json.dumps({"of": key, "content": fetch()}, default=str).encode()
-        folder.mkdir(parents=True, exist_ok=True)
-        partial_path = folder / f".{path.name}"
-        try:
-            partial_path.write_bytes(gzip.compress(content, mtime=0))
-            os.replace(partial_path, path)
-        except OSError:
-            partial_path.unlink(missing_ok=True)
-            raise
+        with atomic_path(path) as partial:
+            partial.write_bytes(gzip.compress(content, mtime=0))
     try:
         return json.loads(gzip.decompress(path.read_bytes()))["content"]
     except (gzip.BadGzipFile, EOFError, zlib.error, ValueError) as error:
-        raise BadSource(f"{path} is damaged: delete it and run the command again") from error
+        raise BadSource(f"{path} is damaged: delete it and try again, and it is fetched anew") from error
 
 
-def with_retries(ask: Callable[[], Any], where: str, afterwards: str) -> Any:
-    """What `ask` gives, asked again after growing pauses while it raises `TemporaryFailure`.
+def with_retries(request: Callable[[], Any], where: str, advice: str) -> Any:
+    """The result of a request, repeated after growing pauses while it raises `TemporaryFailure`.
 
     Args:
-        ask: The request.
-        where: What is asked, for people.
-        afterwards: What is kept so far and how to go on from there, for people.
+        request: Sends the request.
+        where: What is requested, for error messages.
+        advice: What is stored so far and how to continue, for error messages.
 
     Raises:
-        BadSource: It failed once more after the last pause.
+        BadSource: The request failed again after the last pause.
     """
-    pauses = iter(RETRY_DELAYS_S)
+    delays = iter(RETRY_DELAYS_S)
     while True:
         try:
-            return ask()
+            return request()
         except TemporaryFailure as error:
-            pause = next(pauses, None)
-            if pause is None:
-                raise BadSource(f"{where}: {error}; {afterwards}") from error
-            pause = min(max(pause, error.pause_s), LONGEST_PAUSE_S)
-            _log.warning("%s: %s; trying again in %.0f s", where, error, pause)
-            time.sleep(pause)
+            delay = next(delays, None)
+            if delay is None:
+                raise BadSource(f"{where}: {error}; {advice}") from error
+            delay = min(max(delay, error.pause_s), MAX_RETRY_DELAY_S)
+            _log.warning("%s: %s; trying again in %.0f s", where, error, delay)
+            time.sleep(delay)
 
 
 def new_session() -> requests.Session:
-    """Connections that say who asks."""
+    """Connections that identify themselves as kappatune."""
     session = requests.Session()
     session.headers["User-Agent"] = f"kappatune/{version('kappatune')}"
     return session
@@ -129,23 +123,23 @@ def new_session() -> requests.Session:
 
 def get_json(
     session: requests.Session, url: str, where: str, detail: Callable[[Any], str] = lambda content: ""
-) -> Answer:
-    """Ask once.
+) -> JsonResponse:
+    """Send one request.
 
     Args:
         session: Connections.
-        url: What is asked.
-        where: The same, for people.
-        detail: What the JSON of a refusal says, for people.
+        url: What is requested.
+        where: The same, for error messages.
+        detail: Extracts the provider's explanation from the JSON of an error.
 
     Raises:
-        TemporaryFailure: No connection, no answer in time, or a refusal that may pass.
-        BadSource: A refusal for good, or no URL.
+        TemporaryFailure: No connection, no response in time, or an error that may go away.
+        BadSource: The URL is invalid, or the provider refuses the request.
     """
     try:
         response = session.get(url, timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S))
     except requests.RequestException as error:
-        if isinstance(error, ValueError):  # the URL itself is at fault
+        if isinstance(error, ValueError):  # the URL itself is invalid
             raise BadSource(f"{where}: {one_line(error)}") from error
         raise TemporaryFailure(_cause(error)) from error
     try:
@@ -154,20 +148,20 @@ def get_json(
         content = None
     code = response.status_code
     if code >= 400:
-        fault = f"the provider answers {code} ({detail(content) or one_line(response.reason)})"
-        if code in _PASSING_REFUSALS or (code >= 500 and code not in _FINAL_SERVER_ERRORS):
+        fault = f"the provider answered {code} ({detail(content) or one_line(response.reason)})"
+        if code in _TEMPORARY_CLIENT_ERRORS or (code >= 500 and code not in _PERMANENT_SERVER_ERRORS):
             raise TemporaryFailure(fault, _retry_after(response.headers.get("Retry-After", "")))
         raise BadSource(f"{where}: {fault}")
-    return Answer(response.url, content, one_line(response.content[:80].decode(errors="replace")))
+    return JsonResponse(response.url, content, one_line(response.content[:80].decode(errors="replace")))
 
 
 def without_deep_nesting(entry: Any) -> Any:
-    """An entry as it is, or None where it nests so deep that it could not be written or sent on."""
-    return None if _nests_deeper(entry, _DEEPEST) else entry
+    """The entry, or None if it is nested so deeply that it could not be written or passed to another process."""
+    return None if _nests_deeper(entry, _MAX_NESTING) else entry
 
 
 def one_line(text: object) -> str:
-    """Foreign text made fit for an error: one line, not long, without control characters."""
+    """Text from elsewhere made fit for an error message: one line, not too long, no control characters."""
     line = " ".join(str(text).split())
     return "".join(c for c in line if c.isprintable())[:300]
 
@@ -178,19 +172,19 @@ def _nests_deeper(value: object, levels: int) -> bool:
 
 
 def _cause(error: requests.RequestException) -> str:
-    """What the system said, at the bottom of a chain of exceptions."""
+    """The system's own explanation, at the bottom of a chain of exceptions."""
     if isinstance(error, requests.Timeout):
-        return "no answer in time"
+        return "no response in time"
     cause: BaseException | None = error
-    said = ""
+    explanation = ""
     while cause is not None:
-        said = (isinstance(cause, OSError) and cause.strerror) or said
+        explanation = (isinstance(cause, OSError) and cause.strerror) or explanation
         cause = cause.__cause__ or cause.__context__
-    return f"the connection failed ({one_line(said or type(error).__name__)})"
+    return f"the connection failed ({one_line(explanation or type(error).__name__)})"
 
 
 def _retry_after(header: str) -> float:
-    """Seconds a Retry-After header asks for, given as such or as a date; 0 where it is neither."""
+    """Seconds that a Retry-After header asks for, as a number or as a date; 0 if it is neither."""
     try:
         return float(header) if header.strip().isdecimal() else (_date(header) - datetime.now(UTC)).total_seconds()
     except (TypeError, ValueError):

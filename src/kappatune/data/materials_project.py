@@ -1,4 +1,4 @@
-"""Ids of the Materials Project in a table, whose structures its own client fetches."""
+"""Structures for a table of Materials Project ids, fetched by the Materials Project's own client."""
 
 from __future__ import annotations
 
@@ -14,18 +14,27 @@ from typing import Any
 import pyarrow as pa
 
 from kappatune.data.fetching import TemporaryFailure, cached, one_line, with_retries
-from kappatune.data.table_writer import CRYSTAL_COLUMNS, Counts, Entry, check_target, crystal_row, pages_of, write_table
-from kappatune.errors import BadSource
+from kappatune.data.table_writer import (
+    CRYSTAL_COLUMNS,
+    TableCounts,
+    TableEntry,
+    check_target,
+    crystal_row,
+    pages_of,
+    write_table,
+)
+from kappatune.errors import BadSource, install_hint
+from kappatune.progress import OnProgress, ignore
 from kappatune.storage import file_sha256
 from kappatune.structures import BadCrystal, Crystal, Rejection, check
 from kappatune.structures.pymatgen_dict import crystal_of_dict
 from kappatune.structures.table import table_rows
 
 BATCH_SIZE = 256
-"""Ids asked for at once."""
+"""Ids per request."""
 
 SYMMETRY_TOLERANCE_ANGSTROM = 0.01
-"""Within which atoms have to coincide for the space group."""
+"""Distance within which atoms have to coincide under a symmetry operation of the space group."""
 
 _ID = re.compile(r"(mp|mvc)-(\d+|[a-z]+)")
 _STRUCTURE_COLUMNS = {"file", "lattice", "species", "frac_coords"}
@@ -33,11 +42,10 @@ _FINAL = re.compile(r"status code 4(?!08|25|29)|API key")
 
 
 def id_column(table: Path) -> str | None:
-    """Column of a CSV that lists ids of the Materials Project, or None if the table is of another kind.
+    """Column of a CSV that lists Materials Project ids, or None if the table is of another kind.
 
     Args:
-        table: A `.csv` with a column `material_id`, or with a column `id` that holds nothing else, and
-            without structures.
+        table: A `.csv` without structures and with a column `material_id`, or a column `id` that holds only such ids.
 
     Raises:
         kappatune.structures.table.BadTable: The table cannot be read.
@@ -53,20 +61,20 @@ def id_column(table: Path) -> str | None:
     return "id" if all(_ID.fullmatch(row.get("id") or "") for row in chain([head], rows)) else None
 
 
-def fetch_materials_project(out: Path, ids: Path, say: Callable[[Counts], None] = lambda counts: None) -> Counts:
+def fetch_materials_project(out: Path, ids: Path, on_progress: OnProgress = ignore) -> TableCounts:
     """Write the structures of listed ids as a table of crystals without values.
 
-    Batches are kept beside the table: the same call goes on where one was interrupted, and asks for none twice.
+    Batches are stored beside the table: after an interruption the same call continues, and requests no batch twice.
 
     Args:
         out: The table, a `.parquet` file.
         ids: A `.csv` with a column of ids, see `id_column`.
-        say: Called with the counts now and then.
+        on_progress: Called with the number of rows so far.
 
     Raises:
-        kappatune.data.table_writer.BadTarget: There is something else under that name.
+        kappatune.data.table_writer.BadTarget: Something else has that name.
         kappatune.structures.table.BadTable: The list cannot be read.
-        BadSource: It lists no ids, or the Materials Project cannot be asked.
+        BadSource: It lists no ids, or the Materials Project cannot be reached.
         OSError: The disk is full.
     """
     column = id_column(ids)
@@ -76,7 +84,7 @@ def fetch_materials_project(out: Path, ids: Path, say: Callable[[Counts], None] 
     check_target(out, origin)
     batches = listed_items(ids, column, BATCH_SIZE, pages_of(out), resume="the same command")
     entries = (_entry(item, number, str(ids)) for number, item in enumerate(chain.from_iterable(batches), 1))
-    return write_table(out, entries, pa.schema(CRYSTAL_COLUMNS), origin, say)
+    return write_table(out, entries, pa.schema(CRYSTAL_COLUMNS), origin, on_progress)
 
 
 def listed_items(table: Path, column: str, size: int, fetched: Path, *, resume: str) -> Iterator[list[dict[str, Any]]]:
@@ -86,8 +94,8 @@ def listed_items(table: Path, column: str, size: int, fetched: Path, *, resume: 
         table: The CSV.
         column: Its column of ids.
         size: Ids per batch.
-        fetched: Where batches are kept.
-        resume: What goes on with the fetch after a failure, for people.
+        fetched: Folder where batches are stored.
+        resume: What continues after a failure, for error messages.
 
     Yields:
         One item per id, as `crystal_of_item` takes it.
@@ -102,9 +110,9 @@ def listed_items(table: Path, column: str, size: int, fetched: Path, *, resume: 
     first = 1
     while batch := list(islice(ids, size)):
         where = f"Materials Project, for {table} from row {first}"
-        afterwards = f"rows kept: {first - 1}, and {resume} continues from there"
-        ask = partial(with_retries, partial(_ask, client, batch, where), where, afterwards)
-        yield cached(fetched, "Materials Project: " + ",".join(batch), ask)
+        advice = f"{first - 1} rows are stored, and {resume} continues from there"
+        request = partial(with_retries, partial(_request, client, batch, where), where, advice)
+        yield cached(fetched, "Materials Project: " + ",".join(batch), request)
         first += len(batch)
 
 
@@ -122,9 +130,7 @@ def crystal_of_item(item: dict[str, Any], number: int, table: str) -> Crystal | 
     id = item["id"] or f"{Path(table).stem}#{number}"
     if item["structure"] is None:
         fault = (
-            "Materials Project does not know this id"
-            if _ID.fullmatch(item["id"])
-            else "this is not an id such as mp-149"
+            "the Materials Project does not know this id" if _ID.fullmatch(item["id"]) else "not an id such as mp-149"
         )
         return Rejection(id, f"row {number}: {fault}: correct it", table)
     entry = crystal_of_dict(item)
@@ -136,11 +142,11 @@ def crystal_of_item(item: dict[str, Any], number: int, table: str) -> Crystal | 
     return replace(entry, id=id, file=f"https://materialsproject.org/materials/{id}")
 
 
-def _entry(item: dict[str, Any], number: int, table: str) -> Entry:
+def _entry(item: dict[str, Any], number: int, table: str) -> TableEntry:
     read = crystal_of_item(item, number, table)
     if isinstance(read, Crystal):
-        return Entry(item["id"], crystal_row(read, _spacegroup(read), f"Materials Project {read.id}"))
-    return Entry(item["id"] or None, read)
+        return TableEntry(item["id"], crystal_row(read, _spacegroup(read), f"Materials Project {read.id}"))
+    return TableEntry(item["id"] or None, read)
 
 
 def _spacegroup(crystal: Crystal) -> int | None:
@@ -151,7 +157,7 @@ def _spacegroup(crystal: Crystal) -> int | None:
     return None if dataset is None else int(dataset.number)
 
 
-def _ask(client: Callable[[], Any], ids: list[str], where: str) -> list[dict[str, Any]]:
+def _request(client: Callable[[], Any], ids: list[str], where: str) -> list[dict[str, Any]]:
     """One item per id, in order; its structure is None where there is none."""
     wanted = [id for id in dict.fromkeys(ids) if _ID.fullmatch(id)]
     found = {}
@@ -162,7 +168,7 @@ def _ask(client: Callable[[], Any], ids: list[str], where: str) -> list[dict[str
             found[str(name)] = structure.as_dict() if hasattr(structure, "as_dict") else structure
     except BadSource:
         raise
-    except Exception as error:  # the client raises errors of its own and of several libraries below it
+    except Exception as error:  # the client raises errors of its own and of several libraries that it uses
         if _FINAL.search(str(error)):
             raise BadSource(f"{where}: {one_line(error)}") from error
         raise TemporaryFailure(one_line(error) or type(error).__name__) from error
@@ -173,9 +179,7 @@ def _client() -> Any:
     try:
         from mp_api.client import MPRester
     except ImportError as error:
-        raise BadSource(
-            "ids of the Materials Project are fetched with its own client: pip install 'kappatune[mp]'"
-        ) from error
+        raise BadSource(f"Materials Project ids are fetched by the client mp-api: {install_hint('mp')}") from error
     from pymatgen.core import SETTINGS
 
     if not (os.environ.get("MP_API_KEY") or SETTINGS.get("PMG_MAPI_KEY")):

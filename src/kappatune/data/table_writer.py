@@ -1,11 +1,11 @@
-"""Writing a table of fetched crystals: one Parquet file, there whole or not at all, and beside it the rejects."""
+"""Writes a table of fetched crystals: one Parquet file, complete or absent, and a list of the entries left out."""
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
-import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from kappatune.errors import BadSource, UserError
+from kappatune.progress import Advanced, OnProgress
+from kappatune.storage import atomic_path, remove_partials
 from kappatune.structures import Crystal, Rejection
 from kappatune.structures.crystal import element_symbol
 
@@ -33,30 +35,30 @@ _ORIGIN = b"kappatune_origin"
 
 
 class BadTarget(UserError):
-    """A table that cannot be written there; the message says why."""
+    """The table cannot be written under this name; the message says why."""
 
 
 @dataclass(frozen=True)
-class Entry:
-    """What became of one entry of a database.
+class TableEntry:
+    """One entry of a database, as a row of the table or with the reason why it is not one.
 
     Attributes:
-        key: Tells the entry from the others; a later one of the same key is a repetition. None is never repeated.
-        made: Its row by column, or why there is none.
+        key: Identifies the entry; a later entry with the same key is a repetition. None is never a repetition.
+        row: The row by column, or why there is none.
     """
 
     key: str | None
-    made: dict[str, Any] | Rejection
+    row: dict[str, Any] | Rejection
 
 
 @dataclass(frozen=True)
-class Counts:
+class TableCounts:
     """Entries so far.
 
     Attributes:
         rows: Rows of the table.
-        rejected: Entries without a row, each with its reason beside the table.
-        repeated: Entries that were there before.
+        rejected: Entries without a row; the file of rejects gives the reason for each.
+        repeated: Entries whose key had occurred before.
     """
 
     rows: int = 0
@@ -65,35 +67,35 @@ class Counts:
 
 
 def pages_of(out: Path) -> Path:
-    """Folder beside a table where what is fetched for it is kept."""
+    """Folder beside a table where the pages fetched for it are stored."""
     return out.with_name(f"{out.name}.pages")
 
 
 def rejects_of(out: Path) -> Path:
-    """File beside a table that lists what did not become a row: JSON lines with `id`, `reason` and `formula`."""
+    """File beside a table that lists the entries without a row: JSON lines with `id`, `reason` and `formula`."""
     return out.with_name(f"{out.name}.rejects.jsonl")
 
 
 def check_target(out: Path, origin: str) -> None:
-    """Refuse to overwrite what is not this table, before anything is fetched.
+    """Refuse to overwrite anything but an earlier version of this table, before anything is fetched.
 
     Args:
         out: The table to be written.
-        origin: What it is made of.
+        origin: Identifies what it is made from.
 
     Raises:
-        BadTarget: There is something else, or the name is not that of a Parquet file.
+        BadTarget: Something else has this name, or it is not the name of a Parquet file.
     """
     if out.suffix.lower() != ".parquet":
-        raise BadTarget(f"{out}: the table is written as Parquet: give --out a name that ends in .parquet")
+        raise BadTarget(f"{out}: a fetched table is a .parquet file: give such a name as --out")
     if out.is_dir():
         raise BadTarget(f"{out} is a folder: give a file as --out")
     if out.exists() and _origin_of(out) != _digest(origin):
-        raise BadTarget(f"{out} holds what another command asked for: give another --out, or delete it")
+        raise BadTarget(f"{out} holds something else than this request would write: give another --out, or delete it")
 
 
 def crystal_row(crystal: Crystal, spacegroup: int | None, source: str) -> dict[str, Any]:
-    """The columns that every fetched table has.
+    """Values of the columns that every fetched table has.
 
     Args:
         crystal: A checked crystal.
@@ -112,28 +114,29 @@ def crystal_row(crystal: Crystal, spacegroup: int | None, source: str) -> dict[s
 
 
 def write_table(
-    out: Path, entries: Iterable[Entry], schema: pa.Schema, origin: str, say: Callable[[Counts], None]
-) -> Counts:
-    """Write a table and its rejects as the entries come, with flat memory but for the keys.
+    out: Path, entries: Iterable[TableEntry], schema: pa.Schema, origin: str, on_progress: OnProgress
+) -> TableCounts:
+    """Write a table and its rejects as the entries arrive, holding only the keys and a batch of rows in memory.
 
     Args:
-        out: The table; replaced when all entries are there, untouched before.
-        entries: What the table is made of.
+        out: The table; it is replaced when all entries have arrived, and untouched before.
+        entries: The entries of the database.
         schema: Columns.
-        origin: What it is made of, by which `check_target` knows it again.
-        say: Called with the counts after every batch of rows.
+        origin: Identifies what the table is made from, so that `check_target` recognises it.
+        on_progress: Called with the number of rows after every batch.
 
     Raises:
         BadSource: No entry became a row; the rejects are written nevertheless.
-        OSError: The disk is full; nothing unfinished stays.
+        OSError: The disk is full; nothing incomplete remains.
     """
-    counts = Counts()
+    counts = TableCounts()
     keys: set[str] = set()
     rows: list[dict[str, Any]] = []
-    partial, partial_rejects = (path.with_name(f".{path.name}") for path in (out, rejects_of(out)))
-    out.parent.mkdir(parents=True, exist_ok=True)
-    try:
+    for path in (out, rejects_of(out)):
+        remove_partials(path.parent, glob.escape(path.name))
+    with atomic_path(out) as partial:
         with (
+            atomic_path(rejects_of(out)) as partial_rejects,
             partial_rejects.open("w", encoding="utf-8") as rejects,
             partial.open("wb") as file,
             pq.ParquetWriter(file, schema.with_metadata({_ORIGIN: _digest(origin)}), compression="zstd") as table,
@@ -144,25 +147,20 @@ def write_table(
                     continue
                 if entry.key is not None:
                     keys.add(entry.key)
-                if isinstance(entry.made, Rejection):
+                if isinstance(entry.row, Rejection):
                     counts = replace(counts, rejected=counts.rejected + 1)
-                    rejects.write(json.dumps(_reject(entry.made)) + "\n")
+                    rejects.write(json.dumps(_reject(entry.row)) + "\n")
                     continue
                 counts = replace(counts, rows=counts.rows + 1)
-                rows.append(entry.made)
+                rows.append(entry.row)
                 if len(rows) == _BATCH:
                     table.write_batch(pa.RecordBatch.from_pylist(rows, schema=schema))
                     rows.clear()
-                    say(counts)
+                    on_progress(Advanced(counts.rows))
             table.write_batch(pa.RecordBatch.from_pylist(rows, schema=schema))
-            say(counts)
-        os.replace(partial_rejects, rejects_of(out))
+            on_progress(Advanced(counts.rows))
         if not counts.rows:
             raise BadSource(f"none of the {counts.rejected} entries is a usable crystal: see {rejects_of(out)}")
-        os.replace(partial, out)
-    finally:
-        partial.unlink(missing_ok=True)
-        partial_rejects.unlink(missing_ok=True)
     return counts
 
 

@@ -1,10 +1,10 @@
-"""Which crystals to compute next: expected improvement, discounted around what is chosen already.
+"""Which crystals to compute next: expected improvement, reduced for crystals similar to those already chosen.
 
-The improvement is measured in ln kappa below (or above) a target, for a normal law: Jones, Schonlau and
-Welch, J. Global Optim. 13, 455 (1998), eq. 15. The law's width is the members' spread, widened with the
-distance to the nearest labelled crystal. A batch is chosen one by one; after every choice the merit of
-similar crystals is multiplied by a penalty: González, Dai, Hennig and Lawrence, AISTATS 2016 ("local
-penalization"), here in composition.
+The improvement is that of ln kappa below (or above) a target, for a normal distribution: Jones, Schonlau and Welch,
+J. Global Optim. 13, 455 (1998), eq. 15. The standard deviation is the spread of the members, widened with the distance
+to the nearest labelled crystal. A batch is chosen one by one; after every choice the merit of similar crystals is
+multiplied by a penalty, after the "local penalization" of González, Dai, Hennig and Lawrence, AISTATS 2016, here in
+composition.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ Direction = Literal["low", "high"]
 Floats = NDArray[np.float64]
 
 TARGET_FRACTION = 0.05
-"""Part of the crystals whose predicted kappa lies beyond the target."""
+"""Fraction of the crystals whose predicted kappa lies beyond the target."""
 
 SIGMA_PER_DISTANCE = 0.5
-"""Growth of the width in ln kappa with the distance, in the embedding's spreads, to the nearest labelled crystal."""
+"""Growth of the standard deviation of ln kappa with the distance to the nearest labelled crystal."""
 
 PENALTY_POWER = 4
 """How sharply the penalty of `choose` grows with similarity."""
@@ -31,11 +31,11 @@ _SMALLEST_SIGMA = 1e-3
 
 
 def widened(spread: Floats, distance: Floats) -> Floats:
-    """Width of the law of ln kappa: sqrt(spread^2 + (`SIGMA_PER_DISTANCE` distance)^2).
+    """Standard deviation of ln kappa: sqrt(spread^2 + (`SIGMA_PER_DISTANCE` distance)^2).
 
     Args:
-        spread: (n,) sample standard deviation of the members' ln kappa; NaN where unknown adds nothing.
-        distance: (n,) distance to the nearest labelled crystal, in spreads of the embedding; likewise.
+        spread: (n,) sample standard deviation of the members' ln kappa; NaN, where unknown, counts as zero.
+        distance: (n,) distance to the nearest labelled crystal, in units of the embedding's scale; likewise.
 
     Returns:
         (n,) positive.
@@ -45,18 +45,18 @@ def widened(spread: Floats, distance: Floats) -> Floats:
 
 
 def probability(ln_kappa: Floats, sigma: Floats, target: float, seek: Direction) -> Floats:
-    """(n,) chance that ln kappa lies beyond the target; arguments as for `expected_improvement`."""
+    """(n,) probability that ln kappa lies beyond the target; arguments as for `expected_improvement`."""
     return np.asarray(ndtr(_gain(ln_kappa, target, seek) / sigma))
 
 
 def expected_improvement(ln_kappa: Floats, sigma: Floats, target: float, seek: Direction) -> Floats:
-    """Mean of the improvement on the target, none counting as zero: g Phi(g/sigma) + sigma phi(g/sigma).
+    """Mean improvement on the target, where no improvement counts as zero: g Phi(g/sigma) + sigma phi(g/sigma).
 
     Args:
         ln_kappa: (n,) predicted ln kappa, kappa in W/(m K).
-        sigma: (n,) width of its law, positive.
-        target: ln kappa from which on improvement counts.
-        seek: Whether g is the way down from the target, or up.
+        sigma: (n,) its standard deviation, positive.
+        target: ln kappa beyond which improvement counts.
+        seek: `low`: g is target - ln kappa; `high`: g is ln kappa - target.
 
     Returns:
         (n,) in ln kappa.
@@ -79,18 +79,18 @@ def choose(
 ) -> NDArray[np.int64]:
     """Choose a batch of crystals to compute.
 
-    Each choice has the highest merit left: the expected improvement times 1 - s^4 for every crystal chosen
-    before, where s is the similarity of the two, the sum over elements of the smaller atomic fraction (1 for
-    one composition, 0 for no common element). Polymorphs thus wait until nothing else is left.
+    Each choice is the crystal with the highest merit: the expected improvement times 1 - s^4 for every crystal chosen
+    before, where s is the similarity of the two, the sum over elements of the smaller atomic fraction (1 for the same
+    composition, 0 for no common element). A polymorph is therefore chosen only when nothing else remains.
 
     Args:
         ln_kappa: (m,) predicted ln kappa of the candidates, kappa in W/(m K).
         spread: (m,) sample standard deviation of the members' ln kappa; NaN where unknown.
-        distance: (m,) distance to the nearest labelled crystal, in spreads of the embedding; NaN where
-            unknown. A candidate at distance 0 is labelled and never chosen.
+        distance: (m,) distance to the nearest labelled crystal, in units of the embedding's scale; NaN where unknown. A
+            candidate at distance 0 is labelled itself, and never chosen.
         fractions: (m, n_elements) atomic fractions.
         n: How many to choose.
-        target: ln kappa from which on improvement counts.
+        target: ln kappa beyond which improvement counts.
         seek: Low or high kappa.
 
     Returns:

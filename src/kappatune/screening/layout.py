@@ -1,14 +1,25 @@
-"""Names of the files in a scan's folder. Those with an underscore or a dot are passed over as data."""
+"""Names of the files in a scan's folder. Readers of the rows pass over those that begin with an underscore or a dot."""
 
-CLAIM = "_scan.json"
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+SCAN_INFO = "_scan.json"
 """Model and sources; written first."""
 
 FETCHED = "_fetched"
-"""Folder of what came from remote sources, by which a resumed scan asks for nothing twice."""
+"""Folder of the pages of remote sources, so that a resumed scan requests no page twice."""
 
 PARTS = "part-*.parquet"
-MANIFEST = "_manifest.json"
-"""Counts and versions; written last, so that its absence means an unfinished scan."""
 
-SIGN = ".sign"
-"""A random word by which the nodes of a cluster know that they see the same folder; there while it is written to."""
+MANIFEST = "_manifest.json"
+"""Counts and versions; written last, so a scan without it is unfinished."""
+
+CLUSTER_TOKEN = ".sign"
+"""A random word by which the nodes of a cluster check that they see the same folder; present while a scan runs."""
+
+
+def scan_is_complete(folder: str | os.PathLike[str]) -> bool:
+    """Whether the scan in a folder has finished; an unfinished one can be ranked and reported all the same."""
+    return (Path(folder) / MANIFEST).is_file()

@@ -1,38 +1,38 @@
-"""Parts of a scan: one Parquet file per unit of a source, there whole or not at all.
+"""Parts of a scan: one Parquet file per unit of a source, complete or absent.
 
-A part is written under a hidden name and renamed when complete, and remembers the hash of its unit.
+A part stores the hash of its unit, so that a resumed scan notices a source that has changed.
 """
 
 from __future__ import annotations
 
-import os
-import platform
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from kappatune.screening.layout import FETCHED
 from kappatune.screening.settings import BadRequest
-from kappatune.screening.sources import Unit
+from kappatune.screening.unit import Unit
+from kappatune.storage import atomic_path, remove_partials
 
 _UNIT_HASH = b"unit_sha256"
 
 
 @dataclass(frozen=True)
-class Counts:
+class ScanCounts:
     """Rows of one part, or of a whole scan.
 
     Attributes:
         rows: All rows.
-        answered: Rows with a value.
+        answered: Rows with a conductivity.
     """
 
     rows: int = 0
     answered: int = 0
 
-    def __add__(self, other: Counts) -> Counts:
-        return Counts(self.rows + other.rows, self.answered + other.answered)
+    def __add__(self, other: ScanCounts) -> ScanCounts:
+        return ScanCounts(self.rows + other.rows, self.answered + other.answered)
 
 
 def part_path(out: Path, index: int) -> Path:
@@ -40,42 +40,39 @@ def part_path(out: Path, index: int) -> Path:
     return out / f"part-{index:06d}.parquet"
 
 
-def write_part(out: Path, index: int, unit: Unit, rows: pa.Table) -> Counts:
+def write_part(out: Path, index: int, unit: Unit, rows: pa.Table) -> ScanCounts:
     """Write the rows of a unit.
 
     Raises:
-        OSError: The disk is full; nothing of the part stays.
+        OSError: The disk is full; nothing of the part remains.
     """
-    partial = out / f".part-{index:06d}-{platform.node()}-{os.getpid()}"
-    try:
+    with atomic_path(part_path(out, index)) as partial:
         pq.write_table(rows.replace_schema_metadata({_UNIT_HASH: unit.digest().encode()}), partial, compression="zstd")
-        os.replace(partial, part_path(out, index))
-    except OSError:
-        partial.unlink(missing_ok=True)
-        raise
     return _counts(rows)
 
 
-def counts_of_part(out: Path, index: int, unit: Unit) -> Counts | None:
-    """Counts of a part that is done; None if it is not.
+def counts_of_part(out: Path, index: int, unit: Unit) -> ScanCounts | None:
+    """Counts of a part that is complete; None if there is none.
 
     Raises:
-        BadRequest: The part was made of something else than this unit.
+        BadRequest: The part was made from something else than this unit.
     """
     path = part_path(out, index)
     if not path.is_file():
         return None
     if pq.read_metadata(path).metadata.get(_UNIT_HASH) != unit.digest().encode():
-        where = unit.file or f"{unit.items[0]} and the files after it"
-        raise BadRequest(f"{where} changed since this scan began: start again with another --out")
+        where = unit.file or f"{unit.items[0]} or a file after it"
+        raise BadRequest(f"{where} has changed since this scan began: start again in another --out")
     return _counts(pq.read_table(path, columns=["kappa_w_mk"]))
 
 
-def drop_leftovers(out: Path) -> None:
-    """Remove parts that a killed scan was writing."""
+def remove_leftovers(out: Path) -> None:
+    """Remove the incomplete files of a killed scan, those of kappatune 0.1.0 (`.part-000000-HOST-PID`) among them."""
+    remove_partials(out)
+    remove_partials(out / FETCHED)
     for leftover in out.glob(".part-*"):
         leftover.unlink(missing_ok=True)
 
 
-def _counts(rows: pa.Table) -> Counts:
-    return Counts(len(rows), len(rows) - rows["kappa_w_mk"].null_count)
+def _counts(rows: pa.Table) -> ScanCounts:
+    return ScanCounts(len(rows), len(rows) - rows["kappa_w_mk"].null_count)

@@ -1,7 +1,7 @@
-"""A crew on a Ray cluster: one actor per CPU, on storage that all nodes share.
+"""A worker pool on a Ray cluster: one actor per CPU, on storage that all nodes share.
 
-Plain actors instead of Ray Data: units are pulled from their source one by one as workers become free, so
-that no list of 10^8 crystals ever exists, and the death of an actor can be traced to the units it held.
+Plain actors are used instead of Ray Data: units are read from their source one by one as actors become free, so that
+no list of 10^8 crystals ever exists, and a dead actor can be traced to the units it held.
 """
 
 from __future__ import annotations
@@ -18,10 +18,19 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from kappatune.screening.layout import SIGN
-from kappatune.screening.parts import Counts
+from kappatune.errors import install_hint
+from kappatune.screening.layout import CLUSTER_TOKEN
+from kappatune.screening.parts import ScanCounts
 from kappatune.screening.settings import BadRequest, ScanSettings
-from kappatune.screening.worker_pool import IN_FLIGHT, NO_WORKER, IsolatedWorker, Item, WorkerDied, WorkerPool
+from kappatune.screening.worker_pool import (
+    CANNOT_START,
+    UNITS_PER_WORKER,
+    IndexedUnit,
+    IsolatedWorker,
+    WorkerDied,
+    WorkerPool,
+)
+from kappatune.storage import write_text
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"  # else Ray uploads the working directory of a command run by `uv run`
@@ -29,44 +38,43 @@ try:
     import ray
     from ray.exceptions import RayError, RayTaskError
 except ImportError as error:
-    raise BadRequest("--ray needs Ray: pip install 'kappatune[ray]'") from error
+    raise BadRequest(f"--ray needs Ray: {install_hint('ray')}") from error
 
 THIS_MACHINE = "local"
 """Address that joins the Ray that runs on this machine, or starts one."""
 
-DEATHS_AT_BEGIN = 3
-"""How often each actor may die before one has begun: a lost node takes all of its actors at once."""
+CRASHES_AT_START = 3
+"""How often each actor may die before one has started: a lost node takes all of its actors with it."""
 
 CONNECT_SECONDS = 10.0
-"""How long a head node may take to answer."""
+"""How long to wait for a connection to a head node, s."""
 
-SEE_SECONDS = 30.0
-"""How late a node may see a new file of a shared folder: NFS remembers for a while that there was none."""
+VISIBILITY_SECONDS = 30.0
+"""How long a new file of a shared folder may take to become visible on a node, s: NFS caches that a file is absent."""
 
-GROW_SECONDS = 10.0
-"""How often nodes that have joined are looked for."""
+RECOUNT_SECONDS = 10.0
+"""How often to look for nodes that have joined, s."""
 
 ATTEMPTS = 2
-"""How often a unit is given to the crew before it is tried alone: nodes are lost, too."""
+"""How often a unit is given to the pool before it is tried in isolation: an actor may be lost with its node."""
 
 
 class _Task(NamedTuple):
     actor: Any
-    item: Item | None
-    """None while the actor begins."""
+    item: IndexedUnit | None
+    """None while the actor starts."""
 
 
 class RayWorkerPool(WorkerPool):
-    """Actors of a Ray cluster. The folders of sources, model and result have to be seen from every node."""
+    """Actors of a Ray cluster. Every node must see the folders of sources, model and result."""
 
     def __init__(self, settings: ScanSettings, out: Path, workers: int | None, address: str) -> None:
         """Join or start Ray.
 
         Args:
-            settings: What is scanned, with what.
+            settings: What is scanned, and by which model.
             out: Folder of the result.
-            workers: Actors, one CPU each; by default as many as the cluster has CPUs, those of nodes that join
-                later included.
+            workers: Actors, one CPU each; by default one for each CPU of the cluster, including nodes that join later.
             address: `THIS_MACHINE`, `auto`, or `host:port` of a head node.
 
         Raises:
@@ -78,62 +86,61 @@ class RayWorkerPool(WorkerPool):
             _connect(address)
         self.workers = workers
         self.n_actors = 0
-        self.counted = -math.inf
+        self.counted_at = -math.inf
         self.idle: list[Any] = []
         self.running: dict[Any, _Task] = {}
-        self.waiting: deque[Item] = deque()
+        self.waiting: deque[IndexedUnit] = deque()
         self.attempts: dict[int, int] = {}
-        self.deaths_at_begin = 0
-        self.facts: dict[str, str] = {}
-        self.sign = secrets.token_hex(8)
+        self.crashes_at_start = 0
+        self.model_info: dict[str, str] = {}
+        self.token = secrets.token_hex(8)
 
-    def begin(self) -> dict[str, str]:
-        """Ask for all actors, and wait for the first."""
-        self.out.mkdir(parents=True, exist_ok=True)
-        (self.out / SIGN).write_text(self.sign, encoding="utf-8")
-        self._grow()
+    def start(self) -> dict[str, str]:
+        """Request all actors, and wait for the first."""
+        write_text(self.out / CLUSTER_TOKEN, self.token)
+        self._start_missing_actors()
         while not self.idle:
             list(self._collect())
-        return self.facts
+        return self.model_info
 
-    def run(self, pending: Iterable[Item | Counts]) -> Iterator[Counts]:
-        """Do the units, a bounded number at a time, and yield the counts of each part."""
+    def run(self, pending: Iterable[IndexedUnit | ScanCounts]) -> Iterator[ScanCounts]:
+        """Process the units, a bounded number at a time, and yield the counts of each part."""
         for item in pending:
-            if isinstance(item, Counts):
+            if isinstance(item, ScanCounts):
                 yield item
                 continue
-            self._grow()
+            self._start_missing_actors()
             self.waiting.append(item)
-            yield from self._hand_out()
+            yield from self._submit_waiting()
         while any(task.item for task in self.running.values()):
             yield from self._collect()
-            yield from self._hand_out()
+            yield from self._submit_waiting()
 
-    def end(self) -> None:
-        """Let all actors go; a Ray that was started here ends."""
+    def stop(self) -> None:
+        """End all actors, and Ray itself if it was started here."""
         for actor in {id(a): a for a in [*self.idle, *(task.actor for task in self.running.values())]}.values():
             _kill(actor)
-        (self.out / SIGN).unlink(missing_ok=True)
+        (self.out / CLUSTER_TOKEN).unlink(missing_ok=True)
         if not self.joined:
             ray.shutdown()
 
-    def hire(self) -> IsolatedWorker:
-        """An actor that waits for no CPU."""
-        for _ in range(DEATHS_AT_BEGIN):
-            lone = _IsolatedActor(_REMOTE.options(num_cpus=0).remote())
+    def start_isolated(self) -> IsolatedWorker:
+        """An actor that needs no free CPU."""
+        for _ in range(CRASHES_AT_START):
+            worker = _IsolatedActor(_REMOTE.options(num_cpus=0).remote())
             with suppress(WorkerDied):
-                lone.do("begin", *self._orders())
-                return lone
-        raise BadRequest(NO_WORKER)
+                worker.call("start", *self._start_arguments())
+                return worker
+        raise BadRequest(CANNOT_START)
 
-    def _orders(self) -> tuple[ScanSettings, Path, Path, str]:
-        return self.settings, self.out, Path.cwd(), self.sign
+    def _start_arguments(self) -> tuple[ScanSettings, Path, Path, str]:
+        return self.settings, self.out, Path.cwd(), self.token
 
-    def _grow(self) -> None:
-        """Ask for the actors that are wanted and not there yet."""
-        if time.monotonic() - self.counted < GROW_SECONDS:
+    def _start_missing_actors(self) -> None:
+        """Request the actors that the cluster has CPUs for and that have not been requested yet."""
+        if time.monotonic() - self.counted_at < RECOUNT_SECONDS:
             return
-        self.counted = time.monotonic()
+        self.counted_at = time.monotonic()
         wanted = self.workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
         while self.n_actors < wanted:
             self.n_actors += 1
@@ -141,52 +148,50 @@ class RayWorkerPool(WorkerPool):
 
     def _start_actor(self) -> None:
         actor = _REMOTE.remote()
-        self.running[actor.begin.remote(*self._orders())] = _Task(actor, None)
+        self.running[actor.start.remote(*self._start_arguments())] = _Task(actor, None)
 
-    def _hand_out(self) -> Iterator[Counts]:
-        """Give what waits to actors, and yield the counts of what is done meanwhile."""
+    def _submit_waiting(self) -> Iterator[ScanCounts]:
+        """Submit the waiting units to actors, and yield the counts of the parts that finish in the meantime."""
         while self.waiting:
             while not self.idle:
                 yield from self._collect()
-            self._give(self.waiting.popleft())
+            item = self.waiting.popleft()
+            actor = self.idle.pop(0)
+            self.running[actor.process.remote(*item)] = _Task(actor, item)
 
-    def _give(self, item: Item) -> None:
-        actor = self.idle.pop(0)
-        self.running[actor.work.remote(*item)] = _Task(actor, item)
-
-    def _collect(self) -> Iterator[Counts]:
-        """Wait until something is done, and yield the counts of what is."""
+    def _collect(self) -> Iterator[ScanCounts]:
+        """Wait until some task has finished, and yield the counts of the parts that have."""
         done, _ = ray.wait(list(self.running), num_returns=1)
         for ref in done:
             task = self.running.pop(ref)
             try:
-                said = ray.get(ref)
+                result = ray.get(ref)
             except RayTaskError as error:
                 raise error.cause from error
             except RayError as error:
-                yield from self._bury(task, error)
+                yield from self._replace_dead_actor(task, error)
                 continue
             if task.item is None:
-                self._welcome(task.actor, said)
+                self._actor_started(task.actor, result)
             else:
                 self.attempts.pop(task.item[0], None)
                 self.idle.append(task.actor)
-                yield said
+                yield result
 
-    def _welcome(self, actor: Any, facts: dict[str, str]) -> None:
-        if self.facts and facts != self.facts:
-            raise BadRequest(f"the nodes of the cluster hold different models: {self.facts} and {facts}")
-        self.facts = facts
-        self.deaths_at_begin = 0
-        self.idle += [actor] * IN_FLIGHT
+    def _actor_started(self, actor: Any, model_info: dict[str, str]) -> None:
+        if self.model_info and model_info != self.model_info:
+            raise BadRequest(f"the nodes of the cluster hold different models: {self.model_info} and {model_info}")
+        self.model_info = model_info
+        self.crashes_at_start = 0
+        self.idle += [actor] * UNITS_PER_WORKER
 
-    def _bury(self, task: _Task, error: RayError) -> Iterator[Counts]:
-        """Replace a dead actor, and let its unit wait for another."""
+    def _replace_dead_actor(self, task: _Task, error: RayError) -> Iterator[ScanCounts]:
+        """Start another actor for a dead one, and let its unit wait for a free actor, or run it in isolation."""
         _kill(task.actor)
         if task.item is None:
-            self.deaths_at_begin += 1
-            if self.deaths_at_begin == DEATHS_AT_BEGIN * self.n_actors:
-                raise BadRequest(NO_WORKER) from error
+            self.crashes_at_start += 1
+            if self.crashes_at_start == CRASHES_AT_START * self.n_actors:
+                raise BadRequest(CANNOT_START) from error
         self.idle = [actor for actor in self.idle if actor != task.actor]
         if not any(other.actor == task.actor for other in self.running.values()):
             self._start_actor()
@@ -196,7 +201,7 @@ class RayWorkerPool(WorkerPool):
         self.attempts[index] = self.attempts.get(index, 0) + 1
         if self.attempts[index] >= ATTEMPTS:
             del self.attempts[index]
-            yield self.alone(index, unit)
+            yield self.run_isolated(index, unit)
         else:
             self.waiting.append(task.item)
 
@@ -205,7 +210,7 @@ class _IsolatedActor(IsolatedWorker):
     def __init__(self, actor: Any) -> None:
         self.actor = actor
 
-    def do(self, method: str, *arguments: Any) -> Any:
+    def call(self, method: str, *arguments: Any) -> Any:
         try:
             return ray.get(getattr(self.actor, method).remote(*arguments))
         except RayTaskError as error:
@@ -213,57 +218,57 @@ class _IsolatedActor(IsolatedWorker):
         except RayError as error:
             raise WorkerDied from error
 
-    def dismiss(self) -> None:
+    def stop(self) -> None:
         _kill(self.actor)
 
 
 class _Actor:
     """A worker in a process of a node."""
 
-    def begin(self, settings: ScanSettings, out: Path, folder: Path, sign: str) -> dict[str, str]:
-        """Load the model; paths mean what they mean in the folder the scan was started from."""
+    def start(self, settings: ScanSettings, out: Path, folder: Path, token: str) -> dict[str, str]:
+        """Load the model; relative paths start at the folder the scan was started from."""
         from kappatune.screening.worker import Worker
 
-        enter(folder, out, sign)
+        enter_folder(folder, out, token)
         self.worker = Worker(settings, out)
-        return self.worker.facts
+        return self.worker.model_info
 
-    def work(self, *arguments: Any) -> Counts:
-        return self.worker.work(*arguments)
+    def process(self, *arguments: Any) -> ScanCounts:
+        return self.worker.process(*arguments)
 
-    def attempt(self, *arguments: Any) -> None:
-        self.worker.attempt(*arguments)
+    def try_unit(self, *arguments: Any) -> None:
+        self.worker.try_unit(*arguments)
 
 
 _REMOTE: Any = ray.remote(num_cpus=1, max_restarts=0)(_Actor)
 
 
-def enter(folder: Path, out: Path, sign: str) -> None:
-    """Go to the folder a scan was started from, on a node.
+def enter_folder(folder: Path, out: Path, token: str) -> None:
+    """Change to the folder a scan was started from, on a node.
 
     Args:
         folder: Working directory of the scan.
         out: Folder of the result.
-        sign: What the scan has written there, so that a node's own folder of that name is not taken for it.
+        token: What the scan has written there, so that a node's own folder of that name is not mistaken for it.
 
     Raises:
-        BadRequest: This node does not see that folder, or not the result's.
+        BadRequest: This node does not see that folder, or the folder of the result.
     """
     try:
         os.chdir(folder)
-        seen = _sees(out / SIGN, sign)
+        visible = _is_visible(out / CLUSTER_TOKEN, token)
     except OSError:
-        seen = False
-    if not seen:
+        visible = False
+    if not visible:
         raise BadRequest(
             f"a node of the cluster ({os.uname().nodename}) does not see {out} from {folder}: sources, --out and the "
-            "folder the command runs in have to lie on storage that all nodes share"
+            "folder the command runs in must lie on storage that all nodes share"
         )
 
 
-def _sees(path: Path, sign: str) -> bool:
-    latest = time.monotonic() + SEE_SECONDS
-    while not path.is_file() or path.read_text(encoding="utf-8") != sign:
+def _is_visible(path: Path, token: str) -> bool:
+    latest = time.monotonic() + VISIBILITY_SECONDS
+    while not path.is_file() or path.read_text(encoding="utf-8") != token:
         if time.monotonic() > latest:
             return False
         time.sleep(0.5)

@@ -1,29 +1,33 @@
-"""What a scan is asked for."""
+"""What a scan covers and which model it uses."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
 
 from kappatune.errors import UserError
+from kappatune.settings import Settings
+
+Source = Annotated[str, Field(min_length=1)]
 
 
 class BadRequest(UserError):
-    """A scan that cannot begin or go on; the message says why."""
+    """A scan that cannot start or continue; the message says why."""
 
 
-@dataclass(frozen=True)
-class ScanSettings:
-    """What is scanned, with what.
+class ScanSettings(Settings):
+    """What a scan covers and which model it uses.
 
     Attributes:
         sources: See `kappatune.screening.sources.units`.
         model: Name or folder of the model.
-        fidelity: Rung that is asked for; None is the model's last.
-        labels: Table of labelled crystals the nearest are taken from; None is the shipped textbook table.
+        fidelity: Rung to predict; None is the model's last.
+        labels: Table of labelled crystals among which the nearest are found; None is the shipped textbook table.
         filter: OPTIMADE filter for the sources that are URLs.
     """
 
-    sources: tuple[str, ...]
+    sources: tuple[Source, ...] = Field(min_length=1)
     model: str = "fast"
     fidelity: str | None = None
     labels: str | None = None

@@ -1,18 +1,19 @@
-"""Sources of a scan, cut into units of work without parsing: read once, in order, with flat memory."""
+"""Sources of a scan, cut into units of work without parsing: read once, in order, in constant memory."""
 
 from __future__ import annotations
 
 import glob
-import hashlib
-import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from io import BytesIO
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from kappatune.data.materials_project import crystal_of_item, id_column, listed_items
+from kappatune.data.optimade import crystal_of_entry, endpoint_of, optimade_pages
 from kappatune.errors import BadSource
+from kappatune.screening.unit import Unit
 from kappatune.structures import BadCrystal, Crystal, Rejection, check, read_crystals
 from kappatune.structures.extxyz import frame_texts, read_extxyz
 from kappatune.structures.files import kind_of
@@ -21,34 +22,6 @@ from kappatune.structures.table import SUFFIXES, crystal_of_row, table_rows
 
 UNIT_SIZE = 256
 """Crystals, or files, per unit of work and per part of the result."""
-
-
-@dataclass(frozen=True)
-class Unit:
-    """A piece of a source that one worker turns into one part of the result.
-
-    Attributes:
-        kind: `files`, `frames`, `rows`, `atoms`, `optimade` or `materials_project`.
-        file: The file, or the URL, the items come from; empty for `files`.
-        first: Position of the first item in its file, counted from 1.
-        items: Paths, texts of extxyz frames, or rows of a table, of ASE or of a remote database as dictionaries.
-    """
-
-    kind: str
-    file: str
-    first: int
-    items: list[Any]
-
-    def digest(self) -> str:
-        """Hash of what the unit holds, by which a resumed scan notices a changed source."""
-        digest = hashlib.sha256(f"{self.kind} {self.file} {self.first}".encode("utf-8", "surrogateescape"))
-        for item in self.items:
-            if self.kind == "files":
-                state = Path(item).stat()
-                digest.update(f"{item} {state.st_size} {state.st_mtime_ns}".encode("utf-8", "surrogateescape"))
-            else:
-                digest.update(item if isinstance(item, bytes) else json.dumps(item, default=str).encode())
-        return digest.hexdigest()
 
 
 def is_url(source: str) -> bool:
@@ -63,19 +36,17 @@ def units(sources: Iterable[str], fetched: Path, filter: str | None = None) -> I
         sources: Files, folders and glob patterns: CIF, POSCAR, pymatgen JSON, extxyz with any number of
             frames, tables (`.parquet`, `.jsonl`, `.csv`), ASE databases (`.db`); URLs of OPTIMADE
             providers; `.csv` tables of Materials Project ids.
-        fetched: Folder where what is fetched is stored, and found again.
+        fetched: Folder where fetched pages are stored, and found by a resumed scan.
         filter: OPTIMADE filter for the URLs.
 
     Raises:
-        BadSource: A source does not exist, cannot be fetched, or holds nothing that is read.
+        BadSource: A source does not exist, cannot be fetched, or holds nothing that can be read.
         kappatune.structures.table.BadTable: A table that cannot be read.
         OSError: The disk is full.
     """
     for source in sources:
         if is_url(source):
-            from kappatune.screening.remote import optimade_units
-
-            yield from optimade_units(source, filter, fetched)
+            yield from _optimade(source, filter, fetched)
             continue
         files: list[str] = []
         for path in _paths(source):
@@ -99,18 +70,14 @@ def parse(unit: Unit) -> list[Crystal | Rejection]:
         path = Path(unit.file)
         return [crystal_of_row(row, number, path) for number, row in enumerate(unit.items, unit.first)]
     if unit.kind == "optimade":
-        from kappatune.screening.remote import crystal_of_entry
-
         return [crystal_of_entry(item, number, unit.file) for number, item in enumerate(unit.items, unit.first)]
     if unit.kind == "materials_project":
-        from kappatune.data.materials_project import crystal_of_item
-
         return [crystal_of_item(item, number, unit.file) for number, item in enumerate(unit.items, unit.first)]
     entries: list[Crystal | Rejection] = []
     stem = Path(unit.file).stem
     for number, item in enumerate(unit.items, unit.first):
-        read = _frame(item, number) if unit.kind == "frames" else _atoms(item)
-        entries.append(replace(read, id=read.id or f"{stem}#{number}", file=unit.file))
+        entry = _frame(item, number) if unit.kind == "frames" else _atoms(item)
+        entries.append(replace(entry, id=entry.id or f"{stem}#{number}", file=unit.file))
     return entries
 
 
@@ -120,7 +87,7 @@ def _paths(source: str) -> Iterator[Path]:
         found: Iterator[Path] = structure_files(path)
     elif path.is_file():
         if not _streamed(path) and kind_of(path) is None:
-            raise BadSource(f"{source}: this kind of file is not read")
+            raise BadSource(f"{source}: this kind of file cannot be read")
         found = iter([path])
     else:
         matches = (Path(match) for match in sorted(glob.glob(source, recursive=True)))
@@ -141,9 +108,14 @@ def _files(paths: list[str]) -> Iterator[Unit]:
         yield Unit("files", "", 1, paths)
 
 
-def _stream(path: Path, fetched: Path) -> Iterator[Unit]:
-    from kappatune.data.materials_project import id_column, listed_items
+def _optimade(source: str, filter: str | None, fetched: Path) -> Iterator[Unit]:
+    first = 1
+    for entries in optimade_pages(source, filter, fetched):
+        yield Unit("optimade", endpoint_of(source), first, entries)
+        first += len(entries)
 
+
+def _stream(path: Path, fetched: Path) -> Iterator[Unit]:
     first = 1
     if column := id_column(path):
         for listed in listed_items(path, column, UNIT_SIZE, fetched, resume="--resume"):
@@ -161,7 +133,7 @@ def _stream(path: Path, fetched: Path) -> Iterator[Unit]:
         yield Unit(kind, str(path), first, batch)
         first += len(batch)
     if first == 1:
-        raise BadSource(f"{path}: it is empty")
+        raise BadSource(f"{path}: the file is empty")
 
 
 def _ase_rows(path: Path) -> Iterator[dict[str, Any]]:

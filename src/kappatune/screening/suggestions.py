@@ -1,15 +1,16 @@
 """Suggestions from a scan: the crystals to compute next, when only a few can be computed.
 
-A first pass over the scan counts kappa in fine bins for the target, a second keeps the `SHORTLIST` crystals
-with the highest expected improvement; then rows are fetched by their place. Memory follows the shortlist,
-not the scan. As the penalty of `choose` never raises a merit, the choice is that from the whole scan as long
-as the shortlist outlasts it.
+A first pass over the scan counts kappa in fine bins to find the target, a second finds the `SHORTLIST_SIZE` crystals
+with the highest expected improvement; then whole rows are fetched for the chosen ones. Memory grows with the shortlist,
+not with the scan. As the penalty of `choose` never raises a merit, the choice equals that from the whole scan unless
+the shortlist is exhausted.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from kappatune.results import Results
 from kappatune.screening.acquisition import (
     TARGET_FRACTION,
     Direction,
@@ -26,27 +28,24 @@ from kappatune.screening.acquisition import (
     probability,
     widened,
 )
-from kappatune.screening.layout import CLAIM
-from kappatune.screening.ranking import (
-    CONFIG,
-    NEEDED,
+from kappatune.screening.layout import SCAN_INFO
+from kappatune.screening.query import (
     ROWS,
     BadScan,
     Filters,
-    RankedCrystal,
     RowLocation,
-    check_columns,
+    as_words,
     columns_at,
     conditions,
+    opened,
     patterns,
-    scan_parts,
-    whole_rows,
 )
+from kappatune.screening.ranked_crystal import NEEDED, RankedCrystal, crystals_at
 from kappatune.structures.crystal import MAX_ATOMIC_NUMBER
 from kappatune.structures.table import Fidelity
 
-SHORTLIST = 4096
-"""Crystals among which a batch is chosen, at least; eight for every one that is wanted."""
+SHORTLIST_SIZE = 4096
+"""Crystals among which a batch is chosen, at least; eight for every one that is wanted if that is more."""
 
 _BINS_PER_UNIT = 200
 _ROWS_AT_ONCE = 20_000
@@ -54,18 +53,9 @@ _NEAREST = ("id", "formula", "kappa_w_mk", "fidelity", "distance")
 
 
 class SuggestSettings(Filters):
-    """What is sought, and which crystals may be suggested.
+    """Arguments of `suggest`, which documents them."""
 
-    Attributes:
-        limit: Most crystals to suggest.
-        seek: Low or high conductivity.
-        fidelity: Rung at which the crystals will be computed; formulas the model learnt from at this rung
-            are left out. None is the rung of the scan.
-        in_domain_only: Only crystals that resemble what the model was trained on, as beyond it neither the
-            value nor its spread means much.
-    """
-
-    limit: int = Field(default=20, ge=1)
+    n: int = Field(default=20, ge=1)
     seek: Direction = "low"
     fidelity: Fidelity | None = None
     in_domain_only: bool = True
@@ -77,13 +67,13 @@ class Suggestion(RankedCrystal):
     Attributes:
         target_w_mk: Conductivity beyond which improvement counts, W/(m K).
         expected_improvement: Mean improvement on the target in ln kappa, before the penalty of `choose`.
-        probability: Chance that kappa lies beyond the target.
-        sigma: Width of the law of ln kappa.
+        probability: Probability that kappa lies beyond the target.
+        sigma: Standard deviation of ln kappa.
         nearest_id: Nearest labelled crystal of the scan's table of labels.
         nearest_formula: Its formula.
         nearest_kappa_w_mk: Its value, W/(m K).
         nearest_fidelity: Rung of that value.
-        nearest_distance: How far it is, in spreads of the embedding.
+        nearest_distance: Its distance, in units of the embedding's scale.
     """
 
     target_w_mk: float
@@ -97,138 +87,174 @@ class Suggestion(RankedCrystal):
     nearest_distance: float | None = None
 
 
-class _Candidate(NamedTuple):
-    """What decides about a row, and where it stands; NaN where the scan does not know."""
+class _ScoredRow(NamedTuple):
+    """What decides about a row, and where the rest of it is; NaN where the scan has no value."""
 
     id: str
     structure_hash: str | None
     ln_kappa: float
     spread: float
     distance: float
-    place: RowLocation
+    location: RowLocation
 
 
-def suggest(folder: str | Path, settings: SuggestSettings | None = None) -> list[Suggestion]:
-    """Crystals of a scan that are worth computing next, in the order of choice.
+def suggest(
+    scan: str | os.PathLike[str],
+    *,
+    n: int = 20,
+    seek: Direction = "low",
+    fidelity: Fidelity | None = None,
+    in_domain_only: bool = True,
+    elements: str | Iterable[str] = (),
+    without: str | Iterable[str] = (),
+    min_atoms: int | None = None,
+    max_atoms: int | None = None,
+    prototypes: str | Iterable[str] = (),
+    novel: bool = False,
+) -> Results[Suggestion]:
+    """Crystals of a scan that are worth computing next, in the order of choice: a varied batch with the most to gain.
 
-    The target is the kappa below which (or above, when high values are sought) 5 % of the crystals lie
-    that pass the filters. Left out are formulas that the model learnt from at the rung in question,
-    crystals at distance 0 from a labelled one, all but the best of equal structures, and, unless settings
-    say otherwise, crystals out of domain. `kappatune.screening.acquisition.choose` chooses among the rest.
+    The target is the kappa below which (or above, when high values are sought) 5 % of the crystals lie that pass the
+    filters. Left out are formulas that the model was trained on at the rung in question, crystals at distance 0 from a
+    labelled one, all but the best of equal structures, and, by default, crystals out of domain.
+    `kappatune.screening.acquisition.choose` chooses among the rest.
 
     Args:
-        folder: Folder of a scan, complete or not.
-        settings: What is sought; 20 crystals of low conductivity by default.
+        scan: Folder of a scan, complete or not, or the result of `screen`.
+        n: Most crystals to suggest.
+        seek: Whether low or high conductivity is sought.
+        fidelity: Rung at which the crystals will be computed; formulas that the model was trained on at this rung are
+            left out. By default the rung of the scan.
+        in_domain_only: Only crystals similar to those the model was trained on: for others neither the value nor its
+            spread means much.
+        elements: Elements that must all be present, such as `"Pb,Te"` or `["Pb", "Te"]`.
+        without: Elements that must not be present.
+        min_atoms: Fewest atoms in the cell.
+        max_atoms: Most atoms in the cell.
+        prototypes: Allowed anonymous formulas; `AB2`, `B2A` and `CaF2` all mean `AB2`. Empty allows all.
+        novel: Only crystals whose formula is in no rung's training data.
 
     Returns:
-        At most `settings.limit` crystals; none if no crystal is left.
+        At most `n` crystals; none if no crystal remains.
 
     Raises:
-        BadScan: There is no readable scan in the folder, or it does not say which rung it is for.
+        kappatune.screening.query.BadScan: There is no readable scan in the folder, or it does not state its rung.
+        kappatune.settings.BadSettings: The filters are invalid or contradict each other.
+
+    Examples:
+        >>> from kappatune import suggest
+        >>> for crystal in suggest("my-scan", n=20, max_atoms=20):
+        ...     print(crystal.id, crystal.expected_improvement, crystal.nearest_formula)
     """
-    settings = settings or SuggestSettings()
-    parts = scan_parts(Path(folder))
-    rung = settings.fidelity or _rung(Path(folder))
-    with duckdb.connect(config=CONFIG) as connection:
-        try:
-            check_columns(connection, parts[0], NEEDED | {"nearest"})
-            target = _target(connection, parts, settings)
-            if target is None:
-                return []
-            short = _shortlist(_candidates(connection, parts, settings, rung), target, settings)
-            return _chosen(connection, short, target, settings)
-        except duckdb.Error as error:
-            raise BadScan(f"{folder}: the scan cannot be read ({str(error).splitlines()[0]})") from error
+    settings = SuggestSettings(
+        n=n,
+        seek=seek,
+        fidelity=fidelity,
+        in_domain_only=in_domain_only,
+        elements=as_words(elements),
+        without=as_words(without),
+        min_atoms=min_atoms,
+        max_atoms=max_atoms,
+        prototypes=as_words(prototypes),
+        novel=novel,
+    )
+    with opened(scan, NEEDED | {"nearest"}) as (connection, parts):
+        rung = settings.fidelity or _rung(Path(scan))
+        target = _target(connection, parts, settings)
+        if target is None:
+            return Results()
+        shortlist = _shortlist(_scored_rows(connection, parts, settings, rung), target, settings)
+        return Results(_chosen(connection, shortlist, target, settings))
 
 
 def _rung(folder: Path) -> str:
-    """The rung a scan says it asked for."""
+    """The rung that a scan predicts."""
     try:
-        return str(json.loads((folder / CLAIM).read_text(encoding="utf-8"))["fidelity"])
+        return str(json.loads((folder / SCAN_INFO).read_text(encoding="utf-8"))["fidelity"])
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise BadScan(f"{folder}: {CLAIM} does not say for which rung the scan was made: give --fidelity") from error
+        raise BadScan(f"{folder}: {SCAN_INFO} does not state which rung the scan predicts: give --fidelity") from error
 
 
 def _target(connection: duckdb.DuckDBPyConnection, parts: list[str], settings: SuggestSettings) -> float | None:
     """The target as ln kappa, within half a percent; None if no crystal passes."""
     where, values = conditions(settings)
-    counted = connection.execute(
+    histogram = connection.execute(
         f"SELECT floor(ln(kappa_w_mk) * {_BINS_PER_UNIT}) AS bin, count(*) FROM {ROWS} "
         f"WHERE {where} AND kappa_w_mk > 0 GROUP BY bin ORDER BY bin",
         {"files": patterns(parts), **values},
     ).fetchall()
-    if not counted:
+    if not histogram:
         return None
-    bins, counts = np.array(counted, dtype=np.float64).T
+    bins, counts = np.array(histogram, dtype=np.float64).T
     fraction = TARGET_FRACTION if settings.seek == "low" else 1.0 - TARGET_FRACTION
     middle = bins[np.searchsorted(np.cumsum(counts), fraction * counts.sum())] + 0.5
     return float(middle) / _BINS_PER_UNIT
 
 
-def _candidates(
+def _scored_rows(
     connection: duckdb.DuckDBPyConnection, parts: list[str], settings: SuggestSettings, rung: str
-) -> Iterator[list[_Candidate]]:
-    """The rows that may be suggested, many at once, in any order."""
+) -> Iterator[list[_ScoredRow]]:
+    """The rows that may be suggested, in batches, in any order."""
     where, values = conditions(settings, rung=("NOT coalesce(list_contains(known_rungs, $rung), false)", rung))
-    answer = connection.execute(
+    result = connection.execute(
         "SELECT id, structure_hash, ln(kappa_w_mk), "
         "coalesce(list_stddev_samp([ln(m) FOR m IN members_w_mk IF m > 0 AND isfinite(m)]), 'nan'::DOUBLE), "
         "coalesce(nearest[1].distance, 'nan'::DOUBLE), filename, file_row_number "
         f"FROM {ROWS} WHERE {where} AND kappa_w_mk > 0",
         {"files": patterns(parts), **values},
     )
-    while rows := answer.fetchmany(_ROWS_AT_ONCE):
+    while rows := result.fetchmany(_ROWS_AT_ONCE):
         yield [
-            _Candidate(id, key, ln_kappa, spread, distance, RowLocation(part, row))
+            _ScoredRow(id, key, ln_kappa, spread, distance, RowLocation(part, row))
             for id, key, ln_kappa, spread, distance, part, row in rows
         ]
 
 
-def _shortlist(batches: Iterator[list[_Candidate]], target: float, settings: SuggestSettings) -> list[_Candidate]:
+def _shortlist(batches: Iterator[list[_ScoredRow]], target: float, settings: SuggestSettings) -> list[_ScoredRow]:
     """Those with the highest expected improvement, each structure once, best first."""
-    size = max(SHORTLIST, 8 * settings.limit)
-    short: list[_Candidate] = []
+    size = max(SHORTLIST_SIZE, 8 * settings.n)
+    shortlist: list[_ScoredRow] = []
     least = 0.0
     for batch in batches:
-        rivals = short + batch
-        ln_kappa, spread, distance = _numbers(rivals)
+        rows = shortlist + batch
+        ln_kappa, spread, distance = _numbers(rows)
         merit = expected_improvement(ln_kappa, widened(spread, distance), target, settings.seek)
-        good = [(-float(merit[k]), rivals[k].id, rivals[k].place, rivals[k]) for k in np.flatnonzero(merit >= least)]
+        good = [(-float(merit[k]), rows[k].id, rows[k].location, rows[k]) for k in np.flatnonzero(merit >= least)]
         met: set[str] = set()
-        short = []
-        for negative, *_, rival in sorted(good):
-            if rival.distance == 0.0 or rival.structure_hash in met:
+        shortlist = []
+        for negative, *_, row in sorted(good):
+            if row.distance == 0.0 or row.structure_hash in met:
                 continue
-            if rival.structure_hash is not None:
-                met.add(rival.structure_hash)
-            short.append(rival)
-            if len(short) == size:
+            if row.structure_hash is not None:
+                met.add(row.structure_hash)
+            shortlist.append(row)
+            if len(shortlist) == size:
                 least = -negative
                 break
-    return short
+    return shortlist
 
 
 def _chosen(
-    connection: duckdb.DuckDBPyConnection, short: list[_Candidate], target: float, settings: SuggestSettings
+    connection: duckdb.DuckDBPyConnection, shortlist: list[_ScoredRow], target: float, settings: SuggestSettings
 ) -> list[Suggestion]:
-    if not short:
+    if not shortlist:
         return []
-    ln_kappa, spread, distance = _numbers(short)
-    fractions = np.zeros((len(short), MAX_ATOMIC_NUMBER + 1))
-    for row, (numbers,) in zip(
-        fractions, columns_at(connection, "numbers", [candidate.place for candidate in short]), strict=True
+    ln_kappa, spread, distance = _numbers(shortlist)
+    fractions = np.zeros((len(shortlist), MAX_ATOMIC_NUMBER + 1))
+    for fraction, (numbers,) in zip(
+        fractions, columns_at(connection, "numbers", [row.location for row in shortlist]), strict=True
     ):
         if numbers:
-            np.add.at(row, numbers, 1.0 / len(numbers))
-    chosen = choose(ln_kappa, spread, distance, fractions, settings.limit, target=target, seek=settings.seek)
+            np.add.at(fraction, numbers, 1.0 / len(numbers))
+    chosen = choose(ln_kappa, spread, distance, fractions, settings.n, target=target, seek=settings.seek)
     sigma = widened(spread, distance)[chosen]
-    places = [short[k].place for k in chosen]
+    locations = [shortlist[k].location for k in chosen]
     columns = {
         "expected_improvement": expected_improvement(ln_kappa[chosen], sigma, target, settings.seek).tolist(),
         "probability": probability(ln_kappa[chosen], sigma, target, settings.seek).tolist(),
         "sigma": sigma.tolist(),
     }
-    nearest = columns_at(connection, ", ".join(f"nearest[1].{name}" for name in _NEAREST), places)
+    nearest = columns_at(connection, ", ".join(f"nearest[1].{name}" for name in _NEAREST), locations)
     return [
         Suggestion(
             **dict(row),
@@ -236,11 +262,11 @@ def _chosen(
             **{name: values[k] for name, values in columns.items()},
             **{f"nearest_{name}": value for name, value in zip(_NEAREST, nearest[k], strict=True)},
         )
-        for k, row in enumerate(whole_rows(connection, places))
+        for k, row in enumerate(crystals_at(connection, locations))
     ]
 
 
-def _numbers(candidates: list[_Candidate]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+def _numbers(rows: list[_ScoredRow]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """What `choose` takes: ln kappa, spread and distance, (n,) each."""
-    ln_kappa, spread, distance = np.array([candidate[2:5] for candidate in candidates], dtype=np.float64).T
+    ln_kappa, spread, distance = np.array([row[2:5] for row in rows], dtype=np.float64).T
     return ln_kappa, spread, distance

@@ -9,19 +9,21 @@ import pyarrow as pa
 import torch
 
 from kappatune.model.kappa_model import KappaModel, UnknownFidelity
-from kappatune.screening.parts import Counts, write_part
-from kappatune.screening.rows import SCHEMA, Labels, result_rows
+from kappatune.model.label_index import LabelIndex
+from kappatune.screening.parts import ScanCounts, write_part
+from kappatune.screening.rows import SCHEMA, scan_rows
 from kappatune.screening.settings import ScanSettings
-from kappatune.screening.sources import Unit, parse
+from kappatune.screening.sources import parse
+from kappatune.screening.unit import Unit
 from kappatune.structures import Crystal, Rejection
 from kappatune.structures.text import printable
 
 
 class Worker:
-    """A model with its labels, one thread, and the folder it writes to.
+    """A model, labelled crystals, and the folder to write to; it computes on one thread.
 
     Attributes:
-        facts: What a scan's claim says of the model: its name, the hash of its weights, the rung.
+        model_info: What a scan records about the model: its name, the hash of its weights, and the rung.
 
     Raises:
         kappatune.model.bundle.BadBundle: There is no intact model of that name.
@@ -36,36 +38,37 @@ class Worker:
         card = self.model.card
         if self.fidelity not in card.fidelities:
             raise UnknownFidelity(f"model '{card.name}' knows {', '.join(card.fidelities)}, not '{self.fidelity}'")
-        self.labels = Labels.read(self.model, settings.labels)
-        self.facts = {"model": card.name, "model_sha256": card.weights_sha256, "fidelity": self.fidelity}
+        self.labels = LabelIndex.read(self.model, settings.labels)
+        self.model_info = {"model": card.name, "model_sha256": card.weights_sha256, "fidelity": self.fidelity}
 
-    def work(self, index: int, unit: Unit, poisoned: frozenset[int] = frozenset()) -> Counts:
+    def process(self, index: int, unit: Unit, crashing: frozenset[int] = frozenset()) -> ScanCounts:
         """Predict one unit and write its part.
 
         Args:
             index: Number of the part.
             unit: What to predict.
-            poisoned: Positions of items that are not to be read; each gets a row that says why.
+            crashing: Positions of the items that are not read because they crash the process; each becomes a row with
+                that reason.
         """
-        return write_part(self.out, index, unit, self._table(unit, poisoned))
+        return write_part(self.out, index, unit, self._table(unit, crashing))
 
-    def attempt(self, unit: Unit) -> None:
-        """Do everything with a unit but write."""
+    def try_unit(self, unit: Unit) -> None:
+        """Predict a unit without writing its part, to see whether it crashes the process."""
         self._table(unit, frozenset())
 
-    def _table(self, unit: Unit, poisoned: frozenset[int]) -> pa.Table:
-        if poisoned:
+    def _table(self, unit: Unit, crashing: frozenset[int]) -> pa.Table:
+        if crashing:
             entries: list[Crystal | Rejection] = []
             for k, item in enumerate(unit.items):
                 one = replace(unit, items=[item], first=unit.first + k)
-                entries += [poisoned_entry(one)] if k in poisoned else parse(one)
+                entries += [rejection_of_crashing_item(one)] if k in crashing else parse(one)
         else:
             entries = parse(unit)
-        return pa.Table.from_pylist(result_rows(self.model, self.fidelity, entries, self.labels), schema=SCHEMA)
+        return pa.Table.from_pylist(scan_rows(self.model, self.fidelity, entries, self.labels), schema=SCHEMA)
 
 
-def poisoned_entry(unit: Unit) -> Rejection:
-    """What stands for the one item of a unit that ends the process which reads it."""
+def rejection_of_crashing_item(unit: Unit) -> Rejection:
+    """The entry for an item, the only one of its unit, that crashes the process that reads it."""
     (item,) = unit.items
     file = unit.file or str(item)
     name = f"{Path(file).stem}#{unit.first}" if unit.file else Path(file).stem

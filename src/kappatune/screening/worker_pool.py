@@ -1,7 +1,7 @@
-"""Crews: the workers of a scan, and what happens when one of them dies.
+"""Worker pools: the workers of a scan, and what happens when one of them crashes.
 
-A unit that ends its worker is tried again alone; if it does so again, its items are tried one by one, and
-those that end two workers get a row with the reason.
+A unit whose worker has crashed is tried again in a process of its own. If that crashes too, its items are tried one by
+one, and those that crash two workers become rows with that reason.
 """
 
 from __future__ import annotations
@@ -18,46 +18,46 @@ from typing import TYPE_CHECKING, Any, Self
 
 from kappatune.errors import UserError
 from kappatune.processes import exit_with_parent
-from kappatune.screening.parts import Counts
+from kappatune.screening.parts import ScanCounts
 from kappatune.screening.settings import BadRequest, ScanSettings
-from kappatune.screening.sources import Unit
+from kappatune.screening.unit import Unit
 
 if TYPE_CHECKING:
     from kappatune.screening.worker import Worker
 
-IN_FLIGHT = 3
-"""Units handed out per worker: what bounds the memory of a scan."""
+UNITS_PER_WORKER = 3
+"""Units submitted per worker: what bounds the memory of a scan."""
 
-Item = tuple[int, Unit]
+IndexedUnit = tuple[int, Unit]
 """The number of a part and its unit."""
 
-DEATHS_PER_ITEM = 2
-"""Workers that an item may end before it is passed over: one may have died of something else."""
+CRASHES_PER_ITEM = 2
+"""Workers that an item may crash before it is left out: one of them may have died for another reason."""
 
-TRIES_ALONE = 3
-"""How often a unit is tried alone, its guilty items left out, before the scan stops."""
+ISOLATED_ATTEMPTS = 3
+"""How often a unit is tried in isolation, without its crashing items, before the scan stops."""
 
-NO_WORKER = "no worker process can start: free memory, then --resume"
+CANNOT_START = "no worker process can start: free memory, then use --resume"
 
 
 class WorkerDied(Exception):
-    """A worker's process came to an end."""
+    """The process of a worker has ended."""
 
 
 class IsolatedWorker(ABC):
-    """One worker that is known to have begun, so that its death has to do with what it is given."""
+    """One worker that is known to have started, so that a crash is due to what it is given."""
 
     @abstractmethod
-    def do(self, method: str, *arguments: Any) -> Any:
+    def call(self, method: str, *arguments: Any) -> Any:
         """Call a method of `kappatune.screening.worker.Worker`.
 
         Raises:
-            WorkerDied: It died of it.
+            WorkerDied: The call crashed the worker.
         """
 
     @abstractmethod
-    def dismiss(self) -> None:
-        """Let the worker go."""
+    def stop(self) -> None:
+        """End the worker."""
 
 
 class WorkerPool(ABC):
@@ -68,76 +68,73 @@ class WorkerPool(ABC):
         self.out = out
 
     @abstractmethod
-    def begin(self) -> dict[str, str]:
+    def start(self) -> dict[str, str]:
         """Start the workers.
 
         Returns:
-            What they say of the model (`kappatune.screening.worker.Worker.facts`).
+            What they report about the model (`kappatune.screening.worker.Worker.model_info`).
 
         Raises:
-            UserError: They cannot begin.
+            UserError: They cannot start.
         """
 
     @abstractmethod
-    def run(self, pending: Iterable[Item | Counts]) -> Iterator[Counts]:
-        """Do the units, a bounded number at a time, and yield the counts of each part."""
+    def run(self, pending: Iterable[IndexedUnit | ScanCounts]) -> Iterator[ScanCounts]:
+        """Process the units, a bounded number at a time, and yield the counts of each part."""
 
     @abstractmethod
-    def end(self) -> None:
-        """Let all workers go."""
+    def stop(self) -> None:
+        """End all workers."""
 
     @abstractmethod
-    def hire(self) -> IsolatedWorker:
-        """One more worker, for one purpose.
+    def start_isolated(self) -> IsolatedWorker:
+        """One more worker, beside those of the pool.
 
         Raises:
-            BadRequest: It cannot begin.
+            BadRequest: It cannot start.
         """
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        self.end()
+        self.stop()
 
-    def alone(self, index: int, unit: Unit) -> Counts:
-        """Do one unit with a worker of its own; if that dies, find the items that kill it.
+    def run_isolated(self, index: int, unit: Unit) -> ScanCounts:
+        """Process one unit in a worker of its own; if that crashes, find the items at fault and leave them out.
 
         Raises:
-            BadRequest: The unit goes on killing workers though none of its items does, or no worker can begin.
+            BadRequest: The unit crashes workers although none of its items does, or no worker can start.
         """
-        poisoned: frozenset[int] = frozenset()
-        for _ in range(TRIES_ALONE):
+        crashing: frozenset[int] = frozenset()
+        for _ in range(ISOLATED_ATTEMPTS):
+            worker = self.start_isolated()
             try:
-                return self._once("work", index, unit, poisoned)
+                counts: ScanCounts = worker.call("process", index, unit, crashing)
+                return counts
             except WorkerDied:
-                poisoned = frozenset(self._poisoned(unit))
+                crashing = frozenset(self._crashing_items(unit))
+            finally:
+                worker.stop()
         raise BadRequest(
-            f"the worker process died {TRIES_ALONE} times on {unit.file or unit.items[0]}, though every item that is "
-            "left can be read alone: free memory or use fewer --workers, then --resume"
+            f"the worker process died {ISOLATED_ATTEMPTS} times on {unit.file or unit.items[0]}, although each "
+            "remaining item can be read on its own: free memory or use fewer --workers, then use --resume"
         )
 
-    def _once(self, method: str, *arguments: Any) -> Any:
-        worker = self.hire()
-        try:
-            return worker.do(method, *arguments)
-        finally:
-            worker.dismiss()
-
-    def _poisoned(self, unit: Unit) -> Iterator[int]:
-        """Positions of the items that kill a worker, found one by one."""
-        worker = self.hire()
+    def _crashing_items(self, unit: Unit) -> Iterator[int]:
+        """Positions of the items that crash a worker, found one by one."""
+        worker = self.start_isolated()
         for k, item in enumerate(unit.items):
-            for _ in range(DEATHS_PER_ITEM):
+            for _ in range(CRASHES_PER_ITEM):
                 try:
-                    worker.do("attempt", replace(unit, items=[item], first=unit.first + k))
+                    worker.call("try_unit", replace(unit, items=[item], first=unit.first + k))
                     break
                 except WorkerDied:
-                    worker.dismiss()
-                    worker = self.hire()
+                    worker.stop()
+                    worker = self.start_isolated()
             else:
                 yield k
-        worker.dismiss()
+        worker.stop()
 
 
 class LocalWorkerPool(WorkerPool):
@@ -148,42 +145,42 @@ class LocalWorkerPool(WorkerPool):
         self.workers = workers
         self.pool = self.new_pool(workers)
 
-    def begin(self) -> dict[str, str]:
+    def start(self) -> dict[str, str]:
         """Start all processes, and wait for the first."""
         try:
-            first, *_ = [self.pool.submit(_facts) for _ in range(self.workers)]
+            first, *_ = [self.pool.submit(_model_info) for _ in range(self.workers)]
             return first.result()
         except BrokenProcessPool as error:
-            raise BadRequest(NO_WORKER) from error
+            raise BadRequest(CANNOT_START) from error
 
-    def run(self, pending: Iterable[Item | Counts]) -> Iterator[Counts]:
-        """Do the units, a bounded number at a time, and yield the counts of each part."""
-        running: dict[Future[Counts], Item] = {}
+    def run(self, pending: Iterable[IndexedUnit | ScanCounts]) -> Iterator[ScanCounts]:
+        """Process the units, a bounded number at a time, and yield the counts of each part."""
+        running: dict[Future[ScanCounts], IndexedUnit] = {}
         for item in pending:
-            if isinstance(item, Counts):
+            if isinstance(item, ScanCounts):
                 yield item
                 continue
-            running[self.pool.submit(_do, "work", *item)] = item
-            if len(running) >= IN_FLIGHT * self.workers:
+            running[self.pool.submit(_call, "process", *item)] = item
+            if len(running) >= UNITS_PER_WORKER * self.workers:
                 yield from self._collect(running)
         while running:
             yield from self._collect(running)
 
-    def end(self) -> None:
-        """Wait for the units at work, drop the others."""
+    def stop(self) -> None:
+        """Wait for the units in progress, drop the others."""
         self.pool.shutdown(wait=True, cancel_futures=True)
 
-    def hire(self) -> IsolatedWorker:
+    def start_isolated(self) -> IsolatedWorker:
         """A process of its own."""
         return _IsolatedProcess(self.new_pool(1))
 
     def new_pool(self, workers: int) -> ProcessPoolExecutor:
-        """Processes that load the model as they start."""
+        """Processes that load the model when they start."""
         return ProcessPoolExecutor(
-            workers, mp_context=get_context("spawn"), initializer=_begin, initargs=(self.settings, self.out)
+            workers, mp_context=get_context("spawn"), initializer=_load, initargs=(self.settings, self.out)
         )
 
-    def _collect(self, running: dict[Future[Counts], Item]) -> Iterator[Counts]:
+    def _collect(self, running: dict[Future[ScanCounts], IndexedUnit]) -> Iterator[ScanCounts]:
         done, _ = wait(running, return_when=FIRST_COMPLETED)
         try:
             for future in done:
@@ -195,7 +192,7 @@ class LocalWorkerPool(WorkerPool):
             running.clear()
             self.pool.shutdown()
             for index, unit in suspects:
-                yield self.alone(index, unit)
+                yield self.run_isolated(index, unit)
             self.pool = self.new_pool(self.workers)
 
 
@@ -203,25 +200,25 @@ class _IsolatedProcess(IsolatedWorker):
     def __init__(self, pool: ProcessPoolExecutor) -> None:
         self.pool = pool
         try:
-            pool.submit(_facts).result()
+            pool.submit(_model_info).result()
         except BrokenProcessPool as error:
-            raise BadRequest(NO_WORKER) from error
+            raise BadRequest(CANNOT_START) from error
 
-    def do(self, method: str, *arguments: Any) -> Any:
+    def call(self, method: str, *arguments: Any) -> Any:
         try:
-            return self.pool.submit(_do, method, *arguments).result()
+            return self.pool.submit(_call, method, *arguments).result()
         except BrokenProcessPool as error:
             raise WorkerDied from error
 
-    def dismiss(self) -> None:
+    def stop(self) -> None:
         self.pool.shutdown()
 
 
 _worker: Worker | UserError | None = None
 
 
-def _begin(settings: ScanSettings, out: Path) -> None:
-    """Load in the worker's process, where alone torch is imported; what fails is told when it is asked."""
+def _load(settings: ScanSettings, out: Path) -> None:
+    """Load the model, in the worker's process: only there is torch imported. An error is raised by the first call."""
     global _worker
     exit_with_parent()
     from kappatune.screening.worker import Worker
@@ -232,15 +229,15 @@ def _begin(settings: ScanSettings, out: Path) -> None:
         _worker = error
 
 
-def _facts() -> dict[str, str]:
-    return _begun().facts
+def _model_info() -> dict[str, str]:
+    return _loaded().model_info
 
 
-def _do(method: str, *arguments: Any) -> Any:
-    return getattr(_begun(), method)(*arguments)
+def _call(method: str, *arguments: Any) -> Any:
+    return getattr(_loaded(), method)(*arguments)
 
 
-def _begun() -> Worker:
+def _loaded() -> Worker:
     if isinstance(_worker, UserError):
         raise _worker
     assert _worker is not None

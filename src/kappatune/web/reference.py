@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kappatune.model.explanation import TypicalCrystal
 from kappatune.model.kappa_model import KappaModel
-from kappatune.screening.rows import Labels
+from kappatune.model.label_index import LabelIndex
 from kappatune.storage import SHIPPED_TABLES
 from kappatune.structures import read_table
 from kappatune.web.schemas import LabelledValue, LabelsAnswer, LabelTable
@@ -26,7 +26,7 @@ class ReferenceCrystals:
         values: Their values, for the page.
     """
 
-    labels: Labels
+    labels: LabelIndex
     typical: TypicalCrystal
     values: LabelsAnswer
 
@@ -43,7 +43,7 @@ def read_reference_crystals(model: KappaModel, table: Path | None = None) -> Ref
     rows = [row for content in tables.values() for row in content.rows]
     predicted = model.predict_with_details([row.crystal for row in rows], model.default_fidelity)
     return ReferenceCrystals(
-        Labels.of(model, rows, predicted),
+        LabelIndex.of(model, rows, predicted),
         TypicalCrystal((row.crystal, details) for row, details in zip(rows, predicted, strict=True)),
         LabelsAnswer(
             tables=[

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from kappatune.screening.ranking import Filters
+from kappatune.screening.query import Filters
 from kappatune.web.schemas import ApiModel
 
 _MOST_ELEMENTS = 12

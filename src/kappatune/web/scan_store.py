@@ -17,15 +17,8 @@ from typing import Any
 import duckdb
 
 from kappatune.screening.layout import MANIFEST
-from kappatune.screening.ranking import (
-    CONFIG,
-    NEEDED,
-    BadScan,
-    check_columns,
-    conditions,
-    patterns,
-    scan_parts,
-)
+from kappatune.screening.query import CONFIG, BadScan, check_columns, conditions, patterns, scan_parts
+from kappatune.screening.ranked_crystal import NEEDED
 from kappatune.web.limits import RequestError
 from kappatune.web.scan_schemas import (
     HistogramBin,

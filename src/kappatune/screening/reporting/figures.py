@@ -1,6 +1,6 @@
 """Figures of a report as inline SVG and HTML.
 
-A figure is stretched to its place, lines and points keep their width, and its labels are HTML around it: they
+A figure is stretched to the available width, while lines and points keep theirs. Its labels are HTML around it, so they
 stay readable on a narrow screen.
 """
 
@@ -13,7 +13,13 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 from zlib import crc32
 
-from kappatune.screening.reporting.overview import STEPS_PER_DECADE, Cell, Median, Point, ScanOverview
+from kappatune.screening.reporting.overview import (
+    STEPS_PER_DECADE,
+    DensityCell,
+    ElementMedian,
+    SampleCrystal,
+    ScanOverview,
+)
 from kappatune.screening.reporting.text import UNIT, counted, harmless, kappa_text, short
 
 _SIDE = 1000
@@ -34,6 +40,9 @@ Fr Ra .  Rf Db Sg Bh Hs Mt Ds Rg Cn Nh Fl Mc Lv Ts Og
 .  .  La Ce Pr Nd Pm Sm Eu Gd Tb Dy Ho Er Tm Yb Lu .
 .  .  Ac Th Pa U  Np Pu Am Cm Bk Cf Es Fm Md No Lr .
 """
+
+
+Property = Callable[[SampleCrystal], float | None]
 
 
 class Axis(NamedTuple):
@@ -65,10 +74,10 @@ def _log_ticks(low: float, high: float) -> list[tuple[float, str, bool]]:
     return [tick for tick in ticks if low - 1e-9 <= tick[0] <= high + 1e-9]
 
 
-def kappa_axis(look: ScanOverview) -> Axis:
+def kappa_axis(overview: ScanOverview) -> Axis:
     """Logarithmic axis of kappa that holds all bins, in halves of a decade."""
-    low = math.floor(look.bins[0].step / STEPS_PER_DECADE * 2) / 2
-    high = math.ceil((look.bins[-1].step + 1) / STEPS_PER_DECADE * 2) / 2
+    low = math.floor(overview.bins[0].step / STEPS_PER_DECADE * 2) / 2
+    high = math.ceil((overview.bins[-1].step + 1) / STEPS_PER_DECADE * 2) / 2
     return Axis(f"κ, {UNIT}", low, high, _log_ticks(low, high))
 
 
@@ -98,11 +107,11 @@ def _box(x0: float, x1: float, y0: float, y1: float) -> str:
     return f"M{short(left)} {short((1 - y1) * _SIDE)}h{short(width)}v{short((y1 - y0) * _SIDE)}h{short(-width)}z"
 
 
-def distribution(look: ScanOverview, kappa: Axis) -> str:
+def distribution(overview: ScanOverview, kappa: Axis) -> str:
     """Histogram of kappa."""
-    width = next(w for w, most in ((4, 200), (2, 5_000), (1, math.inf)) if look.n_answered < most)
+    width = next(w for w, most in ((4, 200), (2, 5_000), (1, math.inf)) if overview.n_answered < most)
     bars: defaultdict[int, list[int]] = defaultdict(lambda: [0, 0])
-    for bin_ in look.bins:
+    for bin_ in overview.bins:
         bar = bars[bin_.step // width]
         bar[0] += bin_.in_domain
         bar[1] += bin_.other
@@ -128,17 +137,22 @@ def distribution(look: ScanOverview, kappa: Axis) -> str:
 
 
 def density(
-    look: ScanOverview, kappa: Axis, name: str, unit: str, cells: list[Cell], x_of: Callable[[Point], float | None]
+    overview: ScanOverview,
+    kappa: Axis,
+    name: str,
+    unit: str,
+    cells: list[DensityCell],
+    x_of: Property,
 ) -> str:
     """Kappa over a property: all crystals counted in boxes, and the sample as points.
 
     Args:
-        look: The scan.
+        overview: The scan.
         kappa: Axis of kappa.
         name: The property.
         unit: Its unit; without one it is a whole number on a logarithmic axis.
         cells: The counts.
-        x_of: The property of a point.
+        x_of: The property of a crystal.
     """
     title = f"<h2>κ against {name}</h2>"
     if not cells:
@@ -146,10 +160,10 @@ def density(
     logarithmic = not unit
     x, edges = (_counts_axis if logarithmic else _mass_axis)(cells, name, unit)
     n_drawn = sum(cell.n for cell in cells)
-    crowded = n_drawn > len(look.points)
+    crowded = n_drawn > len(overview.sample)
     marks, legend = _shaded(cells, x, edges, kappa, logarithmic) if crowded else ("", "")
-    marks += f'<g class="points{" over" if crowded else ""}">{_dots(look.points, x, kappa, x_of, logarithmic)}</g>'
-    dots = f"{len(look.points):,} of {n_drawn:,} crystals, chosen by a hash of the id" if crowded else "in domain"
+    marks += f'<g class="points{" over" if crowded else ""}">{_dots(overview.sample, x, kappa, x_of, logarithmic)}</g>'
+    dots = f"{len(overview.sample):,} of {n_drawn:,} crystals, chosen by a hash of the id" if crowded else "in domain"
     colour = "point" if crowded else "accent"
     return (
         f"<section>{title}{_plot(x, kappa, marks, f'kappa against {name}')}"
@@ -158,7 +172,7 @@ def density(
     )
 
 
-def _mass_axis(cells: list[Cell], name: str, unit: str) -> tuple[Axis, list[float]]:
+def _mass_axis(cells: list[DensityCell], name: str, unit: str) -> tuple[Axis, list[float]]:
     """Axis of a mass, and the left edges of its columns."""
     high = max(10, max(cell.x for cell in cells) + 1)
     step = math.ceil(high / _COLUMNS)
@@ -166,7 +180,7 @@ def _mass_axis(cells: list[Cell], name: str, unit: str) -> tuple[Axis, list[floa
     return Axis(f"{name}, {unit}", 0, high, _linear_ticks(high)), [float(k) for k in range(0, high + 1, step)]
 
 
-def _counts_axis(cells: list[Cell], name: str, _: str) -> tuple[Axis, list[float]]:
+def _counts_axis(cells: list[DensityCell], name: str, _: str) -> tuple[Axis, list[float]]:
     """Logarithmic axis of a whole number, and the left edges of its columns, between whole numbers."""
     most = max(8, max(cell.x for cell in cells))
     edges = [0.5]
@@ -176,7 +190,7 @@ def _counts_axis(cells: list[Cell], name: str, _: str) -> tuple[Axis, list[float
     return Axis(name, low, high, _log_ticks(low + 1e-6, high)), edges
 
 
-def _shaded(cells: list[Cell], x: Axis, edges: list[float], kappa: Axis, logarithmic: bool) -> tuple[str, str]:
+def _shaded(cells: list[DensityCell], x: Axis, edges: list[float], kappa: Axis, logarithmic: bool) -> tuple[str, str]:
     """Boxes shaded by how many crystals they hold, and their legend."""
     counts: defaultdict[tuple[int, int], int] = defaultdict(int)
     for cell in cells:
@@ -202,19 +216,23 @@ def _shaded(cells: list[Cell], x: Axis, edges: list[float], kappa: Axis, logarit
 
 
 def _dots(
-    points: Iterable[Point], x: Axis, kappa: Axis, x_of: Callable[[Point], float | None], logarithmic: bool
+    sample: Iterable[SampleCrystal],
+    x: Axis,
+    kappa: Axis,
+    x_of: Property,
+    logarithmic: bool,
 ) -> str:
-    """Points with their names; at whole numbers they are spread a little sideways."""
+    """Points with their names; on an axis of whole numbers they are shifted a little sideways."""
     dots = []
-    for point in points:
-        value = x_of(point)
+    for crystal in sample:
+        value = x_of(crystal)
         if value is None or not math.isfinite(value):
             continue
-        shift = (crc32(str(point.id).encode()) / 2**32 - 0.5) * 0.6
+        shift = (crc32(str(crystal.id).encode()) / 2**32 - 0.5) * 0.6
         at = x(math.log10(max(value, 1) + shift) if logarithmic else value)
-        title = f"{harmless(point.formula)} ({harmless(point.id, 60)}): {kappa_text(point.kappa)} {UNIT}"
-        kind = "" if point.in_domain else ' class="out"'
-        where = f"M{short(at * _SIDE)} {short((1 - kappa(math.log10(point.kappa))) * _SIDE)}h0"
+        title = f"{harmless(crystal.formula)} ({harmless(crystal.id, 60)}): {kappa_text(crystal.kappa)} {UNIT}"
+        kind = "" if crystal.in_domain else ' class="out"'
+        where = f"M{short(at * _SIDE)} {short((1 - kappa(math.log10(crystal.kappa))) * _SIDE)}h0"
         dots.append(f'<path{kind} d="{where}"><title>{title}</title></path>')
     return "".join(dots)
 
@@ -230,7 +248,7 @@ def _colour(fraction: float) -> tuple[str, str]:
     return "#" + "".join(f"{round(c):02x}" for c in mixed), "light" if luminance > 0.18 else "dark"
 
 
-def heat_map(elements: dict[str, Median]) -> str:
+def heat_map(elements: dict[str, ElementMedian]) -> str:
     """Periodic table coloured by the median of the crystals with each element."""
     places = {
         symbol: (row, column)
@@ -239,7 +257,7 @@ def heat_map(elements: dict[str, Median]) -> str:
         if symbol != "."
     }
     values = sorted(math.log10(median.kappa) for median in elements.values()) or [0.0]
-    beyond = len(values) // 20  # a few elements with few crystals shall not stretch the scale
+    beyond = len(values) // 20  # a few elements with few crystals must not stretch the scale
     low, high = values[beyond], max(values[-1 - beyond], values[beyond] + 0.1)
     cells = []
     for symbol, (row, column) in places.items():

@@ -1,75 +1,77 @@
-"""The report as a page: inline SVG and style, no script, nothing from elsewhere."""
+"""The report as a page: inline SVG and style, no script, no external resource."""
 
 from __future__ import annotations
 
 import math
-from importlib.resources import files
 from string import Template
 from typing import Any
 
 from kappatune.screening.reporting.figures import Axis, density, distribution, heat_map, kappa_axis
-from kappatune.screening.reporting.overview import Candidate, Group, ScanOverview
+from kappatune.screening.reporting.overview import ExtremeCrystal, ReasonCount, ScanOverview
 from kappatune.screening.reporting.text import UNIT, counted, formula_html, harmless, kappa_text, share_text
+from kappatune.storage import ASSETS
 
 
-def page(look: ScanOverview) -> str:
+def page(overview: ScanOverview) -> str:
     """The whole page."""
     parts = [
-        f"<h1>Lattice thermal conductivity of {counted(look.n_rows, 'crystal')}</h1>",
-        f'<p class="muted">at 300 K, in {UNIT}, predicted in the scan <code>{harmless(look.name)}</code></p>',
-        *_warnings(look),
-        _tiles(look),
+        f"<h1>Lattice thermal conductivity of {counted(overview.n_rows, 'crystal')}</h1>",
+        f'<p class="muted">at 300 K, in {UNIT}, predicted in the scan <code>{harmless(overview.name)}</code></p>',
+        *_warnings(overview),
+        _tiles(overview),
     ]
-    if look.n_answered:
-        kappa = kappa_axis(look)
+    if overview.n_answered:
+        kappa = kappa_axis(overview)
         parts += [
-            distribution(look, kappa),
+            distribution(overview, kappa),
             '<div class="pair">',
-            density(look, kappa, "mean atomic mass", "u", look.by_mass, lambda point: point.mean_mass),
-            density(look, kappa, "atoms in the cell", "", look.by_n_atoms, lambda point: point.n_atoms),
+            density(overview, kappa, "mean atomic mass", "u", overview.by_mass, lambda crystal: crystal.mean_mass),
+            density(overview, kappa, "atoms in the cell", "", overview.by_n_atoms, lambda crystal: crystal.n_atoms),
             "</div>",
-            heat_map(look.elements),
+            heat_map(overview.elements),
             '<div class="pair">',
-            _candidates("Lowest", look.lowest),
-            _candidates("Highest", look.highest),
+            _extremes("Lowest", overview.lowest),
+            _extremes("Highest", overview.highest),
             "</div>",
         ]
     else:
         parts.append("<section><p>No crystal has an answer, so there is nothing to draw.</p></section>")
     parts += [
-        _reasons("Why there is no answer", look.unanswered, look.n_rows - look.n_answered),
-        _reasons("Why an answer is out of domain", look.out_of_domain, look.n_answered - look.n_in_domain),
-        _about(look),
+        _reasons("Why there is no answer", overview.unanswered, overview.n_rows - overview.n_answered),
+        _reasons("Why an answer is out of domain", overview.out_of_domain, overview.n_answered - overview.n_in_domain),
+        _about(overview),
     ]
-    template = files("kappatune").joinpath("assets/report.html").read_text(encoding="utf-8")
-    return Template(template).substitute(title=f"kappatune: {harmless(look.name)}", body="\n".join(filter(None, parts)))
+    template = (ASSETS / "report.html").read_text(encoding="utf-8")
+    return Template(template).substitute(
+        title=f"kappatune: {harmless(overview.name)}", body="\n".join(filter(None, parts))
+    )
 
 
-def _warnings(look: ScanOverview) -> list[str]:
+def _warnings(overview: ScanOverview) -> list[str]:
     found = []
-    if not look.complete:
+    if not overview.complete:
         found.append(
-            f"<b>This scan is unfinished.</b> What follows covers the {counted(look.n_rows, 'crystal')} done so far. "
-            "Continue it with <code>kappatune screen … --resume</code>, then make the report again."
+            f"<b>This scan is unfinished.</b> The report covers the {counted(overview.n_rows, 'crystal')} done so far. "
+            "Continue the scan with <code>kappatune screen … --resume</code>, then make the report again."
         )
-    announced = look.about.get("n_rows")
-    if look.complete and isinstance(announced, int) and announced != look.n_rows:
+    announced = overview.about.get("n_rows")
+    if overview.complete and isinstance(announced, int) and announced != overview.n_rows:
         found.append(
             f"<b>Counts differ.</b> The manifest announces {counted(announced, 'crystal')}, the parts hold "
-            f"{look.n_rows:,}: parts were lost or added after the scan."
+            f"{overview.n_rows:,}: parts were deleted or added after the scan."
         )
     return [f'<p class="warning">{text}</p>' for text in found]
 
 
-def _tiles(look: ScanOverview) -> str:
+def _tiles(overview: ScanOverview) -> str:
     tiles = [
-        (f"{look.n_rows:,}", "crystals"),
-        (f"{look.n_answered:,}", f"with an answer ({share_text(look.n_answered, look.n_rows)})"),
-        (f"{look.n_in_domain:,}", f"in domain ({share_text(look.n_in_domain, look.n_rows)})"),
-        (f"{look.n_low:,}", f"in domain below 1 {UNIT} ({share_text(look.n_low, look.n_rows)})"),
+        (f"{overview.n_rows:,}", "crystals"),
+        (f"{overview.n_answered:,}", f"with an answer ({share_text(overview.n_answered, overview.n_rows)})"),
+        (f"{overview.n_in_domain:,}", f"in domain ({share_text(overview.n_in_domain, overview.n_rows)})"),
+        (f"{overview.n_low:,}", f"in domain below 1 {UNIT} ({share_text(overview.n_low, overview.n_rows)})"),
     ]
-    if look.median:
-        tiles.append((kappa_text(look.median.kappa), f"{UNIT}, median of all answers"))
+    if overview.median:
+        tiles.append((kappa_text(overview.median.kappa), f"{UNIT}, median of all answers"))
     return (
         '<div class="tiles">'
         + "".join(f'<div class="tile"><b>{b}</b><span>{t}</span></div>' for b, t in tiles)
@@ -77,73 +79,74 @@ def _tiles(look: ScanOverview) -> str:
     )
 
 
-def _candidates(which: str, candidates: list[Candidate]) -> str:
+def _extremes(which: str, crystals: list[ExtremeCrystal]) -> str:
     title = f"<h2>{which} κ in domain</h2>"
-    if not candidates:
+    if not crystals:
         return f"<section>{title}<p>No crystal is in domain.</p></section>"
     ends = [
         math.log10(v)
-        for candidate in candidates
-        for v in (candidate.kappa, candidate.lower, candidate.upper)
+        for crystal in crystals
+        for v in (crystal.kappa, crystal.lower, crystal.upper)
         if v is not None and math.isfinite(v) and v > 0
     ]
     scale = Axis("", min(ends), max(max(ends), min(ends) + 0.1), [])
-    rows = "".join(_candidate(candidate, scale) for candidate in candidates)
+    rows = "".join(_extreme(crystal, scale) for crystal in crystals)
     return (
-        f'<section>{title}<p class="note">Each structure once. The interval is the model\'s: meant to hold 90 % of '
-        "values where the model's card has a calibration for the rung, otherwise the spread of its members. Trained "
-        "on: rungs at which the model learnt from a crystal of this formula.</p>"
+        f'<section>{title}<p class="note">Each structure once. The interval is the model\'s: it should contain 90 % of '
+        "values if the model's card has a calibration for the rung; otherwise it is the spread of the members. Trained "
+        "on: rungs whose training data contain the formula.</p>"
         f'<table><thead><tr><th>crystal</th><th class="number">κ,<br>{UNIT}</th>'
         f'<th class="number">interval,<br>{UNIT}</th><th class="span">log scale</th></tr></thead>'
         f"<tbody>{rows}</tbody></table></section>"
     )
 
 
-def _candidate(candidate: Candidate, scale: Axis) -> str:
-    lower, upper = candidate.lower, candidate.upper
+def _extreme(crystal: ExtremeCrystal, scale: Axis) -> str:
+    lower, upper = crystal.lower, crystal.upper
     interval, bar = "–", ""
     if lower is not None and upper is not None and 0 < lower <= upper < math.inf:
         interval = f"{kappa_text(lower)} to {kappa_text(upper)}"
         left, right = (100 * scale(math.log10(v)) for v in (lower, upper))
         bar = f'<i style="left:{left:.1f}%;width:{right - left:.1f}%"></i>'
-    bar += f'<b style="left:{100 * scale(math.log10(candidate.kappa)):.1f}%"></b>'
-    known = ", ".join(harmless(rung, 30) for rung in candidate.known_rungs or [])
-    notes = [harmless(candidate.id)]
-    if candidate.n_atoms is not None:
-        notes.append(counted(candidate.n_atoms, "atom"))
+    bar += f'<b style="left:{100 * scale(math.log10(crystal.kappa)):.1f}%"></b>'
+    known = ", ".join(harmless(rung, 30) for rung in crystal.known_rungs or [])
+    notes = [harmless(crystal.id)]
+    if crystal.n_atoms is not None:
+        notes.append(counted(crystal.n_atoms, "atom"))
     if known:
         notes.append(f"trained on: {known}")
     return (
-        f"<tr><td>{formula_html(candidate.formula)}<small>{' · '.join(notes)}</small></td>"
-        f'<td class="number">{kappa_text(candidate.kappa)}</td>'
+        f"<tr><td>{formula_html(crystal.formula)}<small>{' · '.join(notes)}</small></td>"
+        f'<td class="number">{kappa_text(crystal.kappa)}</td>'
         f'<td class="number">{interval}</td><td class="span"><div>{bar}</div></td></tr>'
     )
 
 
-def _reasons(title: str, groups: list[Group], total: int) -> str:
-    if not groups:
+def _reasons(title: str, reasons: list[ReasonCount], total: int) -> str:
+    if not reasons:
         return ""
     rows = "".join(
-        f'<tr><td class="number">{group.n:,}</td><td>{harmless(group.reason, 320) or "other reasons"}'
-        + (f"<small>for example {harmless(group.example)}</small>" if group.reason else "")
+        f'<tr><td class="number">{reason.n:,}</td><td>{harmless(reason.reason, 320) or "other reasons"}'
+        + (f"<small>for example {harmless(reason.example)}</small>" if reason.reason else "")
         + "</td></tr>"
-        for group in groups
+        for reason in reasons
     )
     return (
-        f'<section><h2>{title}</h2><p class="note">{counted(total, "crystal")}; … stands for what differs between them.'
+        f'<section><h2>{title}</h2><p class="note">{counted(total, "crystal")}; … stands for text that differs '
+        "between them."
         '</p><table><thead><tr><th class="number">crystals</th><th>reason</th></tr></thead>'
         f"<tbody>{rows}</tbody></table></section>"
     )
 
 
-def _about(look: ScanOverview) -> str:
-    about = look.about
+def _about(overview: ScanOverview) -> str:
+    about = overview.about
     versions: Any = about.get("versions")
     shown = {
         "model": about.get("model"),
         "its weights (SHA-256)": about.get("model_sha256"),
-        "value asked for": about.get("fidelity"),
-        "finished": about.get("created") if look.complete else "not yet",
+        "predicted rung": about.get("fidelity"),
+        "finished": about.get("created") if overview.complete else "not yet",
         "command": " ".join(map(str, command)) if isinstance(command := about.get("command"), list) else command,
         "versions": ", ".join(f"{k} {v}" for k, v in versions.items()) if isinstance(versions, dict) else versions,
     }
@@ -151,7 +154,7 @@ def _about(look: ScanOverview) -> str:
     return (
         f"<section><h2>How this was made</h2><dl>{rows}</dl>"
         '<p class="note" style="margin-top:14px">κ is the geometric mean over the ensemble\'s members. In domain means '
-        "that the crystal resembles what the model was trained on; a value out of domain is an extrapolation. "
-        "Figures count every row of the scan, structures that occur twice as two; the outermost bins also hold what "
-        "lies beyond them.</p></section>"
+        "that the crystal is similar to those the model was trained on; a value out of domain is an extrapolation. "
+        "Figures count every row of the scan, including repeated structures; the outermost bins also count values "
+        "beyond them.</p></section>"
     )

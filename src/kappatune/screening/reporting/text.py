@@ -1,6 +1,6 @@
-"""How a report writes what a scan holds.
+"""Text of a report.
 
-Ids, reasons and all else may come from anywhere: `harmless` is the only way into the page.
+Ids and reasons of a scan may come from anywhere: they enter the page only through `harmless`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Sources of a scan that lie elsewhere: OPTIMADE providers.
-
-A resumed scan asks for no page twice: pages are kept in the scan's folder.
-"""
+"""Structures of OPTIMADE providers, page by page."""
 
 from __future__ import annotations
 
@@ -25,49 +22,57 @@ from kappatune.data.fetching import (
     without_deep_nesting,
 )
 from kappatune.errors import BadSource
-from kappatune.screening.sources import Unit
 from kappatune.structures import Crystal, Rejection
 from kappatune.structures.optimade import FIELDS, crystal_of_optimade
 
 PAGE_LIMIT = 100
-"""Structures asked for at once, unless the URL says otherwise; few providers give more."""
+"""Structures per page, unless the URL says otherwise; few providers send more."""
 
 
-def optimade_units(source: str, filter: str | None, fetched: Path) -> Iterator[Unit]:
-    """Walk the structures of an OPTIMADE provider, one unit per page.
-
-    Args:
-        source: Base URL, with or without version and `structures`; its query, for example `filter` or
-            `page_limit`, is sent along.
-        filter: OPTIMADE filter, added to one in the URL.
-        fetched: Where pages are kept.
+def endpoint_of(source: str) -> str:
+    """URL of a provider's structures, without a query.
 
     Raises:
-        BadSource: The provider cannot be reached, refuses, answers nonsense, leads in circles, or has
-            no such structure.
+        BadSource: The source is not a URL.
+    """
+    return _first_page(source, None).partition("?")[0]
+
+
+def optimade_pages(source: str, filter: str | None, fetched: Path) -> Iterator[list[Any]]:
+    """The entries of an OPTIMADE provider, one list per page.
+
+    Args:
+        source: Base URL, with or without version and `structures`; its query, for example `filter` or `page_limit`, is
+            passed on.
+        filter: OPTIMADE filter, combined with one in the URL.
+        fetched: Folder where pages are stored.
+
+    Yields:
+        Entries, as `crystal_of_entry` takes them; empty pages are left out.
+
+    Raises:
+        BadSource: The provider cannot be reached, refuses, does not respond as specified, links pages in a circle, or
+            has no such structure.
         OSError: The disk is full.
     """
     url: str | None = _first_page(source, filter)
-    endpoint = str(url).partition("?")[0]
-    asked: set[str] = set()
+    requested: set[str] = set()
     previous: list[Any] = []
-    first = 1
+    empty = True
     with new_session() as session:
         while url:
-            asked.add(url)
-            where = f"{source}, page {len(asked)}"
-            afterwards = f"pages kept: {len(asked) - 1}, and --resume continues from there"
-            page = cached(fetched, url, partial(with_retries, partial(_ask, session, url, where), where, afterwards))
+            requested.add(url)
+            where = f"{source}, page {len(requested)}"
+            advice = f"{len(requested) - 1} pages are stored, and --resume continues from there"
+            page = cached(fetched, url, partial(with_retries, partial(_request, session, url, where), where, advice))
             entries, url = page["data"], page["next"]
-            if url in asked or (url and entries == previous):
-                raise BadSource(
-                    f"{where}: the provider repeats itself, this page was sent before: report it to the provider"
-                )
+            if url in requested or (url and entries == previous):
+                raise BadSource(f"{where}: the provider sent a page that it had sent before: report it to the provider")
             if entries:
-                yield Unit("optimade", endpoint, first, entries)
-            first += len(entries)
+                empty = False
+                yield entries
             previous = entries
-    if first == 1:
+    if empty:
         raise BadSource(f"{source}: the provider has no such structure")
 
 
@@ -75,9 +80,9 @@ def crystal_of_entry(entry: object, number: int, endpoint: str) -> Crystal | Rej
     """The crystal of one entry, or why there is none.
 
     Args:
-        entry: As a page holds it.
+        entry: An item of a page.
         number: Position among the provider's entries, counted from 1.
-        endpoint: URL of the provider's structures; with an id it makes the URL of an entry.
+        endpoint: URL of the provider's structures; the id is appended to give the URL of the entry.
     """
     read = crystal_of_optimade(entry)
     file = f"{endpoint}/{quote(read.id)}" if read.id else endpoint
@@ -98,15 +103,15 @@ def _first_page(source: str, filter: str | None) -> str:
     return urlunsplit((parts.scheme, parts.netloc, path, urlencode(query, quote_via=quote), ""))
 
 
-def _ask(session: requests.Session, url: str, where: str) -> dict[str, Any]:
+def _request(session: requests.Session, url: str, where: str) -> dict[str, Any]:
     """One page: its entries and the URL of the next."""
-    answer = get_json(session, url, where, detail=lambda content: _detail(_errors(content)))
-    if errors := _errors(answer.content):
+    response = get_json(session, url, where, detail=lambda content: _detail(_errors(content)))
+    if errors := _errors(response.content):
         raise TemporaryFailure(f"the provider reports an error ({_detail(errors)})")
-    if not isinstance(answer.content, dict) or not isinstance(answer.content.get("data"), list):
-        raise TemporaryFailure("the answer is not OPTIMADE's JSON: check the URL")
-    entries = [without_deep_nesting(entry) for entry in answer.content["data"]]
-    return {"data": entries, "next": _next_page(answer.url, answer.content.get("links"), where)}
+    if not isinstance(response.content, dict) or not isinstance(response.content.get("data"), list):
+        raise TemporaryFailure("the response is not OPTIMADE's JSON: check the URL")
+    entries = [without_deep_nesting(entry) for entry in response.content["data"]]
+    return {"data": entries, "next": _next_page(response.url, response.content.get("links"), where)}
 
 
 def _next_page(url: str, links: object, where: str) -> str | None:
