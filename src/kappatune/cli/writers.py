@@ -9,10 +9,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Generic, NamedTuple, TextIO, TypeVar
 
-from pydantic import BaseModel
-
-from kappatune.results import column_names, record_of
-
 Row = TypeVar("Row")
 
 _WIDTH_OF_FILES = 140
@@ -128,6 +124,10 @@ def write_table(
 
 def _write_json(rows: Iterable[Any], out: TextIO) -> None:
     """A JSON list with one object per line."""
+    from pydantic import BaseModel
+
+    from kappatune.results import record_of
+
     out.write("[")
     for index, row in enumerate(rows):
         text = row.model_dump_json() if isinstance(row, BaseModel) else json.dumps(record_of(row))
@@ -137,6 +137,8 @@ def _write_json(rows: Iterable[Any], out: TextIO) -> None:
 
 
 def _write_csv(rows: Iterable[Any], layout: Layout[Any], out: TextIO) -> None:
+    from kappatune.results import record_of
+
     names = csv_columns(layout.row_type, layout.not_in_csv)
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(names)
@@ -148,6 +150,8 @@ def _write_csv(rows: Iterable[Any], layout: Layout[Any], out: TextIO) -> None:
 
 def csv_columns(row_type: type, left_out: frozenset[str] = frozenset()) -> list[str]:
     """Names of the columns of CSV: the fields of a row type but those that are left out of its dumps."""
+    from kappatune.results import column_names
+
     hidden = {name for name, field in getattr(row_type, "model_fields", {}).items() if field.exclude}
     return [name for name in column_names(row_type) if name not in hidden | left_out]
 
