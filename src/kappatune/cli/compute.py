@@ -18,7 +18,7 @@ def compute(
     ] = "sevennet",
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
 ) -> None:
-    """Compute crystals and their AGL values from prototypes and elements alone, with an interatomic potential.
+    """Compute crystals and their AGL values from nothing but prototypes and elements, with an interatomic potential.
 
     Compositions stand in one fixed order, so a larger data set begins with the smaller one. Killed? The same command
     goes on with the parts that are missing. A recipe names the folder as one of its tables.

@@ -85,7 +85,8 @@ def nequix(
 
     Exit code: 0 the weights are there, 1 could not fetch them, 2 usage.
 
-    Examples:
+    **Examples**
+
         kappatune data fetch nequix
     """
     with answer_only_stdout() as stdout, errors_as_messages():

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 def rank(
     folder: ScanFolder,
-    highest: Annotated[bool, typer.Option("--highest/--lowest", help="Which conductivity comes first.")] = False,
+    highest: Annotated[bool, typer.Option("--highest/--lowest", help="Which conductivities come first.")] = False,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Most crystals to show.")] = 20,
     elements: Elements = None,
     without: Without = None,
@@ -59,8 +59,8 @@ def rank(
 ) -> None:
     """List the crystals of a scan with the lowest or highest conductivity at 300 K, in W/(m K).
 
-    Crystals without an answer take no part, and equal structures appear once. A scan that is still
-    running, or was interrupted, is ranked as far as it has come.
+    Crystals without an answer are left out, and equal structures appear once. A scan that is still running, or was
+    interrupted, is ranked as far as it got.
 
     Exit code: 0 ranked, even if nothing passed the filters, 1 could not run, 2 usage.
 

@@ -32,8 +32,8 @@ def train(
 ) -> None:
     """Train a model stage by stage, on your own values or on published tables.
 
-    The model is a folder that `predict --model` takes. The run can be killed and resumed; the result
-    is the same as without the kill.
+    The result is a folder that `predict --model` takes. The run can be killed and resumed, with the same result as
+    without the interruption.
 
     **Examples**
 

@@ -67,10 +67,10 @@ def verify(
 ) -> None:
     """Compute kappa from phonons with an interatomic potential, and check the prediction against it.
 
-    The crystal is standardised, relaxed, and its atoms are displaced; phono3py makes force constants of the forces
-    and solves the phonon Boltzmann equation. Every crystal gets one row, in order, with prediction, AGL value,
-    phonon value and verdict. One without a phonon value (imaginary modes, an unknown element, ...) has no number
-    but a named outcome and a reason, and the rest goes on.
+    The crystal is standardised and relaxed, and its atoms are displaced; phono3py turns the forces into force constants
+    and solves the phonon Boltzmann equation. Every crystal gets one row, in order, with its prediction, AGL value,
+    phonon value and verdict. A crystal without a phonon value (imaginary modes, an unknown element, ...) has an outcome
+    and a reason instead of a number, and the rest goes on.
 
     Exit code: 0 all answered, 3 finished but some rows have no answer, 1 could not run, 2 usage.
 
@@ -144,7 +144,7 @@ def _one_crystal(entries: Iterable[Crystal | Rejection]) -> list[Crystal | Rejec
     found = list(entries)
     if len(found) != 1:
         raise typer.BadParameter(
-            f"--born is for one crystal, not for {len(found)}: lay a file NAME.born beside each structure file instead"
+            f"--born is for one crystal, not for {len(found)}: put a file NAME.born beside each structure file instead"
         )
     return found
 
