@@ -1,1 +1,1 @@
-"""The AGL workflow beside AFLOW."""
+"""The AGL workflow compared with AFLOW."""

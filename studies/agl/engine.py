@@ -1,19 +1,18 @@
-"""How well the AGL engine follows AFLOW: its formulas, its Debye temperatures, and a potential in place of DFT.
+"""How well our AGL reproduces AFLOW: its formulas, its Debye temperatures, and a potential in place of DFT.
 
     python -m studies.agl.engine --data FOLDER [--calculator chgnet] [--n 300]
 
 (a) kappa from AFLOW's own theta and gamma; (b) theta from AFLOW's bulk modulus and the Poisson ratio of its elastic
-moduli; (c) everything from a potential on a random sample. (c) writes a line per crystal and goes on where it was
-stopped. `--poisson network` leaves out the elastic constants, which take most of the time.
+moduli; (c) everything from a potential on a random sample. (c) stores each crystal in `--work` and continues where it
+was stopped. `--poisson network` leaves out the elastic constants, which take most of the time.
 """
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -34,8 +33,8 @@ from kappatune.potentials import Potential, load_potential
 from kappatune.structures import Crystal, LabelledCrystal, read_table
 from kappatune.structures.crystal import element_symbol
 from studies.figures import draw_kappa_parity
-from studies.research_data import DataOption, research_folder
-from studies.store import save_result
+from studies.research_data import AFLOW, DataOption, research_folder
+from studies.store import Record, RecordFile, save_result
 
 SAMPLE_SEED = 0
 MAX_ATOMS = 20
@@ -49,15 +48,35 @@ TEXTBOOK = {
 }
 
 
+class SampledCrystal(Record):
+    """One crystal of the sample, in the work folder.
+
+    Attributes:
+        record: Always `crystal`.
+        id: Name of the crystal.
+        values: Ours and AFLOW's.
+    """
+
+    record: Literal["crystal"] = "crystal"
+    id: str
+    values: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """Name of the crystal."""
+        return self.id
+
+
 def main(
     data: DataOption = None,
-    calculator: str = "chgnet",
-    n: int = 300,
-    work: Path = Path("runs"),
-    poisson: str = "auto",
+    calculator: Annotated[str, typer.Option(help="Potential.")] = "chgnet",
+    n: Annotated[int, typer.Option(help="Crystals of the sample.")] = 300,
+    work: Annotated[Path, typer.Option(help="Folder of the rows computed so far.")] = Path("runs"),
+    poisson: Annotated[str, typer.Option(help="`network` leaves out the elastic constants.")] = "auto",
 ) -> None:
+    """Compare AGL with AFLOW: hours for 300 crystals."""
     torch.set_num_threads(1)
-    rows = read_table(research_folder(data) / "aflow_agl.parquet").rows
+    rows = read_table(research_folder(data) / AFLOW).rows
     potential = load_potential(calculator)
     name = calculator.replace("/", "_").replace(":", "_")
     settings = AglSettings(poisson="network" if poisson == "network" else "auto")
@@ -76,7 +95,7 @@ def main(
             "sample_seed": SAMPLE_SEED,
             "formula": _formula_check(rows),
             "debye_temperature": _theta_check(rows),
-            "engine": _engine_figures(done),
+            "engine": _engine_errors(done),
             "textbook": _textbook(potential),
         },
     )
@@ -129,21 +148,18 @@ def _sample(rows: list[LabelledCrystal], n: int) -> list[LabelledCrystal]:
 def _run(
     sample: list[LabelledCrystal], potential: Potential, path: Path, settings: AglSettings
 ) -> list[dict[str, Any]]:
-    """One line per crystal of the sample, those already in the file not repeated."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    known = {line["id"]: line for line in map(json.loads, lines)}
-    with path.open("a", encoding="utf-8") as file:
-        for row in sample:
-            if row.crystal.id not in known:
-                found = _line(row, potential, settings)
-                known[row.crystal.id] = found
-                file.write(json.dumps(found) + "\n")
-                file.flush()
+    """The values of each crystal of the sample; those already in the file are not computed again."""
+    records = RecordFile(path)
+    known = {record.name: record.values for record in records.read(SampledCrystal)}
+    for row in sample:
+        id = row.crystal.id
+        if id not in known:
+            known[id] = _values(row, potential, settings)
+            records.add(SampledCrystal(id=id, values=known[id]))
     return [known[row.crystal.id] for row in sample]
 
 
-def _line(row: LabelledCrystal, potential: Potential, settings: AglSettings) -> dict[str, Any]:
+def _values(row: LabelledCrystal, potential: Potential, settings: AglSettings) -> dict[str, Any]:
     start = perf_counter()
     got = agl_or_reason(row.crystal, potential, settings)
     return {
@@ -174,7 +190,7 @@ def _line(row: LabelledCrystal, potential: Potential, settings: AglSettings) -> 
 
 
 def _kappa_with(got: AglResult, ratio: float | None) -> float | None:
-    """Kappa at 300 K from the same energy curve and another Poisson ratio."""
+    """Kappa at 300 K, W/(m K), from the same energy curve and another Poisson ratio."""
     if got.kappa_w_mk is None or got.mass_u is None or ratio is None or not -1 < ratio < 0.5:
         return None
     n = got.n_atoms or 1
@@ -202,7 +218,7 @@ def _curve_seconds(got: AglResult, row: LabelledCrystal, potential: Potential) -
     return perf_counter() - start
 
 
-def _engine_figures(lines: list[dict[str, Any]]) -> dict[str, Any]:
+def _engine_errors(lines: list[dict[str, Any]]) -> dict[str, Any]:
     answered = [line for line in lines if line["kappa"] is not None]
     reasons: dict[str, int] = {}
     for line in lines:
@@ -232,8 +248,8 @@ def _engine_figures(lines: list[dict[str, Any]]) -> dict[str, Any]:
         "median_ln_kappa": float(np.median(kappa)),
         "median_factor": float(np.exp(np.median(np.abs(kappa)))),
         "spearman": float(spearmanr([a["kappa"] for a in answered], [a["aflow_kappa"] for a in answered])[0]),
-        "with_own_elastic_constants": _kappa_figures(answered, "kappa_elastic"),
-        "with_aflow_poisson_ratio": _kappa_figures(answered, "kappa_aflow_poisson"),
+        "with_own_elastic_constants": _kappa_errors(answered, "kappa_elastic"),
+        "with_aflow_poisson_ratio": _kappa_errors(answered, "kappa_aflow_poisson"),
         "median_seconds_ions_fixed_12_atoms": _median([a["seconds"] for a in small if a["ions_fixed"] is True]),
         "median_seconds_ions_free_12_atoms": _median([a["seconds"] for a in small if a["ions_fixed"] is False]),
         "median_seconds_curve_12_atoms": _median([a["seconds_curve"] for a in small if a["seconds_curve"]]),
@@ -242,12 +258,12 @@ def _engine_figures(lines: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _pairs(lines: list[dict[str, Any]], key: str) -> tuple[list[float], list[float]]:
-    """AFLOW's kappa and ours, where there is ours."""
+    """AFLOW's kappa and ours, of the crystals that have ours."""
     known = [line for line in lines if line[key]]
     return [line["aflow_kappa"] for line in known], [line[key] for line in known]
 
 
-def _kappa_figures(lines: list[dict[str, Any]], key: str) -> dict[str, Any]:
+def _kappa_errors(lines: list[dict[str, Any]], key: str) -> dict[str, Any]:
     pairs = np.array([(a[key], a["aflow_kappa"]) for a in lines if a[key]])
     if len(pairs) < 3:
         return {"n": len(pairs)}

@@ -1,9 +1,9 @@
-"""What our own low-fidelity data set is worth: against AFLOW, where formula and space group are the same.
+"""Accuracy of the shipped data set of prototypes, compared with AFLOW where formula and space group are the same.
 
     python -m studies.agl.prototypes --data FOLDER [--parts FOLDER]
 
-Structures are matched by reduced formula, space group and number of atoms in the primitive cell; of several
-crystals in AFLOW the median counts.
+Structures are matched by reduced formula, space group and number of atoms in the primitive cell; where several crystals
+of AFLOW match, the median of their values is the reference.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -23,18 +23,19 @@ from kappatune.data.prototypes.dataset import summarise
 from kappatune.storage import SHIPPED_TABLES
 from kappatune.structures import Crystal, LabelledCrystal, read_table
 from studies.figures import draw_kappa_parity
-from studies.research_data import DataOption, research_folder
+from studies.research_data import AFLOW, DataOption, research_folder
 from studies.store import save_result
 
 SYMPREC = 1e-2
-"""Distance within which symmetry holds when crystals are matched, Å: AFLOW's cells are not idealised."""
+"""Tolerance of the symmetry search when crystals are matched, Å: AFLOW's cells are not idealised."""
 
 
 def main(
     data: DataOption = None,
-    parts: Path = SHIPPED_TABLES["shipped:prototypes"],
+    parts: Annotated[Path, typer.Option(help="Folder of the data set.")] = SHIPPED_TABLES["shipped:prototypes"],
 ) -> None:
-    aflow = read_table(research_folder(data) / "aflow_agl.parquet").rows
+    """Compare the data set of prototypes with AFLOW: a minute."""
+    aflow = read_table(research_folder(data) / AFLOW).rows
     ours = read_table(parts).rows
     columns = pq.read_table(parts, columns=["prototype", "energy_above_best_ev_per_atom", "n_competing"]).to_pydict()
     known: dict[tuple[str, int, int], list[LabelledCrystal]] = defaultdict(list)

@@ -1,10 +1,10 @@
-"""How far kappa at other temperatures is from the 1/T it is taken to follow (`kappatune.model.at_temperature`).
+"""How far kappa(T) deviates from the 1/T that predictions assume (`kappatune.model.temperature`).
 
     python -m studies.agl.temperature --data FOLDER [--calculator chgnet]
     python -m studies.agl.temperature --phonons FILE --phonons FILE ...
 
-The first asks what thermal expansion would change, which 1/T leaves out: kappa by the Slack formula with theta, gamma
-and volume of T, over that with those of 300 K. (a) To first order, -(3 gamma - 1/3) alpha (T - 300 K), for AFLOW's
+The first computes the effect of thermal expansion, which 1/T leaves out: kappa by the Slack formula with theta, gamma
+and volume at T, over that with those at 300 K. (a) To first order, -(3 gamma - 1/3) alpha (T - 300 K), for AFLOW's
 crystals; (b) by the quasi-harmonic Debye model of a potential, for textbook crystals.
 
 The second compares with the phonon Boltzmann equation (relaxation times, one volume): it needs phono3py and files
@@ -30,32 +30,33 @@ from kappatune.physics.equation_of_state import fit_equation_of_state
 from kappatune.physics.slack import CLASSICAL_FROM, acoustic_debye_temperature
 from kappatune.potentials import load_potential
 from kappatune.structures import Crystal, LabelledCrystal, read_table
-from studies.research_data import DataOption, research_folder
+from studies.research_data import AFLOW, DataOption, research_folder
 from studies.store import save_result
 
 HOT_K = (600.0, 1000.0)
 MESH = (11, 11, 11)
-"""q-points; enough for a course, not for the last digit of kappa."""
+"""q-points; enough for the course of kappa(T), not for the last digit of kappa."""
 
 
 def main(
     data: DataOption = None,
-    calculator: str = "chgnet",
+    calculator: Annotated[str, typer.Option(help="Potential.")] = "chgnet",
     phonons: Annotated[list[Path] | None, typer.Option(help="phono3py files with forces.")] = None,
 ) -> None:
+    """Compute how far kappa(T) deviates from 1/T: minutes."""
     torch.set_num_threads(1)
     if phonons:
         save_result("temperature_phonons", {"mesh": MESH, "crystals": [_phonon_check(p) for p in phonons]})
         return
     potential = load_potential(calculator)
     settings = AglSettings(poisson="network")
-    answers = [agl_or_reason(row.crystal, potential, settings) for row in textbook_table("shown").rows]
+    results = [agl_or_reason(row.crystal, potential, settings) for row in textbook_table("shown").rows]
     save_result(
         "temperature",
         {
-            "aflow_first_order_ln_kappa": _first_order(read_table(research_folder(data) / "aflow_agl.parquet").rows),
+            "aflow_first_order_ln_kappa": _first_order(read_table(research_folder(data) / AFLOW).rows),
             "potential": str(potential),
-            "textbook_ln_kappa": {got.id: {f"{t:g}": _volume_term(got, t) for t in HOT_K} for got in answers},
+            "textbook_ln_kappa": {got.id: {f"{t:g}": _volume_term(got, t) for t in HOT_K} for got in results},
         },
     )
 
@@ -72,7 +73,7 @@ def _first_order(rows: list[LabelledCrystal]) -> dict[str, Any]:
 
 
 def _volume_term(got: AglResult, temperature_k: float) -> float | None:
-    """Ln of kappa(T) with the state of T over that with the state of 300 K; None without an answer or equilibrium."""
+    """Ln of kappa(T) with the state at T over that with the state at 300 K; None without a result or an equilibrium."""
     if got.kappa_w_mk is None or got.mass_u is None or got.n_atoms is None or got.poisson_ratio is None:
         return None
     curve = fit_equation_of_state(got.curve_volumes_a3, got.curve_energies_ev)

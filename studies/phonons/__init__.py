@@ -1,1 +1,1 @@
-"""Phonon conductivities beside DFT."""
+"""Conductivities from phonons of potentials, compared with DFT."""

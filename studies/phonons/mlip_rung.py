@@ -45,6 +45,7 @@ def main(
         float, typer.Option(help="Known kappa / kappa_DFT of the potential: values are divided by it.")
     ] = 1,
 ) -> None:
+    """Train corrections with and without phonon values of a potential, and compare their errors: an hour."""
     tables = read_research_tables(research_folder(data))
     more = [replace(row, kappa=row.kappa / bias) for row in read_table(values, default_fidelity="mlip").rows]
     with_rung = DftSets.of(tables, more)

@@ -39,6 +39,7 @@ def main(
     work: Path = Path("runs/mlip-values"),
     limit: Annotated[int, typer.Option(min=1, help="Number of crystals.")] = 40,
 ) -> None:
+    """Compute phonon values of crystals of many kinds: hours."""
     folder = research_folder(data)
     chosen = _chosen(folder)[:limit]
     spec = VerifierSpec(calculator, SETTINGS, work / "steps", model=None)

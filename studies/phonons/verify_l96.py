@@ -45,15 +45,16 @@ def main(
     each: Annotated[int, typer.Option(min=1, help="Crystals of each prototype.")] = 9,
     workers: int = 1,
 ) -> None:
+    """Compare a potential with DFT on crystals of L96: hours."""
     table = research_folder(data) / "l96.parquet"
     chosen = list(_chosen(table, each))
     spec = VerifierSpec(calculator, VerifySettings.of("standard", wigner=True), work / calculator, model=None)
-    answers: list[tuple[str, float, Verification]] = []
+    results: list[tuple[str, float, Verification]] = []
     rows = iter_verifications((crystal for crystal, *_ in chosen), spec, workers, _show)
     for (_, prototype, reference), row in zip(chosen, rows, strict=True):
-        answers.append((prototype, reference, row))
+        results.append((prototype, reference, row))
         typer.echo(f"{row.id} {row.formula}: {row.outcome} {row.kappa_bte_w_mk} {row.seconds.get('total', 0):.0f} s")
-        _store(calculator, answers, len(chosen))
+        _store(calculator, results, len(chosen))
 
 
 def _show(event: Event) -> None:
@@ -79,8 +80,8 @@ def _chosen(table: Path, each: int) -> Iterator[tuple[Crystal, str, float]]:
             yield crystal, prototype, float(able[k][REFERENCE])
 
 
-def _store(calculator: str, answers: list[tuple[str, float, Verification]], n_asked: int) -> None:
-    first = answers[0][2]
+def _store(calculator: str, results: list[tuple[str, float, Verification]], n_asked: int) -> None:
+    first = results[0][2]
     save_result(
         f"verify_l96_{calculator}",
         {
@@ -89,24 +90,24 @@ def _store(calculator: str, answers: list[tuple[str, float, Verification]], n_as
             "settings": first.settings,
             "seed": SEED,
             "n_asked": n_asked,
-            "n_done": len(answers),
+            "n_done": len(results),
             "published": PUBLISHED.get(calculator),
-            "all": _figures(answers),
-            **{name: _figures([a for a in answers if a[0] == name]) for name in PROTOTYPES},
-            "ours": [_ours(prototype, row) for prototype, _, row in answers],
+            "all": _errors(results),
+            **{name: _errors([a for a in results if a[0] == name]) for name in PROTOTYPES},
+            "ours": [_ours(prototype, row) for prototype, _, row in results],
         },
     )
-    _plot(answers, calculator, FIGURES / f"verify_l96_{calculator}.png")
+    _plot(results, calculator, FIGURES / f"verify_l96_{calculator}.png")
 
 
-def _figures(answers: list[tuple[str, float, Verification]]) -> dict[str, Any]:
-    pairs = np.array([(row.kappa_bte_w_mk, reference) for _, reference, row in answers if row.kappa_bte_w_mk])
-    figures: dict[str, Any] = {"n": len(answers), "n_answered": len(pairs)}
+def _errors(results: list[tuple[str, float, Verification]]) -> dict[str, Any]:
+    pairs = np.array([(row.kappa_bte_w_mk, reference) for _, reference, row in results if row.kappa_bte_w_mk])
+    errors: dict[str, Any] = {"n": len(results), "n_answered": len(pairs)}
     if len(pairs) < 3:
-        return figures
+        return errors
     ours, theirs = pairs.T
     error, relative = np.log(ours / theirs), 2 * (ours - theirs) / (ours + theirs)
-    return figures | {
+    return errors | {
         "median_factor_error": float(np.exp(np.median(np.abs(error)))),
         "mean_signed_ln_error": float(error.mean()),
         "srd": float(relative.mean()),
@@ -119,7 +120,7 @@ def _ours(prototype: str, row: Verification) -> dict[str, Any]:
     return {"prototype": prototype, **row.model_dump(include=set(names)), "seconds": row.seconds.get("total")}
 
 
-def _plot(answers: list[tuple[str, float, Verification]], calculator: str, path: Path) -> None:
+def _plot(results: list[tuple[str, float, Verification]], calculator: str, path: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -128,7 +129,7 @@ def _plot(answers: list[tuple[str, float, Verification]], calculator: str, path:
     axis = figure.subplots()
     axis.loglog([0.3, 2000], [0.3, 2000], color="0.7", linewidth=1)
     for name in PROTOTYPES:
-        pairs = [(a, b.kappa_bte_w_mk) for kind, a, b in answers if kind == name and b.kappa_bte_w_mk]
+        pairs = [(a, b.kappa_bte_w_mk) for kind, a, b in results if kind == name and b.kappa_bte_w_mk]
         theirs, ours = np.array(pairs).reshape(-1, 2).T
         axis.scatter(theirs, ours, s=14, label=name)
     axis.set(xlabel="DFT (PBE, with Born charges), κ in W/(m K)", ylabel=f"{calculator}, κ in W/(m K)")

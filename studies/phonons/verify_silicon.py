@@ -1,9 +1,9 @@
-"""Our path from forces to kappa on phono3py's own stored forces of silicon, beside the value its tests demand.
+"""Our path from forces to kappa, on the forces of silicon that phono3py's tests carry, against the value they expect.
 
     python -m studies.phonons.verify_silicon --phono3py FOLDER
 
 FOLDER is an unpacked source distribution of phono3py (`pip download --no-binary phono3py --no-deps phono3py`), whose
-tests carry the PBEsol forces. Nothing of it is kept here but the number.
+tests carry PBEsol forces. Only the resulting number is stored here.
 """
 
 from __future__ import annotations
@@ -22,15 +22,16 @@ from kappatune.verification.transport import run_transport
 from studies.store import save_result
 
 PUBLISHED_W_MK = 107.794
-"""`test/conductivity/test_kappa_RTA.py`: compact force constants, 9x9x9 points, 300 K, no isotopes; within 0.5."""
+"""Expected by `test/conductivity/test_kappa_RTA.py`, within 0.5: compact force constants, mesh 9, no isotopes."""
 
 MESH = 9
 
 
 def main(phono3py: Annotated[Path, typer.Option(help="Unpacked source distribution.")]) -> None:
+    """Compute kappa of silicon from phono3py's own forces: a minute."""
     folder = phono3py / "test"
     settings = VerifySettings.of("standard", isotopes=False)
-    answers = {}
+    results = {}
     for name, cutoff in {"all pairs": None, "pairs to 4 Å": 4.0}.items():
         phonons = load(
             folder / "phono3py_si_pbesol.yaml",
@@ -50,14 +51,14 @@ def main(phono3py: Annotated[Path, typer.Option(help="Unpacked source distributi
         set_second_order(phonons, np.concatenate([at_rest, forces[:n_first]]))
         set_third_order(phonons, np.concatenate([at_rest, forces]))
         transport = run_transport(phonons, [MESH] * 3, settings, (300.0,))
-        answers[name] = {"n_forces": n_forces, "kappa_w_mk": float(transport.mean[0])}
+        results[name] = {"n_forces": n_forces, "kappa_w_mk": float(transport.mean[0])}
     save_result(
         "verify_silicon",
         {
             "phono3py": version("phono3py"),
             "published_w_mk": PUBLISHED_W_MK,
-            "ours": answers,
-            "within_half": abs(answers["all pairs"]["kappa_w_mk"] - PUBLISHED_W_MK) < 0.5,
+            "ours": results,
+            "within_half": abs(results["all pairs"]["kappa_w_mk"] - PUBLISHED_W_MK) < 0.5,
         },
     )
 

@@ -1,1 +1,1 @@
-"""Candidates of low conductivity, and how well suggestions find them."""
+"""Candidates of low conductivity, and how well `suggest` finds crystals of extreme conductivity."""

@@ -11,7 +11,7 @@ and a plot of them, and only `candidates.csv` in `--work` has them beside ours. 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import duckdb
 import numpy as np
@@ -37,7 +37,11 @@ PUBLISHED = {"L96": "Dataset1", "HH143": "Dataset2", "MIX": "MIX"}
 """Our names of the training sets, and the names in the columns of the authors' scan."""
 
 
-def main(data: DataOption = None, work: Path = Path("runs")) -> None:
+def main(
+    data: DataOption = None,
+    work: Annotated[Path, typer.Option(help="Folder of models, scans and `candidates.csv`.")] = Path("runs"),
+) -> None:
+    """Train step III, scan the pool with four models and list candidates: hours."""
     folder = research_folder(data)
     models = {
         **{name: str(path) for name, path in step_three.train_models(folder, work).items()},

@@ -1,13 +1,14 @@
-"""The paper's step III on each of its small sets: host, then AGL values, then L96, HH143 or both.
+"""Models of the paper's step III: formation energies, then AGL values, then L96, HH143 or both.
 
     python -m studies.screening.step_three --data FOLDER
 
-One AGL stage per seed serves the three sets; five seeds. Resumable: `--work` keeps the runs.
+One AGL stage per seed serves the three sets; five seeds. Resumable; `--work` holds the runs.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import torch
 import typer
@@ -18,15 +19,18 @@ from studies.research_data import DataOption, research_folder
 
 SEEDS = (1, 2, 3, 4, 5)
 SETS = {"L96": ("l96.parquet",), "HH143": ("hh143.parquet",), "MIX": ("l96.parquet", "hh143.parquet")}
-"""Tables of each of the paper's small sets."""
+"""Tables of each of the paper's DFT sets."""
 
 
-def main(data: DataOption = None, work: Path = Path("runs")) -> None:
+def main(
+    data: DataOption = None, work: Annotated[Path, typer.Option(help="Folder of the models.")] = Path("runs")
+) -> None:
+    """Train the three models: hours."""
     train_models(research_folder(data), work)
 
 
 def train_models(data: Path, work: Path) -> dict[str, Path]:
-    """Train what is not there yet.
+    """Train the models that are not there yet.
 
     Returns:
         The model folder of each set.
@@ -35,17 +39,17 @@ def train_models(data: Path, work: Path) -> dict[str, Path]:
     step = read_recipe("step-3")
     agl, dft = step.stages
     base = work / "step-3-agl"
-    _follow(step.model_copy(update={"name": "step-3-agl", "seeds": SEEDS, "stages": (agl,)}), data, base)
+    _train_if_missing(step.model_copy(update={"name": "step-3-agl", "seeds": SEEDS, "stages": (agl,)}), data, base)
     folders = {}
     for name, tables in SETS.items():
         folders[name] = work / f"step-3-{name}"
         stage = dft.model_copy(update={"data": tables})
         recipe = Recipe(name=f"step-3-{name}", start=str(base), seeds=SEEDS, stages=(stage,))
-        _follow(recipe, data, folders[name])
+        _train_if_missing(recipe, data, folders[name])
     return folders
 
 
-def _follow(recipe: Recipe, data: Path, out: Path) -> None:
+def _train_if_missing(recipe: Recipe, data: Path, out: Path) -> None:
     if not (out / "card.json").is_file():
         train(recipe, data, out, resume=True)
 

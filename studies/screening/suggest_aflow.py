@@ -1,15 +1,15 @@
-"""How many crystals of extreme kappa `suggest` finds, were AFLOW's AGL values computed on its word.
+"""How many crystals of extreme kappa `suggest` finds if AFLOW's AGL values are computed in the order it suggests.
 
     python -m studies.screening.suggest_aflow --data FOLDER
 
-A campaign starts from 100 random labels and asks ten times for 20 more, which are then known. Before every
-round five heads are trained from scratch, on labelled crystals alone, over the frozen embeddings of the three
-shipped hosts, which have seen formation energies and moduli but no kappa. The acquisition is the shipped
-`kappatune.screening.acquisition.choose`; formulas with a label are no candidates, as in `suggest`. The values of
-the other crystals serve to score the campaign, and nothing else.
+A campaign starts from 100 random labels and adds 20 in each of ten rounds. Before every round five heads are trained
+from scratch, on labelled crystals alone, over the frozen embeddings of the three shipped hosts, which were trained on
+formation energies and moduli but on no kappa. The acquisition is the shipped
+`kappatune.screening.acquisition.choose`; formulas with a label are not candidates, as in `suggest`. The values of the
+other crystals are used to score the campaign, and for nothing else.
 
-The constants of the acquisition and of the heads were set on the campaigns of seeds 100 to 104
-(`--first-seed 100 --n-seeds 5 --name suggest_aflow_dev`); reported are seeds 0 to 9.
+The constants of the acquisition and of the heads were chosen on the campaigns of seeds 100 to 104
+(`--first-seed 100 --n-seeds 5 --name suggest_aflow_dev`); seeds 0 to 9 are reported.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -33,11 +33,12 @@ from kappatune.screening.acquisition import TARGET_FRACTION, Direction, choose, 
 from kappatune.structures import read_table
 from kappatune.structures.crystal import MAX_ATOMIC_NUMBER
 from kappatune.training.recipe import read_recipe
-from studies.research_data import DataOption, research_folder
+from studies.figures import FIGURES
+from studies.research_data import AFLOW, DataOption, research_folder
 from studies.store import save_result
 
 HOSTS = ("megnet-mp-2019.4.1-formation-energy", "megnet-mp-2018.6.1-log10K", "megnet-mp-2018.6.1-log10G")
-"""The distance to labelled crystals is taken in the embedding of the first."""
+"""Frozen hosts; the distance to labelled crystals is measured in the embedding of the first."""
 
 N_START, N_ROUNDS, N_PER_ROUND = 100, 10, 20
 EXTREME = 0.05
@@ -46,9 +47,7 @@ WIDTHS = (128, 128)
 EPOCHS = 80
 LEARNING_RATE = 5e-3
 STAGE = read_recipe("accurate").stages[0]
-"""Names the columns of the properties, and the weights of the loss."""
-
-FIGURES = Path(__file__).parents[2] / "docs" / "figures"
+"""The AGL stage of the shipped recipe: its property columns and loss weights are used."""
 
 Strategy = Literal["suggest", "without_penalty", "greedy", "random"]
 Indices = NDArray[np.int64]
@@ -62,8 +61,8 @@ class Pool(NamedTuple):
         ln_kappa: (n,) the values, kappa in W/(m K).
         properties: (n, 4) transformed properties, NaN where unknown.
         features: (n, d) frozen embeddings and descriptors.
-        n_distance: How many of the first features make the distance.
-        formula: (n,) number of the reduced formula.
+        n_distance: The distance is measured in this many of the first features.
+        formula: (n,) index of the reduced formula.
         fractions: (n, n_elements) atomic fractions.
     """
 
@@ -77,15 +76,15 @@ class Pool(NamedTuple):
 
 @dataclass(frozen=True)
 class Campaign:
-    """How one campaign went.
+    """Outcome of one campaign.
 
     Attributes:
-        found: (11,) part of the extreme crystals that is labelled, before and after every round.
-        enrichment: Extreme crystals among the chosen over what random draws give on average.
-        enrichment_by_formula: The same over distinct formulas, of which each counts once.
+        found: (11,) fraction of the extreme crystals that is labelled, before and after every round.
+        enrichment: Extreme crystals among the chosen, over their mean number in a random draw.
+        enrichment_by_formula: The same over distinct formulas, each counted once.
         chemistries: Mean number of distinct sets of elements in a batch.
-        error: Mean |ln kappa| error of the last model on what is not labelled.
-        error_of_extreme: The same on the extreme crystals that are left.
+        error: Mean |ln kappa| error of the last model on unlabelled crystals.
+        error_of_extreme: The same on the unlabelled extreme crystals.
         error_over_spread: Root mean square of that error over the members' spread.
         error_over_sigma: Root mean square of that error over the widened spread.
     """
@@ -104,13 +103,14 @@ def main(
     data: DataOption = None,
     first_seed: int = 0,
     n_seeds: int = 10,
-    name: str = "suggest_aflow",
+    name: Annotated[str, typer.Option(help="Name of the result and of the figure.")] = "suggest_aflow",
 ) -> None:
+    """Run campaigns of `suggest` on AFLOW: half an hour."""
     torch.set_num_threads(1)
     started = perf_counter()
-    pool = read_pool(research_folder(data) / "aflow_agl.parquet")
+    pool = read_pool(research_folder(data) / AFLOW)
     seeds = range(first_seed, first_seed + n_seeds)
-    asked: dict[str, tuple[Strategy, Direction]] = {
+    variants: dict[str, tuple[Strategy, Direction]] = {
         "low": ("suggest", "low"),
         "low_without_penalty": ("without_penalty", "low"),
         "low_greedy": ("greedy", "low"),
@@ -118,7 +118,7 @@ def main(
         "high": ("suggest", "high"),
         "high_random": ("random", "high"),
     }
-    campaigns = {key: [campaign(pool, *how, seed) for seed in seeds] for key, how in asked.items()}
+    campaigns = {key: [campaign(pool, *variant, seed) for seed in seeds] for key, variant in variants.items()}
     draw(campaigns, FIGURES / f"{name}.png")
     save_result(
         name,
@@ -136,7 +136,7 @@ def main(
 
 
 def read_pool(path: Path) -> Pool:
-    """AFLOW's crystals with their frozen embeddings; those without bonds within a host's cutoff are left out."""
+    """AFLOW's crystals with their frozen embeddings, without those that have no bonds within a host's cutoff."""
     rows = read_table(path).rows
     hosts = [load_host(name) for name in HOSTS]
     crystals = [row.crystal for row in rows]
@@ -166,7 +166,7 @@ def read_pool(path: Path) -> Pool:
 
 
 def campaign(pool: Pool, strategy: Strategy, seek: Direction, seed: int) -> Campaign:
-    """Start, ten rounds, and a last model."""
+    """Draw the first labels, run ten rounds, and train a last model."""
     rng = np.random.default_rng(seed)
     everything = np.arange(len(pool.ln_kappa))
     start = labelled = rng.choice(everything, N_START, replace=False)
@@ -182,9 +182,9 @@ def campaign(pool: Pool, strategy: Strategy, seek: Direction, seed: int) -> Camp
         found.append(extreme[labelled].sum())
         chemistries.append(len(np.unique(pool.fractions[picked] > 0, axis=0)))
     rest = np.setdiff1d(everything, labelled)
-    answers = ensemble(pool, labelled)[:, rest]
-    error = np.abs(answers.mean(axis=0) - pool.ln_kappa[rest])
-    spread = answers.std(axis=0, ddof=1)
+    ln_kappa = ensemble(pool, labelled)[:, rest]
+    error = np.abs(ln_kappa.mean(axis=0) - pool.ln_kappa[rest])
+    spread = ln_kappa.std(axis=0, ddof=1)
     sigma = widened(spread, distance(pool, rest, labelled))
     new = labelled[N_START:]
     return Campaign(
@@ -200,9 +200,9 @@ def campaign(pool: Pool, strategy: Strategy, seek: Direction, seed: int) -> Camp
 
 
 def pick(pool: Pool, labelled: Indices, strategy: Strategy, seek: Direction) -> Indices:
-    """The crystals of the next round, chosen with what labelled ones teach."""
-    answers = ensemble(pool, labelled)
-    centre = answers.mean(axis=0)
+    """The crystals of the next round, chosen by heads trained on the labelled ones."""
+    ln_kappa = ensemble(pool, labelled)
+    centre = ln_kappa.mean(axis=0)
     open_ = np.flatnonzero(~np.isin(pool.formula, pool.formula[labelled]))
     if strategy == "greedy":
         order = open_[np.argsort(centre[open_] if seek == "low" else -centre[open_], kind="stable")]
@@ -210,7 +210,7 @@ def pick(pool: Pool, labelled: Indices, strategy: Strategy, seek: Direction) -> 
         return order[first_of_formula[:N_PER_ROUND]]
     chosen = choose(
         centre[open_],
-        answers[:, open_].std(axis=0, ddof=1),
+        ln_kappa[:, open_].std(axis=0, ddof=1),
         distance(pool, open_, labelled),
         pool.fractions[open_] if strategy == "suggest" else np.zeros((len(open_), 1)),
         N_PER_ROUND,
@@ -226,7 +226,7 @@ def ensemble(pool: Pool, labelled: Indices) -> Floats:
 
 
 def train_head(pool: Pool, labelled: Indices, seed: int) -> Floats:
-    """(n,) ln kappa by the Slack formula from one head's properties; loss as in the recipe of the AGL rung."""
+    """(n,) ln kappa by the Slack formula from one head's properties; loss as in the AGL stage of the recipe."""
     torch.manual_seed(seed)
     scaler = TargetScaler.fit(np.exp(pool.ln_kappa[labelled]), "ln", pool.properties[labelled])
     inputs = pool.features[labelled]
@@ -240,10 +240,10 @@ def train_head(pool: Pool, labelled: Indices, seed: int) -> Floats:
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, EPOCHS)
     smooth = nn.SmoothL1Loss(reduction="none")
     for _ in range(EPOCHS):
-        said = head(inputs)
-        scaled = (_ln_kappa(scaler, said, inputs) - scaler.mean) / scaler.std
+        outputs = head(inputs)
+        scaled = (_ln_kappa(scaler, outputs, inputs) - scaler.mean) / scaler.std
         loss = STAGE.loss_weights["kappa"] * smooth(scaled, kappa).mean()
-        loss = loss + (weight * smooth(said, target)).sum() / len(kappa)
+        loss = loss + (weight * smooth(outputs, target)).sum() / len(kappa)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -252,24 +252,25 @@ def train_head(pool: Pool, labelled: Indices, seed: int) -> Floats:
         return _ln_kappa(scaler, head(pool.features), pool.features).double().numpy()
 
 
-def _ln_kappa(scaler: TargetScaler, said: Tensor, features: Tensor) -> Tensor:
-    """(n,) ln kappa of the standardised properties a head says."""
+def _ln_kappa(scaler: TargetScaler, outputs: Tensor, features: Tensor) -> Tensor:
+    """(n,) ln kappa of the standardised properties that a head predicts."""
     ln_mass, ln_volume, ln_n = features[:, -3:].unbind(dim=1)
-    properties = scaler.decode_properties(said)
+    properties = scaler.decode_properties(outputs)
     ln_theta = properties[:, 0] - 0.5 * ln_mass + ln_volume / 6.0
     return ln_slack_kappa(ln_theta, properties[:, 1].clamp(*GRUNEISEN_RANGE), ln_mass, ln_volume, ln_n)
 
 
 def distance(pool: Pool, of: Indices, labelled: Indices) -> Floats:
-    """(n,) distance to the nearest labelled crystal, in the embedding's spreads as in a scan."""
+    """(n,) distance to the nearest labelled crystal, in units of the embedding's spread as in a scan."""
     embedding = pool.features[:, : pool.n_distance]
     scaled = embedding / embedding[labelled].std(dim=0).clamp(min=1e-3)
     nearest = torch.cdist(scaled[of], scaled[labelled]).min(dim=1).values
-    return nearest.double().numpy() / np.sqrt(pool.n_distance)
+    distances: Floats = nearest.double().numpy() / np.sqrt(pool.n_distance)
+    return distances
 
 
 def draw(campaigns: dict[str, list[Campaign]], path: Path) -> None:
-    """The curves: part of the extreme crystals that is labelled, over the number of labels."""
+    """Draw the fraction of extreme crystals that is labelled over the number of labels."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -279,14 +280,14 @@ def draw(campaigns: dict[str, list[Campaign]], path: Path) -> None:
         "Lowest 5 % of κ": {"low": "suggest", "low_greedy": "lowest predicted κ", "low_random": "random"},
         "Highest 5 % of κ": {"high": "suggest --seek high", "high_random": "random"},
     }
-    looks = {"low": "C0-", "high": "C0-", "low_greedy": "C1--", "low_random": "C7:", "high_random": "C7:"}
+    styles = {"low": "C0-", "high": "C0-", "low_greedy": "C1--", "low_random": "C7:", "high_random": "C7:"}
     labels = N_START + N_PER_ROUND * np.arange(N_ROUNDS + 1)
     figure, axes = pyplot.subplots(1, len(panels), figsize=(9, 3.6), sharey=True, layout="constrained")
     for axis, (title, lines) in zip(axes, panels.items(), strict=True):
         for key, label in lines.items():
             found = 100 * np.stack([run.found for run in campaigns[key]])
-            axis.plot(labels, np.median(found, axis=0), looks[key], label=label)
-            axis.fill_between(labels, found.min(axis=0), found.max(axis=0), color=looks[key][:2], alpha=0.15, lw=0)
+            axis.plot(labels, np.median(found, axis=0), styles[key], label=label)
+            axis.fill_between(labels, found.min(axis=0), found.max(axis=0), color=styles[key][:2], alpha=0.15, lw=0)
         axis.set(title=title, xlabel="crystals with a label", xlim=(labels[0], labels[-1]), ylim=(0, None))
         axis.spines[["top", "right"]].set_visible(False)
         axis.legend(frameon=False, loc="upper left")
@@ -319,7 +320,7 @@ def _enrichment(extreme: NDArray[np.bool_], start: Indices, new: Indices) -> flo
 
 
 def _enrichment_by_formula(pool: Pool, seek: Direction, start: Indices, new: Indices) -> float:
-    """Each formula once, with the median of its values; chance draws as many formulas as were chosen."""
+    """Each formula once, with the median of its values; a random draw takes as many formulas as were chosen."""
     n_formulas = pool.formula.max() + 1
     extreme = _extreme(np.array([np.median(pool.ln_kappa[pool.formula == k]) for k in range(n_formulas)]), seek)
     known = np.unique(pool.formula[start])

@@ -1,1 +1,1 @@
-"""Pictures of the page for the docs."""
+"""Screenshots of the web page for the docs."""

@@ -1,9 +1,9 @@
-"""Screenshots of the page, for the docs.
+"""Screenshots of the web page for the docs.
 
     python -m studies.screenshots.page_figures --out docs/figures
 
-Scans the shipped prototypes with `fast`, serves them, and photographs each view in Debian's Chromium, light and dark,
-1280 and 390 pixels wide.
+Scans the shipped prototypes with `fast`, serves the scan, and takes a screenshot of each view in Chromium, light and
+dark, 1280 and 390 pixels wide.
 """
 
 from __future__ import annotations
@@ -19,17 +19,22 @@ import typer
 from PIL import Image
 
 from kappatune.storage import SHIPPED_TABLES
+from studies.figures import FIGURES
 from studies.speed.serving import serving
 
 WIDTHS = {"wide": 1280, "narrow": 390}
 TEXTBOOK = SHIPPED_TABLES["shipped:textbook"].parent
 BATCH = ("Si", "MgO", "NaCl", "GaAs", "Bi2Te3", "CaF2", "ZnO", "PbS")
 _COLOURS = 256
-_HIGHEST = {"wide": 1750, "narrow": 2600}
+_MAX_HEIGHT = {"wide": 1750, "narrow": 2600}
 _GPU = ["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--no-sandbox"]
 
 
-def main(out: Path = Path("docs/figures"), only: Annotated[str | None, typer.Option()] = None) -> None:
+def main(
+    out: Annotated[Path, typer.Option(help="Folder of the pictures.")] = FIGURES,
+    only: Annotated[str | None, typer.Option(help="Only pictures whose name contains this.")] = None,
+) -> None:
+    """Take screenshots of every view of the page: minutes."""
     from playwright.sync_api import sync_playwright
 
     with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
@@ -51,7 +56,7 @@ def main(out: Path = Path("docs/figures"), only: Annotated[str | None, typer.Opt
                         page.wait_for_timeout(600)
                         file = out / f"page_{view}_{scheme}_{width}.png"
                         page.screenshot(path=file, full_page=True)
-                        _shrink(file, _HIGHEST[width])
+                        _shrink(file, _MAX_HEIGHT[width])
                         typer.echo(f"{file} {file.stat().st_size / 1e3:.0f} kB")
                     page.close()
             browser.close()
@@ -85,10 +90,10 @@ def _api(page: Any) -> None:
 VIEWS = {"predict": _predict, "predict-batch": _batch, "explore": _explore, "evidence": _evidence, "api": _api}
 
 
-def _shrink(file: Path, highest: int) -> None:
-    """Cut what is very long, and keep few colours, so that the file stays small."""
+def _shrink(file: Path, max_height: int) -> None:
+    """Crop very long pictures and reduce colours, so that the file stays small."""
     with Image.open(file) as image:
-        cut = image.convert("RGB").crop((0, 0, image.width, min(image.height, highest)))
+        cut = image.convert("RGB").crop((0, 0, image.width, min(image.height, max_height)))
     cut.quantize(_COLOURS, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(file, optimize=True)
 
 

@@ -1,1 +1,1 @@
-"""How fast kappatune is."""
+"""Time and memory that training, prediction, scans, the server, AGL and verification take."""

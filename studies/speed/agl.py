@@ -1,9 +1,9 @@
-"""What AGL costs: textbook crystals with CHGNet, one worker and two.
+"""Time that AGL takes: textbook crystals with CHGNet, one worker and two.
 
     python -m studies.speed.agl [--repeats 3]
 
-Needs a quiet machine and the extra `mlip`, no data. Times are wall times; start-up is the time until a row that needs
-no calculation comes back.
+Needs an idle machine and the extra `mlip`, no data. Times are wall times; start-up is the time until the first row, of
+an input that needs no calculation.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ SETTINGS = AglSettings()
 
 
 def main(repeats: int = 3) -> None:
+    """Time AGL on textbook crystals with CHGNet: half an hour."""
     use_one_thread()
     crystals = [row.crystal for part in ("shown", "learned") for row in textbook_table(part).rows]
     crystals = [crystal for crystal in crystals if crystal.n_atoms <= 12]
@@ -60,7 +61,7 @@ def main(repeats: int = 3) -> None:
 
 
 def _seconds(crystals: list[Crystal], workers: int) -> tuple[float, float]:
-    """Start-up, and the rest."""
+    """Start-up time and the rest, s."""
     start = perf_counter()
     rows = iter_agl([Rejection("nothing", "to see when work begins"), *crystals], "chgnet", SETTINGS, workers)
     next(rows)

@@ -1,9 +1,9 @@
-"""How fast graphs, training and prediction are, beside the public research code.
+"""Speed of graphs, training and prediction, compared with the public research code.
 
     python -m studies.speed.model --data FOLDER
 
-One thread, process time, medians. The public code's figures were measured on a machine whose
-1024x1024 float32 product ran at 160 GFLOP/s; ratios are given raw and scaled by this machine's speed.
+One thread, process time, medians. The public code was timed on a machine whose 1024x1024 float32 product ran at 160
+GFLOP/s; ratios are given raw and scaled by the speed of this machine.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ MATGL_HOST = Path("megnet") / "MEGNet-MP-2018.6.1-Eform.safetensors"
 
 
 def main(data: DataOption = None, repeats: int = 3) -> None:
+    """Time graphs, training and prediction on AFLOW's crystals: minutes."""
     torch.set_num_threads(1)
     folder = research_folder(data)
     host = load_host(folder / MATGL_HOST)
@@ -124,7 +125,7 @@ def _consume(model: KappaModel, crystals: list[Crystal]) -> None:
 
 
 def _processes(crystals: list[Crystal], repeats: int) -> dict[str, float]:
-    """What a person at the command line sees: import, a cold prediction, memory on 10,000 crystals."""
+    """Times at the command line: import, a first prediction, and 10,000 crystals with their peak memory."""
     cli = [sys.executable, "-c", "from kappatune.cli import main; main()", "predict"]
     with tempfile.TemporaryDirectory() as work:
         one, many = Path(work) / "one.cif", Path(work) / "many.extxyz"

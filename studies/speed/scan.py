@@ -1,10 +1,10 @@
-"""How fast a scan is, where its time goes, and how it compares with the published scan.
+"""Speed of a scan, its steps, and its agreement with the published scan.
 
     python -m studies.speed.scan --data FOLDER
 
-Wall time of `kappatune screen` with the `fast` model, medians; Linux (memory is read from /proc). The
-start-up is the wall time of a scan of one crystal. The public code's figure was measured on a machine
-whose 1024x1024 float32 product ran at 160 GFLOP/s; ratios are given raw and scaled by this machine's speed.
+Wall time of `kappatune screen` with the `fast` model, medians; Linux only (memory is read from /proc). The start-up
+time is the wall time of a scan of one crystal. The public code was timed on a machine whose 1024x1024 float32 product
+ran at 160 GFLOP/s; ratios are given raw and scaled by the speed of this machine.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from kappatune.screening.rows import SCHEMA, scan_rows
 from kappatune.screening.sources import parse, units
 from kappatune.structures import Crystal
 from studies.machine import machine_gflops
-from studies.research_data import DataOption, research_folder
+from studies.research_data import AFLOW, PHONONDB_POOL, DataOption, research_folder
 from studies.speed.model import PUBLIC_GFLOPS, PUBLIC_SCAN_PER_S
 from studies.speed.usage import memory_mb
 from studies.store import save_result
@@ -43,15 +43,16 @@ _CLI = [sys.executable, "-c", "from kappatune.cli import main; main()"]
 
 
 class Run(NamedTuple):
-    """One scan: wall time in seconds and the most memory of all its processes together in MB."""
+    """One scan: wall time in seconds, and peak memory of all its processes together in MB."""
 
     seconds: float
     peak_mb: float
 
 
 def main(data: DataOption = None, repeats: int = 3) -> None:
+    """Time scans of the pool and compare them with the published scan: half an hour."""
     folder = research_folder(data)
-    pool, aflow = folder / "phonondb_pool.parquet", folder / "aflow_agl.parquet"
+    pool, aflow = folder / PHONONDB_POOL, folder / AFLOW
     gflops = machine_gflops()
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
@@ -106,7 +107,7 @@ def _screen(sources: Iterable[Path], out: Path, workers: int, model: str = "fast
 
 
 def repeated(pool: Path, n: int, work: Path) -> Path:
-    """The crystals of the pool in one random order, over and over until there are n, each with an id of its own."""
+    """A table of n crystals: those of the pool in random order, repeated as needed, each with its own id."""
     path = work / f"{n}.parquet"
     if path.exists():
         return path
@@ -121,7 +122,7 @@ def repeated(pool: Path, n: int, work: Path) -> Path:
 
 
 def _where_time_goes(pool: Path, n_units: int = 8) -> dict[str, float]:
-    """Seconds of one worker on some units, step by step."""
+    """Seconds that one worker spends in each step, over some units."""
     torch.set_num_threads(1)
     model = KappaModel.load("fast")
     labels = LabelIndex.read(model)

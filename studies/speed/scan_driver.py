@@ -1,9 +1,9 @@
-"""How many crystals a second one command can pass on to its workers, and how much disk their rows take.
+"""How many crystals per second the driver of a scan can pass to workers, and how much disk their rows take.
 
     python -m studies.speed.scan_driver --data FOLDER
 
-Process time to read the pool from Parquet and to pack its units for other processes; the size of the
-parts of a scan of its first thousand crystals.
+Process time to read the pool from Parquet and to serialise its units for other processes; the size of the parts of a
+scan of its first thousand crystals.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import typer
 from kappatune.screening import screen
 from kappatune.screening.layout import PARTS
 from kappatune.screening.sources import units
-from studies.research_data import DataOption, research_folder
+from studies.research_data import PHONONDB_POOL, DataOption, research_folder
 from studies.speed.scan import repeated
 from studies.store import save_result
 
@@ -27,7 +27,8 @@ N_SCANNED = 1_000
 
 
 def main(data: DataOption = None, repeats: int = 3) -> None:
-    pool = research_folder(data) / "phonondb_pool.parquet"
+    """Time the reading of the pool, and measure the size of a scan: a minute."""
+    pool = research_folder(data) / PHONONDB_POOL
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
         rates = [_passed_on_per_s(pool, work) for _ in range(repeats)]

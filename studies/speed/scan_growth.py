@@ -1,9 +1,9 @@
-"""What a crystal costs in scans of 10^3 to 10^5 crystals, and the memory they take.
+"""Time per crystal and memory of scans of 10^3 to 10^5 crystals.
 
     python -m studies.speed.scan_growth --data FOLDER
 
-Two workers, the `fast` model, crystals of the pool in random order and repeated; the start-up, which is
-the wall time of a scan of one crystal, is taken off. Medians, but for the largest scan, which runs once.
+Two workers, the `fast` model, crystals of the pool in random order and repeated; the start-up time, which is the wall
+time of a scan of one crystal, is subtracted. Medians, except for the largest scan, which runs once.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import typer
 
-from studies.research_data import DataOption, research_folder
+from studies.research_data import PHONONDB_POOL, DataOption, research_folder
 from studies.speed.scan import median_run, repeated
 from studies.store import save_result
 
@@ -21,7 +21,8 @@ SIZES = (1_000, 10_000, 100_000)
 
 
 def main(data: DataOption = None, repeats: int = 3) -> None:
-    pool = research_folder(data) / "phonondb_pool.parquet"
+    """Time scans of three sizes: half an hour."""
+    pool = research_folder(data) / PHONONDB_POOL
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
         start_up = median_run([repeated(pool, 1, work)], work, repeats)

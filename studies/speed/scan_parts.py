@@ -1,4 +1,4 @@
-"""A made-up scan, in the layout of `kappatune screen`, of any size."""
+"""A made-up scan of any size, in the layout of `kappatune screen`."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _ELEMENTS = np.array([z for z in range(1, 93) if z not in (2, 10, 18, 36, 43, 54
 
 
 def write_scan(folder: Path, n_rows: int, seed: int = 0) -> Path:
-    """Write a finished scan of `n_rows` crystals that never existed; about every hundredth row has no answer.
+    """Write a finished scan of `n_rows` made-up crystals; every hundredth row has no answer.
 
-    Values are drawn, not predicted: they serve to measure and test what reads a scan. After `DISTINCT_PARTS` parts they
-    come again under other names.
+    Values are random, not predicted; they serve to time and test whatever reads a scan. After `DISTINCT_PARTS` parts
+    the same values repeat under other names.
     """
     folder.mkdir(parents=True)
     rng = np.random.default_rng(seed)

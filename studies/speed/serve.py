@@ -1,10 +1,10 @@
-"""How fast `kappatune serve` answers, alone and with company, and whether its memory stays flat.
+"""Response times of `kappatune serve` to one client and to many, and the growth of its memory.
 
     python -m studies.speed.serve
 
-Needs no table. 100 CIFs of ten atoms in one request; 32 clients for a minute, each asking for one crystal at a time;
-pages of a made-up scan of a million rows; the weight of the page. Client and server share the machine, Linux alone
-(memory and processor times are read from /proc). `--seconds` and `--scan-rows` make it shorter.
+Needs no table. 100 CIFs of ten atoms in one request; 32 clients for a minute, each sending one crystal at a time; pages
+of a made-up scan of a million rows; the size of the web page. Client and server share the machine; Linux only (memory
+and processor times are read from /proc). `--seconds` and `--scan-rows` make it shorter.
 """
 
 from __future__ import annotations
@@ -37,10 +37,11 @@ _PREDICT = "/api/v1/predict"
 
 
 def main(
-    seconds: Annotated[float, typer.Option(help="How long the clients ask.")] = 60.0,
+    seconds: Annotated[float, typer.Option(help="How long the clients send requests.")] = 60.0,
     scan_rows: Annotated[int, typer.Option(help="Rows of the made-up scan.")] = 1_000_000,
     model: str = "accurate",
 ) -> None:
+    """Time the server with one client, 32 clients and a scan of a million rows: minutes."""
     load_before = os.getloadavg()[0]
     cifs = ten_atom_cifs(N_FILES)
     with tempfile.TemporaryDirectory() as name:
@@ -85,7 +86,7 @@ def ten_atom_cifs(n: int) -> list[bytes]:
 
 
 def one_request(server: Server, cifs: list[bytes]) -> dict[str, Any]:
-    """Wall time of all files in one request, and how much of the machine it got meanwhile."""
+    """Wall time and processor time of one request with all files."""
     files = [("files", (f"{k}.cif", cif)) for k, cif in enumerate(cifs)]
     times = []
     busy = processor_seconds(server.pid)
@@ -108,7 +109,7 @@ def one_request(server: Server, cifs: list[bytes]) -> dict[str, Any]:
 
 
 async def many_clients(server: Server, cifs: list[bytes], seconds: float) -> dict[str, Any]:
-    """Latencies of single crystals while all clients ask, each as soon as it has its answer."""
+    """Latencies of single crystals while every client sends its next request as soon as it has an answer."""
     took: list[float] = []
     errors: list[str] = []
     memory = [memory_mb(server.pid)]
@@ -158,7 +159,7 @@ async def many_clients(server: Server, cifs: list[bytes], seconds: float) -> dic
 
 
 def scan_pages(server: Server) -> dict[str, Any]:
-    """Wall time of what the page asks a scan for, medians."""
+    """Wall times of the requests that the web page makes for a scan, medians."""
     queries = {
         "first_page": "rows?limit=50",
         "page_of_one_element": "rows?limit=50&elements=Te",

@@ -1,4 +1,4 @@
-"""`kappatune serve` as a user starts it, for benchmarks and screenshots."""
+"""`kappatune serve` as a user starts it, for timings, screenshots and tests."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 _CLI = [sys.executable, "-c", "from kappatune.cli import main; main()"]
-_BEGIN_S = 120
+_START_TIMEOUT_S = 120
 
 
 class Server(NamedTuple):
@@ -23,23 +23,23 @@ class Server(NamedTuple):
 
 @contextmanager
 def serving(*options: str) -> Iterator[Server]:
-    """Start `kappatune serve` at a free port, and end it.
+    """Start `kappatune serve` on a free port, and stop it afterwards.
 
     Raises:
-        RuntimeError: It does not begin.
+        RuntimeError: It does not start.
     """
     process = subprocess.Popen([*_CLI, "serve", "--port", "0", *options], stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
-    timer = threading.Timer(_BEGIN_S, process.kill)
+    timer = threading.Timer(_START_TIMEOUT_S, process.kill)
     timer.start()
-    said = []
+    lines = []
     try:
         for line in process.stderr:
-            said.append(line)
+            lines.append(line)
             if found := re.search(r"open (http://\S+?)/", line):
                 break
         else:
-            raise RuntimeError(f"the server did not begin: {''.join(said)}")
+            raise RuntimeError(f"the server did not start: {''.join(lines)}")
         timer.cancel()
         threading.Thread(target=process.stderr.read, daemon=True).start()
         yield Server(found[1], process.pid)

@@ -1,4 +1,4 @@
-"""What a process and its descendants take, read from /proc."""
+"""Memory and processor time of a process and its descendants, read from /proc (Linux)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def memory_mb(pid: int) -> float:
-    """Resident memory of a process and its descendants, MB; pages they share count for each."""
+    """Resident memory of a process and its descendants, MB; shared pages are counted once for each."""
     return sum(int(stat[21]) for stat in _family(pid)) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
@@ -17,7 +17,7 @@ def processor_seconds(pid: int) -> float:
 
 
 def _family(pid: int) -> list[list[str]]:
-    """What /proc says of a process and its descendants, from the state on."""
+    """The fields of `/proc/PID/stat` of a process and its descendants, from the state on."""
     stats: dict[int, list[str]] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():

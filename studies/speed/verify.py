@@ -1,9 +1,9 @@
-"""What a verification of silicon and of magnesium oxide costs at standard quality, and where the time goes.
+"""Time and memory of verifying silicon and magnesium oxide at standard quality, step by step.
 
     python -m studies.speed.verify [--calculator sevennet]
 
 Each crystal in a fresh process and an empty folder, one thread for the potential, phono3py on all cores that
-RAYON_NUM_THREADS allows. Next to wall time stands the time on the processor: on a busy machine only that repeats.
+RAYON_NUM_THREADS allows. Processor time is given beside wall time: on a busy machine only that is reproducible.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import os
 import tempfile
 from pathlib import Path
 from time import perf_counter, process_time
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from ase.build import bulk
@@ -21,20 +21,21 @@ from ase.build import bulk
 from studies.store import save_result
 
 CRYSTALS = {"Si": ("Si", "diamond", 5.43), "MgO": ("MgO", "rocksalt", 4.21)}
-ASKED = {"sevennet": 120.0}
-"""Wall time on two cores that was asked for, s; any other potential: 480."""
+GOAL_WALL_S = {"sevennet": 120.0}
+"""Goal for the wall time on two cores, s; 480 for any other potential."""
 
 
-def main(calculator: str = "sevennet") -> None:
+def main(calculator: Annotated[str, typer.Option(help="Potential.")] = "sevennet") -> None:
+    """Time the verification of two crystals: minutes."""
     spawn = multiprocessing.get_context("spawn")
-    figures = {}
+    crystals = {}
     for name in CRYSTALS:
         with spawn.Pool(1) as pool:
-            figures[name] = pool.apply(_measured, (name, calculator))
+            crystals[name] = pool.apply(_measured, (name, calculator))
     save_result(
         f"verify_speed_{calculator}",
-        {"threads_of_phono3py": os.environ.get("RAYON_NUM_THREADS", str(os.cpu_count())), "crystals": figures}
-        | {"asked_wall_s": ASKED.get(calculator, 480.0), "asked_memory_gb": 3.0, "asked_own_share": 0.1},
+        {"threads_of_phono3py": os.environ.get("RAYON_NUM_THREADS", str(os.cpu_count())), "crystals": crystals}
+        | {"asked_wall_s": GOAL_WALL_S.get(calculator, 480.0), "asked_memory_gb": 3.0, "asked_own_share": 0.1},
     )
 
 

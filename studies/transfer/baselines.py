@@ -104,14 +104,17 @@ class _Median:
 
 
 def _gradient_boosting() -> _Regressor:
-    return HistGradientBoostingRegressor(
+    regressor: _Regressor = HistGradientBoostingRegressor(
         loss="absolute_error", max_iter=300, learning_rate=0.05, min_samples_leaf=5, random_state=0
     )
+    return regressor
 
 
 def _gaussian_process() -> _Regressor:
     kernel = ConstantKernel(1.0) * Matern(5.0, (0.3, 300.0), nu=1.5) + WhiteKernel(0.05, (1e-4, 1.0))
-    return make_pipeline(StandardScaler(), GaussianProcessRegressor(kernel, normalize_y=True, alpha=1e-6))
+    process = GaussianProcessRegressor(kernel, normalize_y=True, alpha=1e-6)
+    regressor: _Regressor = make_pipeline(StandardScaler(), process)
+    return regressor
 
 
 def _learner(sets: DftSets, features: Features, make: Callable[[], _Regressor]) -> Learner:

@@ -113,4 +113,4 @@ class TreeCorrectedEnsemble:
         return mean
 
     def _with_rows_beside(self, train: Rows, test: Rows) -> Rows:
-        return np.r_[train, self.sets.unseen(test, self.sets.rows_of["beside"])]
+        return np.concatenate([train, self.sets.unseen(test, self.sets.rows_of["beside"])])

@@ -94,7 +94,8 @@ def _replay_run(
     def scaled(name: str) -> torch.Tensor:
         network.eval()
         with torch.no_grad():
-            return network(graphs[name].batch(tests[name]), "dft").scaled
+            outputs: torch.Tensor = network(graphs[name].batch(tests[name]), "dft").scaled
+        return outputs
 
     known = tables.paper_splits[train][run][0]
     optimiser = torch.optim.Adam(network.parameters(), lr=RATE)

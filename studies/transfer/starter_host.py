@@ -1,17 +1,18 @@
-"""What a host gains on the AGL rung from physics of our own, beside the public formation-energy host.
+"""What a host gains on the AGL rung from our own data set, compared with published formation-energy weights.
 
     python -m studies.transfer.starter_host --data FOLDER
 
-AFLOW's crystals are split by formula, four fifths to train. Every host is trained on the same AGL rung; before it they
-were trained on nothing, on the Materials Project's formation energies (the published weights), on our own data set
-(formation energies, then our AGL), or on both. No formula of the test part enters our data set here. Resumable.
+AFLOW's crystals are split by formula, four fifths to train. Every host is trained in the same AGL stage; before it, the
+hosts were trained on nothing, on the Materials Project's formation energies (the published weights), on our own data
+set (formation energies, then our AGL values), or on both. Our data set is used without the formulas of the test part.
+Resumable.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -22,7 +23,7 @@ from kappatune.structures import LabelledTable, read_table
 from kappatune.training import train
 from kappatune.training.recipe import Recipe, Stage, read_recipe
 from kappatune.training.stage import split_by_formula
-from studies.research_data import DataOption, research_folder
+from studies.research_data import AFLOW, DataOption, research_folder
 from studies.store import save_result
 
 SEEDS = (1, 2)
@@ -30,14 +31,17 @@ SPLIT_SEED = 0
 TEST_FRACTION = 0.2
 
 
-def main(data: DataOption = None, work: Path = Path("runs")) -> None:
+def main(
+    data: DataOption = None, work: Annotated[Path, typer.Option(help="Folder of the models.")] = Path("runs")
+) -> None:
+    """Train a host from four starts and compare them on AGL values: hours."""
     torch.set_num_threads(1)
-    table = read_table(research_folder(data) / "aflow_agl.parquet")
+    table = read_table(research_folder(data) / AFLOW)
     fitted, test = split_by_formula([row.crystal.formula for row in table.rows], TEST_FRACTION, SPLIT_SEED)
-    held = [table.rows[i] for i in test]
-    hidden = {row.crystal.formula for row in held}
+    tested = [table.rows[i] for i in test]
+    tested_formulas = {row.crystal.formula for row in tested}
     own = read_table(SHIPPED_TABLES["shipped:prototypes"])
-    own = replace(own, rows=[row for row in own.rows if row.crystal.formula not in hidden])
+    own = replace(own, rows=[row for row in own.rows if row.crystal.formula not in tested_formulas])
     known = replace(table, rows=[table.rows[i] for i in fitted])
 
     def tables(stage: Stage) -> list[LabelledTable]:
@@ -46,7 +50,7 @@ def main(data: DataOption = None, work: Path = Path("runs")) -> None:
     found: dict[str, Any] = {}
     for name, recipe in _recipes().items():
         model = train(recipe, tables, work / f"starter-host-{name}", resume=True)
-        usable = [row for row in held if model.supports(row.crystal)]
+        usable = [row for row in tested if model.supports(row.crystal)]
         graphs = model.build_graphs([row.crystal for row in usable])
         bonded = graphs.n_bonds > 0
         truth = np.log([row.kappa for row in usable])[bonded]
@@ -62,7 +66,7 @@ def main(data: DataOption = None, work: Path = Path("runs")) -> None:
             "seeds": list(SEEDS),
             "split_seed": SPLIT_SEED,
             "n_train": len(fitted),
-            "n_test": len(held),
+            "n_test": len(tested),
             "n_own": len(own.rows),
             "hosts": found,
         },
