@@ -19,7 +19,7 @@ from kappatune import Crystal, KappaModel, Rejection
 from tests.builders import rocksalt
 
 SMALL_MODEL = Path(__file__).parent / "frozen" / "v0_1_0" / "bundles" / "debye-trees"
-VERBS = ["agl", "predict", "read_crystals", "read_table", "train", "verify"]
+VERBS = ["agl", "predict", "rank", "read_crystals", "read_table", "report", "screen", "suggest", "train", "verify"]
 TYPES = sorted(set(kappatune.__all__) - set(VERBS) - {"__version__"})
 
 

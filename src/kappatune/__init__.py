@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from kappatune.model.kappa_model import KappaModel, predict
     from kappatune.model.prediction import Prediction
     from kappatune.results import Results
+    from kappatune.screening import RankedCrystal, ScanResult, Suggestion, rank, report, screen, suggest
     from kappatune.structures import Crystal, LabelledCrystal, LabelledTable, Rejection, read_crystals, read_table
     from kappatune.training import train
     from kappatune.verification import Verification, VerifySettings, verify
@@ -34,15 +35,22 @@ _MODULE_OF = {
     "LabelledCrystal": "structures",
     "LabelledTable": "structures",
     "Prediction": "model.prediction",
+    "RankedCrystal": "screening",
     "Rejection": "structures",
     "Results": "results",
+    "ScanResult": "screening",
+    "Suggestion": "screening",
     "UserError": "errors",
     "Verification": "verification",
     "VerifySettings": "verification",
     "agl": "agl_workflow",
     "predict": "model.kappa_model",
+    "rank": "screening",
     "read_crystals": "structures",
     "read_table": "structures",
+    "report": "screening",
+    "screen": "screening",
+    "suggest": "screening",
     "train": "training",
     "verify": "verification",
 }
@@ -57,16 +65,23 @@ __all__ = [
     "LabelledCrystal",
     "LabelledTable",
     "Prediction",
+    "RankedCrystal",
     "Rejection",
     "Results",
+    "ScanResult",
+    "Suggestion",
     "UserError",
     "Verification",
     "VerifySettings",
     "__version__",
     "agl",
     "predict",
+    "rank",
     "read_crystals",
     "read_table",
+    "report",
+    "screen",
+    "suggest",
     "train",
     "verify",
 ]
