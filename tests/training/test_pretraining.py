@@ -24,13 +24,13 @@ PRETRAIN = {
 }
 
 
-def grown(folder, *stages, resume=False, **settings):
+def trained(folder, *stages, resume=False, **settings):
     return train(recipe(*stages, **settings), tables, folder, resume=resume)
 
 
 def test_a_host_learns_a_column_and_keeps_no_head_of_it(tmp_path):
-    model = grown(tmp_path / "a", PRETRAIN, stage("agl", epochs=1, frozen=["host"]), pretrained=False)
-    fresh = grown(tmp_path / "b", stage("agl", epochs=1, frozen=["host"]), pretrained=False)
+    model = trained(tmp_path / "a", PRETRAIN, stage("agl", epochs=1, frozen=["host"]), pretrained=False)
+    fresh = trained(tmp_path / "b", stage("agl", epochs=1, frozen=["host"]), pretrained=False)
     taught, untaught = (m.members[0].host.state_dict() for m in (model, fresh))
     assert any(not torch.equal(taught[name], untaught[name]) for name in taught)
     assert list(model.members[0].heads) == model.card.fidelities == ["agl"]
@@ -44,17 +44,17 @@ def test_a_host_learns_a_column_and_keeps_no_head_of_it(tmp_path):
 
 
 def test_the_scale_of_kappa_knows_nothing_of_the_column(tmp_path):
-    model = grown(tmp_path, {**PRETRAIN, "epochs": 1}, stage("agl", epochs=1))
+    model = trained(tmp_path, {**PRETRAIN, "epochs": 1}, stage("agl", epochs=1))
     labels = np.log([row.kappa for row in tiny.tiny_table("agl", 0.2).rows])
     assert model.card.scaler.mean == pytest.approx(labels.mean())
 
 
 def test_a_run_that_was_stopped_after_pretraining_goes_on(tmp_path):
     stages = ({**PRETRAIN, "epochs": 3}, stage("agl", epochs=2))
-    whole = grown(tmp_path / "whole", *stages)
-    grown(tmp_path / "part", *stages)
+    whole = trained(tmp_path / "whole", *stages)
+    trained(tmp_path / "part", *stages)
     (tmp_path / "part" / "run" / "member-1" / "agl" / "done.json").unlink()
-    again = grown(tmp_path / "part", *stages, resume=True)
+    again = trained(tmp_path / "part", *stages, resume=True)
     one, other = weights_of(whole), weights_of(again)
     assert all(np.array_equal(one[name], other[name]) for name in one)
 
@@ -75,7 +75,7 @@ def test_pretraining_comes_first_and_alone(stages, settings):
 
 def test_a_missing_column_is_named(tmp_path):
     with pytest.raises(BadRun, match="have no number in 'band_gap'"):
-        grown(tmp_path, {**PRETRAIN, "pretrain": "band_gap"}, stage("agl"))
+        trained(tmp_path, {**PRETRAIN, "pretrain": "band_gap"}, stage("agl"))
 
 
 def test_shipped_tables_need_no_data():

@@ -25,12 +25,12 @@ from tests.training import tiny
 from tests.training.tiny import DEBYE_COLUMNS, recipe, stage, tables, tiny_table, weights_of
 
 
-def grown(tmp_path, *stages, name="model", **settings) -> KappaModel:
+def trained(tmp_path, *stages, name="model", **settings) -> KappaModel:
     return train(recipe(*stages, **settings), tables, tmp_path / name)
 
 
 def test_learning_reduces_the_error(tmp_path):
-    model = grown(tmp_path, stage("dft", epochs=80, learning_rate=3e-3, validation=None))
+    model = trained(tmp_path, stage("dft", epochs=80, learning_rate=3e-3, validation=None))
     rows = tiny_table("dft").rows
     predicted = [row.kappa_w_mk for row in model.predict([row.crystal for row in rows])]
     error = np.abs(np.log(predicted) - np.log([row.kappa for row in rows])).mean()
@@ -40,7 +40,7 @@ def test_learning_reduces_the_error(tmp_path):
 
 def test_one_scaler_serves_every_stage(tmp_path):
     """Five-fold higher labels in the second stage must come out five-fold, on the first stage's scale."""
-    model = grown(
+    model = trained(
         tmp_path,
         stage("agl", epochs=60, learning_rate=3e-3, validation=None, frozen=["host"]),
         stage("dft", epochs=100, learning_rate=3e-3, validation=None, frozen=["host"]),
@@ -54,7 +54,7 @@ def test_one_scaler_serves_every_stage(tmp_path):
 
 
 def test_a_frozen_host_stays_and_keeps_its_rungs(tmp_path):
-    model = grown(tmp_path, stage("agl", frozen=["host"]), stage("dft", frozen=["host"]))
+    model = trained(tmp_path, stage("agl", frozen=["host"]), stage("dft", frozen=["host"]))
     published = load_host(tiny.HOST).state_dict()
     assert all(torch.equal(value, published[name]) for name, value in model.members[0].host.state_dict().items())
     assert model.card.fidelities == ["agl", "dft"]
@@ -62,7 +62,7 @@ def test_a_frozen_host_stays_and_keeps_its_rungs(tmp_path):
 
 
 def test_a_host_that_moves_takes_the_lower_rung_away(tmp_path):
-    model = grown(tmp_path, stage("agl"), stage("dft"))
+    model = trained(tmp_path, stage("agl"), stage("dft"))
     published = load_host(tiny.HOST).state_dict()
     moved = model.members[0].host.state_dict()
     assert any(not torch.equal(value, published[name]) for name, value in moved.items())
@@ -70,20 +70,20 @@ def test_a_host_that_moves_takes_the_lower_rung_away(tmp_path):
 
 
 def test_step_one_begins_at_random(tmp_path):
-    model = grown(tmp_path, stage("dft", epochs=1, frozen=["host"]), pretrained=False)
+    model = trained(tmp_path, stage("dft", epochs=1, frozen=["host"]), pretrained=False)
     published = load_host(tiny.HOST).state_dict()
     assert not torch.equal(model.members[0].host.state_dict()["last.weight"], published["last.weight"])
 
 
 def test_parts_of_the_host_can_be_frozen(tmp_path):
-    model = grown(tmp_path, stage("dft", frozen=["host.blocks.0", "host.element"]))
+    model = trained(tmp_path, stage("dft", frozen=["host.blocks.0", "host.element"]))
     published = load_host(tiny.HOST).state_dict()
     state = model.members[0].host.state_dict()
     frozen = [n for n in state if n.startswith(("blocks.0", "element"))]
     assert all(torch.equal(state[n], published[n]) for n in frozen)
     assert not torch.equal(state["blocks.1.update_edge.0.weight"], published["blocks.1.update_edge.0.weight"])
     with pytest.raises(BadRun, match=r"has a name that begins with 'host\.block'"):
-        grown(tmp_path, stage("dft", frozen=["host.block"]), name="other")
+        trained(tmp_path, stage("dft", frozen=["host.block"]), name="other")
 
 
 def test_the_debye_composition_learns_theta_and_gamma(tmp_path):
@@ -97,7 +97,7 @@ def test_the_debye_composition_learns_theta_and_gamma(tmp_path):
         properties=DEBYE_COLUMNS,
         loss_weights={"debye_temperature_k": 3.0, "gruneisen": 1.0, "bulk_modulus_gpa": 1.0, "shear_modulus_gpa": 1.0},
     )
-    model = grown(tmp_path, agl, stage("dft", epochs=150, learning_rate=3e-3, validation=None), composition="debye")
+    model = trained(tmp_path, agl, stage("dft", epochs=150, learning_rate=3e-3, validation=None), composition="debye")
     rows = tiny_table("agl", with_properties=True).rows
     said = model.predict([row.crystal for row in rows], fidelity="agl")
     theta = np.array([row.properties["theta"] for row in rows])
@@ -111,7 +111,7 @@ def test_the_debye_composition_learns_theta_and_gamma(tmp_path):
 
 def test_a_correction_moves_nothing_below_it(tmp_path):
     agl = stage("agl", properties=DEBYE_COLUMNS)
-    first = grown(tmp_path, agl, composition="debye", name="first")
+    first = trained(tmp_path, agl, composition="debye", name="first")
     second = train(recipe(stage("dft"), start=str(tmp_path / "first")), tables, tmp_path / "second")
     before, after = weights_of(first), weights_of(second)
     assert all(np.array_equal(before[name], after[name]) for name in before)
@@ -119,7 +119,7 @@ def test_a_correction_moves_nothing_below_it(tmp_path):
 
 
 def test_finetuning_keeps_the_scaler_and_the_record(tmp_path):
-    first = grown(tmp_path, stage("dft"), seeds=[1, 2], name="first")
+    first = trained(tmp_path, stage("dft"), seeds=[1, 2], name="first")
     own = {"name": "own", "epochs": 2, "frozen": ["host"]}
     second = train(
         recipe(own, start=str(tmp_path / "first")),
@@ -134,8 +134,8 @@ def test_finetuning_keeps_the_scaler_and_the_record(tmp_path):
 
 
 def test_same_seed_same_model_other_seed_other_model(tmp_path):
-    first, again = (grown(tmp_path, stage("dft"), name=name) for name in ("a", "b"))
-    other = grown(tmp_path, stage("dft"), name="c", seeds=[4])
+    first, again = (trained(tmp_path, stage("dft"), name=name) for name in ("a", "b"))
+    other = trained(tmp_path, stage("dft"), name="c", seeds=[4])
     assert all(np.array_equal(v, weights_of(again)[k]) for k, v in weights_of(first).items())
     assert any(not np.array_equal(v, weights_of(other)[k]) for k, v in weights_of(first).items())
 
@@ -150,7 +150,7 @@ def test_averaged_weights_are_the_ones_kept(tmp_path, monkeypatch):
         follow(self, *arguments)
 
     monkeypatch.setattr(stage_module.StageModule, "on_train_batch_end", spy)
-    model = grown(tmp_path, stage("dft", validation=None, average=0.9))
+    model = trained(tmp_path, stage("dft", validation=None, average=0.9))
     expected = seen[0]
     for weight in seen[1:]:
         expected = 0.9 * expected + 0.1 * weight
@@ -160,7 +160,7 @@ def test_averaged_weights_are_the_ones_kept(tmp_path, monkeypatch):
 
 def test_a_base_that_moves_takes_its_corrections_away(tmp_path):
     agl = stage("agl", properties=DEBYE_COLUMNS)
-    grown(tmp_path, agl, stage("dft"), composition="debye", name="first")
+    trained(tmp_path, agl, stage("dft"), composition="debye", name="first")
     again = train(
         recipe(stage("agl", frozen=["host"]), start=str(tmp_path / "first")),
         tables,
@@ -193,7 +193,7 @@ class Killed(Exception):
 )
 def test_an_interrupted_run_ends_like_an_uninterrupted_one(tmp_path, monkeypatch, settings):
     stages = [stage("agl", epochs=4, **settings), stage("dft", epochs=5, **settings)]
-    whole = grown(tmp_path, *stages, seeds=[1, 2], name="whole")
+    whole = trained(tmp_path, *stages, seeds=[1, 2], name="whole")
 
     monkeypatch.setattr(stage_module, "CHECKPOINT_SECONDS", 0.0)
     epochs_left = iter([2, 3, 4, 1, 5, 6])
@@ -259,21 +259,21 @@ def test_sigkill_and_resume(tmp_path):
 def test_a_loss_that_explodes_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(stage_module.StageModule, "_loss", lambda self, *_: self.network.host.last.weight.sum() / 0)
     with pytest.raises(BadRun, match="no longer finite: lower learning_rate"):
-        grown(tmp_path, stage("dft"))
+        trained(tmp_path, stage("dft"))
 
 
 def test_gradients_are_clipped(tmp_path):
     free, clipped = (
-        grown(tmp_path, stage("dft", epochs=1, validation=None, gradient_clip=clip), name=str(clip))
+        trained(tmp_path, stage("dft", epochs=1, validation=None, gradient_clip=clip), name=str(clip))
         for clip in (None, 1e-9)
     )
     assert any(not np.array_equal(v, weights_of(clipped)[k]) for k, v in weights_of(free).items())
 
 
 def test_a_used_folder_is_refused(tmp_path):
-    grown(tmp_path, stage("dft", epochs=1))
+    trained(tmp_path, stage("dft", epochs=1))
     with pytest.raises(BadRun, match="not empty"):
-        grown(tmp_path, stage("dft", epochs=1))
+        trained(tmp_path, stage("dft", epochs=1))
     with pytest.raises(BadRun, match="run of another recipe or with other data"):
         train(recipe(stage("dft", epochs=2)), tables, tmp_path / "model", resume=True)
 
