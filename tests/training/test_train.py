@@ -323,3 +323,13 @@ def test_formulas_never_stand_on_both_sides():
     assert not {formulas[i] for i in train} & {formulas[i] for i in held}
     assert sorted([*train, *held]) == list(range(100))
     assert len({formulas[i] for i in held}) == 5
+
+
+def test_members_that_share_a_host_are_trained_apart(tmp_path):
+    start = train(recipe(stage("dft", epochs=1, frozen=["host"]), seeds=[1, 2]), tables, tmp_path / "start")
+    loaded = KappaModel.load(tmp_path / "start")
+    assert loaded.members[0].host is loaded.members[1].host
+    plan = recipe(stage("experiment", epochs=1), start=str(tmp_path / "start"))
+    from_shared, from_separate = (weights_of(train(plan, tables, start=model)) for model in (loaded, start))
+    assert all(np.array_equal(value, from_separate[name]) for name, value in from_shared.items())
+    assert not np.array_equal(from_shared["0.host.element.weight"], from_shared["1.host.element.weight"])

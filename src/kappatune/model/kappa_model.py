@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property, lru_cache
 from itertools import chain, islice
@@ -242,8 +241,7 @@ class KappaModel:
         """
         import kappatune  # training lies above the model: the public names are the only way up
 
-        start = self if self.device.type == "cpu" else KappaModel(self.card, copy.deepcopy(self.members), self.domains)
-        return kappatune.train(recipe, data, out, start=start, on_progress=on_progress)
+        return kappatune.train(recipe, data, out, start=self, on_progress=on_progress)
 
     def predict_with_details(self, entries: Sequence[Crystal | Rejection], fidelity: str) -> list[PredictionDetails]:
         """Predictions at 300 K of a list of checked entries with what lies behind them, in order."""

@@ -96,7 +96,7 @@ def train(
 
         if starting_model:
             scaler = starting_model.card.scaler
-            members = [copy.deepcopy(member) for member in starting_model.members]  # each with a host of its own
+            members = [copy.deepcopy(member).cpu() for member in starting_model.members]  # each with a host of its own
         else:
             scaler = _fitted_scaler(plan, stages)
             members = [new_network(plan, host_card, scaler, seed) for seed in seeds]
