@@ -17,13 +17,14 @@ from kappatune.potentials import Potential, as_potential
 from kappatune.processes import one_thread
 from kappatune.progress import OnProgress, ignore
 from kappatune.results import Results
+from kappatune.settings import BadSettings
 from kappatune.structures import Crystal, Rejection
 from kappatune.structures.inputs import Input, as_entries
 from kappatune.verification.batch import VerifierSpec, iter_verifications
 from kappatune.verification.born import BadBorn
 from kappatune.verification.cost import Cost, measure_cost
 from kappatune.verification.display import crystals_on_stderr
-from kappatune.verification.prepare import prepare
+from kappatune.verification.prepare import prepare, require_phono3py
 from kappatune.verification.row import Verification
 from kappatune.verification.settings import DEFAULT_TEMPERATURES_K, Quality, VerifySettings
 from kappatune.verification.standard_cell import standardise
@@ -115,10 +116,13 @@ def verify(
 
     Raises:
         BadSettings: A setting makes no sense.
+        NoPhono3py: phono3py is not installed.
         BadPotential: The potential cannot be loaded.
         BadBundle: The model cannot be loaded.
         BadBorn: A BORN file is given for several crystals.
     """
+    if workers < 1:
+        raise BadSettings(f"workers: {workers} is not at least 1")
     chosen = _chosen_settings(quality, settings, temperatures_k)
     entries: Iterable[Crystal | Rejection] = as_entries(structures)
     if born is not None:
@@ -163,6 +167,7 @@ def estimate_cost(
 
     Raises:
         BadSettings: A setting makes no sense.
+        NoPhono3py: phono3py is not installed.
         BadPotential: The potential cannot be loaded.
     """
     chosen = _chosen_settings(quality, settings, temperatures_k)
@@ -175,8 +180,10 @@ def iter_costs(
     """The costs of many crystals, each as soon as it is known.
 
     Raises:
+        NoPhono3py: phono3py is not installed.
         BadPotential: The potential cannot be loaded.
     """
+    require_phono3py()
     potential = as_potential(calculator)
     with one_thread():
         for entry in entries:

@@ -15,6 +15,7 @@ from kappatune.potentials import BadPotential, Potential, as_potential
 from kappatune.processes import exit_with_parent, map_in_processes, one_thread, use_one_thread
 from kappatune.progress import Event, OnProgress, ignore
 from kappatune.structures import Crystal, Rejection
+from kappatune.verification.prepare import require_phono3py
 from kappatune.verification.row import Verification
 from kappatune.verification.settings import VerifySettings
 from kappatune.verification.verifier import Verifier
@@ -47,9 +48,11 @@ class VerifierSpec:
         """Load potential and model.
 
         Raises:
+            NoPhono3py: phono3py is not installed.
             BadPotential: The potential cannot be loaded.
             BadBundle: The model cannot be loaded.
         """
+        require_phono3py()
         potential = as_potential(self.calculator)
         model = KappaModel.load(self.model) if isinstance(self.model, str) else self.model
         return Verifier(potential, self.settings, self.out, model, self.born, self.figures)
@@ -75,6 +78,7 @@ def iter_verifications(
         `spec.out`. A crystal that kills its process gets a row with a reason.
 
     Raises:
+        NoPhono3py: phono3py is not installed.
         BadPotential: The potential cannot be loaded, or is an object where several workers need a name.
         BadBundle: The model cannot be loaded.
     """

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from kappatune.errors import UserError, install_hint
 from kappatune.structures import Crystal
 from kappatune.structures.crystal import neighbour_pairs
 from kappatune.verification.cell_formats import ase_to_phonopy, phonopy_to_ase
@@ -22,6 +24,20 @@ if TYPE_CHECKING:
 
 GAP_WINDOW = 0.1
 """How far, relative to it, the pair cutoff may move to lie in a gap between neighbour distances."""
+
+
+class NoPhono3py(UserError):
+    """phono3py is not installed."""
+
+
+def require_phono3py() -> None:
+    """Check that phono3py is installed.
+
+    Raises:
+        NoPhono3py: It is not.
+    """
+    if importlib.util.find_spec("phono3py") is None:
+        raise NoPhono3py(f"kappa from phonons needs phono3py: {install_hint('phonons')}")
 
 
 @dataclass(frozen=True)
