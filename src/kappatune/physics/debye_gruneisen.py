@@ -1,4 +1,4 @@
-"""The quasi-harmonic Debye model: from an equation of state to Debye temperature, Grüneisen parameter and kappa.
+"""The quasi-harmonic Debye model: from an equation of state to the Debye temperature, Grüneisen parameter and kappa.
 
 The method is AGL: Toher et al., Phys. Rev. B 90, 174107 (2014), after GIBBS: Blanco, Francisco and Luaña,
 Comput. Phys. Commun. 158, 57 (2004). The only ingredients are E(V), the Poisson ratio and the masses.
@@ -18,7 +18,7 @@ from kappatune.physics.equation_of_state import BadCurve, EquationOfState
 from kappatune.physics.slack import GRUNEISEN_RANGE, ln_slack_kappa
 
 _SI = create_units("2018")
-BOLTZMANN_EV = _SI["_k"] / _SI["_e"]
+BOLTZMANN_EV: float = _SI["_k"] / _SI["_e"]
 """eV/K."""
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(64)
@@ -39,21 +39,22 @@ def debye_function(x: ArrayLike) -> NDArray[np.float64]:
 def vibrational_energy(theta: ArrayLike, temperature_k: float, n_atoms: int) -> NDArray[np.float64]:
     """Energy of a Debye solid, zero-point energy included, eV per cell; theta in K, any shape."""
     theta = np.asarray(theta, dtype=np.float64)
-    zero_point = 1.125 * n_atoms * BOLTZMANN_EV * theta
+    zero_point = np.asarray(1.125 * n_atoms * BOLTZMANN_EV * theta)
     if temperature_k == 0:
         return zero_point
-    return zero_point + 3.0 * n_atoms * BOLTZMANN_EV * temperature_k * debye_function(theta / temperature_k)
+    thermal = 3.0 * n_atoms * BOLTZMANN_EV * temperature_k * debye_function(theta / temperature_k)
+    return np.asarray(zero_point + thermal)
 
 
 def vibrational_free_energy(theta: ArrayLike, temperature_k: float, n_atoms: int) -> NDArray[np.float64]:
     """Helmholtz free energy of a Debye solid, zero-point energy included, eV per cell; theta in K, any shape."""
     theta = np.asarray(theta, dtype=np.float64)
-    zero_point = 1.125 * n_atoms * BOLTZMANN_EV * theta
+    zero_point = np.asarray(1.125 * n_atoms * BOLTZMANN_EV * theta)
     if temperature_k == 0:
         return zero_point
     x = theta / temperature_k
     thermal = 3.0 * np.log(-np.expm1(-x)) - debye_function(x)
-    return zero_point + n_atoms * BOLTZMANN_EV * temperature_k * thermal
+    return np.asarray(zero_point + n_atoms * BOLTZMANN_EV * temperature_k * thermal)
 
 
 def vibrational_entropy(theta: float, temperature_k: float, n_atoms: int) -> float:
@@ -152,7 +153,7 @@ class DebyeGruneisen:
         curve: Its equation of state, per cell.
         n_atoms: Atoms in the cell.
         mass: u per cell.
-        poisson_ratio: Taken as constant in volume.
+        poisson_ratio: Taken to be the same at every volume.
     """
 
     curve: EquationOfState
@@ -183,7 +184,7 @@ class DebyeGruneisen:
         return np.asarray(self.curve.derivatives(volume)[1] - self.gruneisen(volume) * thermal / np.asarray(volume))
 
     def equilibrium_volume(self, temperature_k: float) -> float:
-        """Volume of lowest free energy at no pressure, Å^3 per cell: the first minimum above the strongly compressed.
+        """Volume of lowest free energy at zero pressure, Å^3 per cell: the first minimum above strong compression.
 
         Raises:
             BadCurve: There is none within the window that was fitted.
@@ -198,7 +199,7 @@ class DebyeGruneisen:
         return float(brentq(lambda v: float(self.slope(v, temperature_k)), low, high, xtol=1e-10))
 
     def state(self, temperature_k: float) -> ThermalState:
-        """Everything at the equilibrium volume of a temperature in K.
+        """The state at the equilibrium volume of a temperature in K.
 
         Raises:
             BadCurve: There is no equilibrium within the window.

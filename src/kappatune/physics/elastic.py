@@ -1,4 +1,4 @@
-"""Elastic constants: what symmetry leaves free, which strains determine it, averages and stability.
+"""Elastic constants: independent ones by symmetry, the strains that determine them, averages and stability.
 
 Voigt order xx, yy, zz, yz, xz, xy; strains with engineering shears (twice the tensor's); stiffness in GPa.
 Sources: Nye, Physical Properties of Crystals (1957); Hill, Proc. Phys. Soc. A 65, 349 (1952);
@@ -38,13 +38,13 @@ def stress_rotation(rotation: NDArray[np.float64]) -> NDArray[np.float64]:
     for i, j in VOIGT:
         tensor = np.zeros((3, 3))
         tensor[i, j] = tensor[j, i] = 1.0
-        turned = rotation @ tensor @ rotation.T
-        columns.append([turned[k, m] for k, m in VOIGT])
+        rotated = rotation @ tensor @ rotation.T
+        columns.append([rotated[k, m] for k, m in VOIGT])
     return np.array(columns).T
 
 
 def invariant_basis(rotations: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Stiffness matrices that a point group leaves as they are.
+    """Stiffness matrices that a point group leaves unchanged.
 
     Args:
         rotations: (n, 3, 3) Cartesian rotations of the whole group.
@@ -52,15 +52,15 @@ def invariant_basis(rotations: NDArray[np.float64]) -> NDArray[np.float64]:
     Returns:
         (k, 6, 6) symmetric matrices, orthonormal: k = 3 for cubic, 5 for hexagonal, ..., 21 for triclinic crystals.
     """
-    turns = np.array([stress_rotation(r) for r in rotations])
+    matrices = np.array([stress_rotation(r) for r in rotations])
     columns = []
     for i, j in _UPPER:
         unit = np.zeros((6, 6))
         unit[i, j] = unit[j, i] = 1.0
-        columns.append((turns @ unit @ turns.transpose(0, 2, 1)).mean(axis=0).ravel())
+        columns.append((matrices @ unit @ matrices.transpose(0, 2, 1)).mean(axis=0).ravel())
     left, sizes, _ = np.linalg.svd(np.array(columns).T, full_matrices=False)
-    kept: NDArray[np.float64] = left[:, sizes > _RANK_TOLERANCE * sizes[0]].T.reshape(-1, 6, 6)
-    return kept
+    basis: NDArray[np.float64] = left[:, sizes > _RANK_TOLERANCE * sizes[0]].T.reshape(-1, 6, 6)
+    return basis
 
 
 def strain_patterns(basis: NDArray[np.float64]) -> list[int]:
@@ -83,7 +83,7 @@ def strain_patterns(basis: NDArray[np.float64]) -> list[int]:
 def fit_stiffness(
     basis: NDArray[np.float64], patterns: list[int], responses: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Stiffness of the right symmetry that follows the measured stresses best.
+    """Stiffness of the right symmetry by least squares from the stresses.
 
     Args:
         basis: (k, 6, 6) of `invariant_basis`.

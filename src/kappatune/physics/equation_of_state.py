@@ -1,4 +1,4 @@
-"""Energy against volume: the fit, and bulk modulus and its derivative at any volume of the window."""
+"""Energy against volume: the fit, and the bulk modulus and its derivative at any volume of the window."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _GRID = 1001
 
 
 class BadCurve(UserError):
-    """The energies against volume, or the free energies, are no curve that a crystal in equilibrium has."""
+    """Energies or free energies against volume are not those of a crystal in equilibrium."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Leibfried-Schlömann (Slack) conductivity from the Debye temperature and the Grüneisen parameter.
 
-This is the formula AFLOW's AGL values of kappa follow: Toher et al., Phys. Rev. B 90, 174107 (2014),
+AFLOW's AGL values of kappa follow this formula: Toher et al., Phys. Rev. B 90, 174107 (2014),
 eqs. 17 and 18; Slack, Solid State Physics 34, 1 (1979); Leibfried and Schlömann (1954).
 """
 
@@ -19,21 +19,22 @@ Number = TypeVar("Number", float, NDArray[np.float64], Tensor)
 
 _ANGSTROM = 1e-10
 _SI = create_units("2018")
-_LN_PREFACTOR = (
+_LN_PREFACTOR: float = (
     math.log(0.849 * 3.0 * 4.0 ** (1.0 / 3.0) / (20.0 * math.pi**3))
     + 2.0 * math.log(_SI["_k"] / _SI["_hbar"])
     + math.log(_SI["_k"] * _SI["_amu"] * _ANGSTROM / _SI["_hbar"])
 )
 GRUNEISEN_RANGE = (0.5, 6.0)
-"""Where the polynomial in 1/gamma is positive and was ever used."""
+"""Grüneisen parameters for which the formula has been used."""
 
 CLASSICAL_FROM = 1.0 / 3.0
-"""Fraction of the acoustic Debye temperature below which kappa is not taken to fall as 1/T any more."""
+"""Fraction of the acoustic Debye temperature below which kappa is not assumed to fall as 1/T."""
 
 
 def acoustic_debye_temperature(debye_temperature_k: float, n_primitive: float) -> float:
     """theta_a = theta n^(-1/3), K, from theta of the whole primitive cell of n atoms, K."""
-    return debye_temperature_k * float(n_primitive) ** (-1.0 / 3.0)
+    size: float = float(n_primitive) ** (-1.0 / 3.0)
+    return debye_temperature_k * size
 
 
 def ln_slack_kappa(
@@ -63,7 +64,7 @@ def ln_slack_kappa(
     ln_theta_a = ln_debye_temperature - ln_n_primitive / 3.0
     polynomial = 1.0 - 0.514 / gruneisen + 0.228 / gruneisen**2
     logarithm = torch.log if isinstance(gruneisen, Tensor) else np.log
-    return (
+    ln_kappa: Number = (
         _LN_PREFACTOR
         - math.log(temperature_k)
         + 3.0 * ln_theta_a
@@ -71,10 +72,11 @@ def ln_slack_kappa(
         + (ln_volume_per_atom + ln_n_primitive) / 3.0
         - logarithm(gruneisen**2 * polynomial)
     )
+    return ln_kappa
 
 
 class SlackTerms(NamedTuple, Generic[Number]):
-    """Natural logarithms of the factors of the Slack conductivity, but for a constant: they sum to ln kappa.
+    """Natural logarithms of the factors of the Slack conductivity; with `LN_SLACK_CONSTANT` they add up to ln kappa.
 
     Attributes:
         stiffness: Of s^3, where s = theta m^(1/2) v^(-1/6): the Debye temperature without mass and size of the atoms.
@@ -98,7 +100,7 @@ def ln_slack_terms(
     ln_volume_per_atom: Number,
     ln_n_primitive: Number,
 ) -> SlackTerms[Number]:
-    """What a conductivity by the Slack formula is made of; arguments as in `ln_slack_kappa`.
+    """The factors of a conductivity by the Slack formula; arguments as in `ln_slack_kappa`.
 
     The formula rearranged: with ln theta = ln s - ln(m)/2 + ln(v)/6, the exponents of m, v and n collect to those
     of `SlackTerms`. Summed with `LN_SLACK_CONSTANT` the terms are ln kappa at 300 K.
@@ -114,4 +116,4 @@ def ln_slack_terms(
 
 
 LN_SLACK_CONSTANT = _LN_PREFACTOR - math.log(300.0)
-"""What `ln_slack_terms` leaves to ln kappa at 300 K."""
+"""ln kappa at 300 K minus the sum of `ln_slack_terms`."""
