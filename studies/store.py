@@ -1,8 +1,8 @@
 """The store of results: one file per study in `studies/results`, and the only code that reads or writes it.
 
-A study that ends in one result keeps it in `NAME.json`. A study of many records, computed one after the other, keeps
-them in `NAME.jsonl`, one record per line, sorted by kind and name so that a change shows as few lines in git. Every
-write replaces the file as a whole: a killed study loses the record it was computing and no other.
+A study with a single result has a file `NAME.json`. A study of many records, computed one after the other, has a file
+`NAME.jsonl`: one record per line, sorted by kind and name, so that git shows a change as few lines. Every write replaces
+the file as a whole: a killed study loses the record it was computing and no other.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def today() -> str:
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of the libraries that decide about numbers."""
+    """Versions of Python, kappatune, torch and numpy."""
     return {"python": platform.python_version(), **{name: version(name) for name in ("kappatune", "torch", "numpy")}}
 
 
@@ -80,7 +80,7 @@ class Record(BaseModel):
     @property
     @abstractmethod
     def name(self) -> str:
-        """What no other record of this kind is called."""
+        """Name of the record, unique among those of its kind."""
 
 
 AnyRecord = TypeVar("AnyRecord", bound=Record)

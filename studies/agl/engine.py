@@ -1,4 +1,4 @@
-"""How well our AGL reproduces AFLOW: its formulas, its Debye temperatures, and a potential in place of DFT.
+"""How well kappatune's AGL reproduces AFLOW: its formulas, its Debye temperatures, and a potential in place of DFT.
 
     python -m studies.agl.engine --data FOLDER [--calculator chgnet] [--n 300]
 
@@ -74,7 +74,7 @@ def main(
     work: Annotated[Path, typer.Option(help="Folder of the rows computed so far.")] = Path("runs"),
     poisson: Annotated[str, typer.Option(help="`network` leaves out the elastic constants.")] = "auto",
 ) -> None:
-    """Compare AGL with AFLOW: hours for 300 crystals."""
+    """Compare AGL with AFLOW: up to an hour for 300 crystals."""
     torch.set_num_threads(1)
     rows = read_table(research_folder(data) / AFLOW).rows
     potential = load_potential(calculator)
@@ -283,19 +283,19 @@ def _median(values: list[float]) -> float | None:
 def _textbook(potential: Potential) -> dict[str, Any]:
     from ase.build import bulk
 
-    answers = {}
+    results = {}
     for name, (prototype, a, numbers) in TEXTBOOK.items():
         symbols = "".join(element_symbol(z) for z in numbers)
         atoms = bulk(symbols, prototype, a, **({"c": 4.98} if prototype == "wurtzite" else {}))
         got = agl_or_reason(Crystal.from_ase(atoms, id=name), potential, AglSettings())
-        answers[name] = {
+        results[name] = {
             "bulk_modulus_gpa": got.static_bulk_modulus_gpa,
             "debye_temperature_k": got.debye_temperature_k,
             "gruneisen": got.gruneisen,
             "kappa_w_mk": got.kappa_w_mk,
             "reason": got.reason,
         }
-    return answers
+    return results
 
 
 if __name__ == "__main__":

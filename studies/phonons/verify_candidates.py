@@ -37,7 +37,7 @@ def main(
     work: Path = Path("runs/verify-candidates"),
     workers: int = 1,
 ) -> None:
-    """Verify the paper's showcase and ten candidates by phonons: hours."""
+    """Verify the paper's showcase and ten candidates by phonons: an hour."""
     pool = research_folder(data) / PHONONDB_POOL
     standard = {"wigner": True, "temperatures_k": (300.0, 600.0)}
     plans = [

@@ -1,4 +1,4 @@
-"""Our path from forces to kappa, on the forces of silicon that phono3py's tests carry, against the value they expect.
+"""Kappa of silicon from the forces that phono3py's tests carry, compared with the value these tests expect.
 
     python -m studies.phonons.verify_silicon --phono3py FOLDER
 

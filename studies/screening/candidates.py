@@ -147,9 +147,9 @@ def _plot(values: pa.Table, path: Path) -> None:
 def _rows(values: pa.Table, ids: list[str], models: list[str]) -> list[dict[str, Any]]:
     """What the page shows of some crystals."""
     by_id = {row["id"]: row for row in values.to_pylist()}
-    kept = ("id", "formula", "n_atoms", "lower_w_mk", "upper_w_mk", "in_domain", "trained_on")
+    shown = ("id", "formula", "n_atoms", "lower_w_mk", "upper_w_mk", "in_domain", "trained_on")
     return [
-        {**{name: by_id[id][name] for name in kept}, "kappa_w_mk": {name: by_id[id][name] for name in models}}
+        {**{name: by_id[id][name] for name in shown}, "kappa_w_mk": {name: by_id[id][name] for name in models}}
         for id in ids
     ]
 

@@ -105,7 +105,7 @@ def main(
     n_seeds: int = 10,
     name: Annotated[str, typer.Option(help="Name of the result and of the figure.")] = "suggest_aflow",
 ) -> None:
-    """Run campaigns of `suggest` on AFLOW: half an hour."""
+    """Run campaigns of `suggest` on AFLOW: ten minutes."""
     torch.set_num_threads(1)
     started = perf_counter()
     pool = read_pool(research_folder(data) / AFLOW)
@@ -142,25 +142,28 @@ def read_pool(path: Path) -> Pool:
     crystals = [row.crystal for row in rows]
     graphs = {cutoff: build_graphs(crystals, cutoff) for cutoff in {host.cutoff_angstrom for host in hosts}}
     bonded = np.all([g.n_bonds > 0 for g in graphs.values()], axis=0)
-    kept = [k for k, row in enumerate(rows) if bonded[k] and _known_to(hosts, row.crystal.numbers)]
+    usable = [k for k, row in enumerate(rows) if bonded[k] and _known_to(hosts, row.crystal.numbers)]
     with torch.inference_mode():
         embeddings = [
             torch.cat(
-                [host.embed(graphs[host.cutoff_angstrom].batch(kept[i : i + 128])) for i in range(0, len(kept), 128)]
+                [
+                    host.embed(graphs[host.cutoff_angstrom].batch(usable[i : i + 128]))
+                    for i in range(0, len(usable), 128)
+                ]
             )
             for host in hosts
         ]
-        of_crystal = descriptors(graphs[hosts[0].cutoff_angstrom].batch(kept))
-    properties = [[rows[k].properties.get(STAGE.properties[name], np.nan) for name in PROPERTIES] for k in kept]
-    fractions = np.zeros((len(kept), MAX_ATOMIC_NUMBER + 1))
-    for fraction, k in zip(fractions, kept, strict=True):
+        of_crystal = descriptors(graphs[hosts[0].cutoff_angstrom].batch(usable))
+    properties = [[rows[k].properties.get(STAGE.properties[name], np.nan) for name in PROPERTIES] for k in usable]
+    fractions = np.zeros((len(usable), MAX_ATOMIC_NUMBER + 1))
+    for fraction, k in zip(fractions, usable, strict=True):
         np.add.at(fraction, crystals[k].numbers, 1.0 / crystals[k].n_atoms)
     return Pool(
-        ln_kappa=np.log([rows[k].kappa for k in kept]),
+        ln_kappa=np.log([rows[k].kappa for k in usable]),
         properties=transform_properties(torch.tensor(properties), of_crystal).double().numpy(),
         features=torch.cat([*embeddings, of_crystal], dim=1).clone(),
         n_distance=embeddings[0].shape[1],
-        formula=np.unique([crystals[k].formula for k in kept], return_inverse=True)[1],
+        formula=np.unique([crystals[k].formula for k in usable], return_inverse=True)[1],
         fractions=fractions,
     )
 

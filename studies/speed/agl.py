@@ -27,7 +27,7 @@ SETTINGS = AglSettings()
 
 
 def main(repeats: int = 3) -> None:
-    """Time AGL on textbook crystals with CHGNet: half an hour."""
+    """Time AGL on textbook crystals with CHGNet: ten minutes."""
     use_one_thread()
     crystals = [row.crystal for part in ("shown", "learned") for row in textbook_table(part).rows]
     crystals = [crystal for crystal in crystals if crystal.n_atoms <= 12]

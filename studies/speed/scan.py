@@ -50,7 +50,7 @@ class Run(NamedTuple):
 
 
 def main(data: DataOption = None, repeats: int = 3) -> None:
-    """Time scans of the pool and compare them with the published scan: half an hour."""
+    """Time scans of the pool and compare them with the published scan: ten minutes."""
     folder = research_folder(data)
     pool, aflow = folder / PHONONDB_POOL, folder / AFLOW
     gflops = machine_gflops()

@@ -21,7 +21,7 @@ SIZES = (1_000, 10_000, 100_000)
 
 
 def main(data: DataOption = None, repeats: int = 3) -> None:
-    """Time scans of three sizes: half an hour."""
+    """Time scans of three sizes: ten minutes."""
     pool = research_folder(data) / PHONONDB_POOL
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)

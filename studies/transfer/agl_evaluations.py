@@ -81,8 +81,8 @@ def predict_rows(
     supported = [row for row in rows if members[0].supports(row.crystal)]
     graphs = members[0].build_graphs([row.crystal for row in supported])
     bonded = np.flatnonzero(graphs.n_bonds > 0)
-    answers = [member.member_outputs(graphs, fidelity) for member in members]
-    ln_kappa = np.concatenate([answer.ln_kappa for answer in answers])[:, bonded]
+    outputs = [member.member_outputs(graphs, fidelity) for member in members]
+    ln_kappa = np.concatenate([output.ln_kappa for output in outputs])[:, bonded]
     predicted = [supported[i] for i in bonded]
     predictions = Predictions(
         ids=[row.crystal.id for row in predicted],
@@ -91,7 +91,7 @@ def predict_rows(
         truth=np.array([row.kappa for row in predicted]),
         predicted=np.exp(ln_kappa.mean(axis=0)),
         spread=ln_kappa.std(axis=0, ddof=1) if len(ln_kappa) > 1 else np.full(len(predicted), np.nan),
-        distance=members[0].distances(answers[0], fidelity)[bonded],
+        distance=members[0].distances(outputs[0], fidelity)[bonded],
     )
     return predictions, len(rows) - len(predicted)
 

@@ -30,7 +30,7 @@ def run_benchmark(
     repeated: bool = False,
     replayed: bool = False,
 ) -> None:
-    """Compute what is missing. A killed run loses one evaluation at most, and of a training a quarter of a minute.
+    """Compute what is missing. A killed run loses at most one evaluation, and a quarter of a minute of training.
 
     Args:
         data: Folder of the research tables.

@@ -145,16 +145,16 @@ def coverage_of(calibration: IntervalCalibration, errors: Errors) -> float:
 def _fit(near: Errors, far: Sequence[Errors], level: float) -> tuple[float, float, float | None]:
     """The floor, of a few candidates, that gives the narrowest intervals, and the factors inside and outside."""
     groups = [group for group in (near[near.outside], *(family[family.outside] for family in far)) if len(group.error)]
-    apart = sum(len(group.error) for group in groups) >= SMALLEST_ZONE and not near.outside.all()
-    afar = Errors.joined(groups) if apart else near
-    weights = np.concatenate([np.full(len(g.error), 1 / len(g.error)) for g in groups]) if apart else None
-    within = near[~near.outside] if apart else near
+    has_zone = sum(len(group.error) for group in groups) >= SMALLEST_ZONE and not near.outside.all()
+    zone = Errors.joined(groups) if has_zone else near
+    weights = np.concatenate([np.full(len(g.error), 1 / len(g.error)) for g in groups]) if has_zone else None
+    within = near[~near.outside] if has_zone else near
     typical = float(np.median(np.abs(near.error)))
     best: tuple[float, float, float, float | None] = (math.inf, 0.0, 0.0, None)
     for share in _FLOORS:
         floor = share * typical
         factor = _quantile(_scores(within, floor), level)
-        outside = _quantile(_scores(afar, floor), level, weights) if apart else None
+        outside = _quantile(_scores(zone, floor), level, weights) if has_zone else None
         width = _half_width((floor, factor, outside), near).mean()
         if width < best[0]:
             best = (float(width), floor, factor, outside)
@@ -173,7 +173,7 @@ def _half_width(fitted: tuple[float, float, float | None], errors: Errors) -> Va
 
 
 def _quantile(scores: Values, level: float, weights: Values | None = None) -> float:
-    """The conformal quantile: the smallest score up to which lie (1 + 1/n) `level` of the weight, or the greatest.
+    """The conformal quantile: the smallest score that at least (1 + 1/n) `level` of the weight does not exceed.
 
     With equal weights it is the ceil((n + 1) level)-th smallest score.
     """

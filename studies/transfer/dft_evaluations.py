@@ -1,4 +1,4 @@
-"""Evaluations on the small DFT sets: kappa of crystals a model has not seen, learnt from a few dozen others."""
+"""Evaluations on the small DFT sets: kappa of crystals a model has not seen, trained on a few dozen others."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def evaluate_across_sets(
 
 
 def _grouped_folds(sets: DftSets, name: str) -> dict[str, list[Split]]:
-    """Folds that keep together what belongs together, as places in the rows of a set."""
+    """Folds by anion, family and formula, as positions in the rows of a set."""
     formulas = sets.formulas[sets.rows_of[name]].tolist()
     folds = {"anion-out": list(one_group_out([anion(formula) for formula in formulas], SMALLEST_GROUP).values())}
     if name == "MIX":

@@ -22,7 +22,7 @@ _CSV_COLUMNS = ("id", "formula", "group", "kappa_w_mk", "predicted_w_mk", "sprea
 
 @dataclass(frozen=True)
 class EvaluationKey:
-    """What tells one evaluation from all others.
+    """Identifies an evaluation: no two have the same key.
 
     Attributes:
         study: `paper` (its nine splits), `grouped` (repeated cross-validation), `transfer` (train on one set, test on
@@ -84,7 +84,7 @@ class Evaluation(Record):
 
     @property
     def key(self) -> EvaluationKey:
-        """What tells it from all others."""
+        """Its key, without the results."""
         return EvaluationKey(self.study, self.model, self.train, self.test, self.split)
 
     @property

@@ -1,4 +1,4 @@
-"""What every learner of the benchmark has in common, and the shipped recipe as such a learner."""
+"""The interface of learners in the benchmark, and the shipped recipe as a learner."""
 
 from __future__ import annotations
 

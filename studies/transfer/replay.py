@@ -107,8 +107,8 @@ def _replay_run(
         order = draw.permutation(known)
         for rows in np.split(order, range(BATCH, len(order), BATCH)):
             labels = torch.from_numpy(kappa[train][rows]).float()
-            answer = network.scaler.decode(network(graphs[train].batch(rows), "dft").scaled)
-            loss = ((answer - labels).abs() / labels).mean()
+            predicted = network.scaler.decode(network(graphs[train].batch(rows), "dft").scaled)
+            loss = ((predicted - labels).abs() / labels).mean()
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
@@ -119,11 +119,11 @@ def _replay_run(
     own = scales[train]
     last = {name: own.decode(scaled(name)).numpy() for name in tests}
     reports = []
-    for reported, reader in ((step, own), *((("III", scales["AFLOW"]),) if step == "II" else ())):
-        for name, asked in tests.items():
-            truth = kappa[name][asked]
-            misread = reader.decode(scales[name].encode(torch.from_numpy(truth).float())).numpy()
-            mape = _mape(reader.decode(best[1][name]).numpy(), misread)
+    for reported, scale in ((step, own), *((("III", scales["AFLOW"]),) if step == "II" else ())):
+        for name, rows in tests.items():
+            truth = kappa[name][rows]
+            misread = scale.decode(scales[name].encode(torch.from_numpy(truth).float())).numpy()
+            mape = _mape(scale.decode(best[1][name]).numpy(), misread)
             honest = _mape(last[name], truth)
             reports.append(ReplayedRun(run=run, step=reported, train=train, test=name, mape=mape, honest_mape=honest))
     return reports

@@ -22,11 +22,11 @@ from studies.transfer.research_tables import ResearchTables
 from studies.transfer.splits import PAPER_RUNS
 
 HOST = "megnet/MEGNet-MP-2018.6.1-Eform.safetensors"
-"""The paper's host, below the research folder."""
+"""The paper's host, a file in the research folder."""
 
 AGL_EPOCHS, AGL_BATCH = 24, 32
 AGL_SEED = 1
-"""One AGL stage serves all runs: it holds no formula that is tested, or by design most of them."""
+"""One AGL stage serves all runs: it holds no tested formula, or, in `step-3-seen`, most of them."""
 
 DFT_EPOCHS, DFT_BATCH = 100, 8
 
