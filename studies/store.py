@@ -1,8 +1,8 @@
 """The store of results: one file per study in `studies/results`, and the only code that reads or writes it.
 
 A study with a single result has a file `NAME.json`. A study of many records, computed one after the other, has a file
-`NAME.jsonl`: one record per line, sorted by kind and name, so that git shows a change as few lines. Every write replaces
-the file as a whole: a killed study loses the record it was computing and no other.
+`NAME.jsonl`: one record per line, sorted by kind and name, so that git shows a change as few lines. Every write
+replaces the file as a whole: a killed study loses the record it was computing and no other.
 """
 
 from __future__ import annotations
