@@ -1,6 +1,6 @@
-"""The demonstration: textbook crystals beside measured values, on the AGL rung and after learning from a few.
+"""The demonstration: textbook crystals beside measured values, on the AGL rung and after training on a few.
 
-The shipped `dft` rung has learnt these measured values, so the demonstration does without it.
+The shipped `dft` rung was trained on these measured values, so the demonstration does not use it.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ class DemoRow:
     """One textbook crystal.
 
     Attributes:
-        measured: W/(m K).
+        measured: Measured conductivity, W/(m K).
         source: Where the value was looked up.
         before: Prediction of the shipped model on its `agl` rung.
-        after: Prediction after learning from other crystals' measured values.
-        known: Whether the AGL value of the formula, which is no measured value, was learnt from.
+        after: Prediction after training on measured values of other crystals.
+        known: Whether the shipped model was trained on an AGL value (not a measured one) of the same formula.
     """
 
     measured: float
@@ -44,24 +44,24 @@ class DemoRow:
 
 @dataclass(frozen=True)
 class Demo:
-    """The demonstration's result.
+    """The result of the demonstration.
 
     Attributes:
-        rows: The crystals shown; none of their measured values was learned from.
-        n_learned: Measured values that were learned from.
+        rows: The crystals shown; none of their measured values was trained on.
+        n_learned: Number of measured values that were trained on.
     """
 
     rows: list[DemoRow]
     n_learned: int
 
     def error(self, when: str) -> float:
-        """Mean |ln(predicted / measured)| `before` or `after` learning."""
+        """Mean |ln(predicted / measured)| `before` or `after` training."""
         predicted = [getattr(row, when).kappa_w_mk for row in self.rows]
         return float(np.mean(np.abs(np.log(predicted) - np.log([row.measured for row in self.rows]))))
 
 
 def textbook_table(part: str) -> LabelledTable:
-    """The crystals that are `shown`, or those that are `learned` from."""
+    """The textbook crystals that are `shown`, or those that are trained on (`learned`)."""
     with VALUES.open(newline="", encoding="utf-8") as lines:
         chosen = {row["id"] for row in csv.DictReader(lines) if row["set"] == part}
     table = read_table(VALUES)

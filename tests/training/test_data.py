@@ -70,7 +70,7 @@ def test_without_a_folder_the_model_is_in_memory(tmp_path, monkeypatch):
     model.save("kept")
     crystal = tiny_table("dft").rows[0].crystal
     assert KappaModel.load("kept").predict(crystal) == model.predict(crystal)
-    with pytest.raises(BadRun, match="resume needs the folder"):
+    with pytest.raises(BadRun, match="to resume a run, give its folder"):
         train(recipe(stage("dft", epochs=1)), tables, resume=True)
 
 
@@ -105,7 +105,7 @@ def test_progress_is_reported_as_events(tmp_path):
     assert left_out.reasons is not None and left_out.reasons.is_file()
     assert epochs == [Advanced(1, 2, "epochs"), Advanced(2, 2, "epochs")]
     assert isinstance(finished, StageFinished) and finished.epochs == 2
-    assert str(finished).startswith("member 1 of 1, own: 2 epochs, validation error of ln kappa: ")
+    assert str(finished).startswith("member 1 of 1, stage own: 2 epochs, validation error of ln kappa: ")
 
 
 def test_a_run_that_is_not_kept_gives_the_reasons_themselves(pairs):

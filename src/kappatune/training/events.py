@@ -23,8 +23,8 @@ class StagePrepared(Event):
     fidelity: str
 
     def __str__(self) -> str:
-        """Stage, number of crystals and rung."""
-        return f"{self.stage}: {self.n_crystals} crystals, {self.fidelity}"
+        """Stage, number of crystals and fidelity."""
+        return f"stage {self.stage}: {self.n_crystals} crystals of the fidelity {self.fidelity}"
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class RowsLeftOut(Event):
     def __str__(self) -> str:
         """How many, and why or where the reasons are."""
         rows = "1 row was" if self.n_rows == 1 else f"{self.n_rows} rows were"
-        return f"{rows} left out: " + (f"{self.reasons} says why" if self.reasons else self.examples)
+        return f"{rows} left out: " + (f"see {self.reasons}" if self.reasons else self.examples)
 
 
 @dataclass(frozen=True)
@@ -72,4 +72,4 @@ class StageFinished(Event):
         error = "no validation part"
         if self.validation_error is not None:
             error = f"validation error of {self.error_of}: {self.validation_error:.3f}"
-        return f"member {self.member} of {self.n_members}, {self.stage}: {self.epochs} epochs, {error}"
+        return f"member {self.member} of {self.n_members}, stage {self.stage}: {self.epochs} epochs, {error}"

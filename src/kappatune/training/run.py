@@ -75,7 +75,8 @@ def train(
 
     Raises:
         kappatune.training.recipe.BadRecipe: There is no such recipe, or a field of it does not fit.
-        BadRun: `out` is in use, the run in it had another recipe or other data, or there are too few usable rows.
+        kappatune.training.recipe.BadRun: `out` is in use, the run in it had another recipe or other data, or there
+            are too few usable rows.
         kappatune.structures.table.BadTable: A table cannot be read.
     """
     plan = recipe if isinstance(recipe, Recipe) else read_recipe(recipe)
@@ -113,7 +114,7 @@ def _model_folder(out: str | Path | None, resume: bool) -> Iterator[Path]:
     """Folder of the model: a temporary one without `out`."""
     if out is None:
         if resume:
-            raise BadRun("resume needs the folder of the run: give it as out")
+            raise BadRun("to resume a run, give its folder as out")
         with tempfile.TemporaryDirectory(prefix="kappatune-") as temporary:
             yield Path(temporary)
         return
@@ -145,7 +146,7 @@ def _host_card(recipe: Recipe) -> HostCard:
 
 
 def _check_names(recipe: Recipe, host: Host, start: KappaModel | None) -> None:
-    """Find names that nothing answers to now, rather than after hours of training."""
+    """Find names that do not exist now, rather than after hours of training."""
     if not start and recipe.embedding not in host.embedding_sizes:
         raise BadRun(f"embedding: the host offers {', '.join(host.embedding_sizes)}, not '{recipe.embedding}'")
     names = [f"host.{name}" for name, _ in host.named_parameters()]
@@ -215,10 +216,9 @@ def _train_or_restore(
     if stored is not None:
         return stored
     if stage.learner == "trees":
-        unlabelled = build_graphs(shipped_crystals(network.host), data.graphs.cutoff, data.graphs.rules)
-        features = all_features(network, data.graphs)
-        elsewhere = all_features(network, unlabelled)
-        result = fit_trees(network, fidelity, features, data.kappa, data.formulas, elsewhere, seed=seed)
+        shipped = build_graphs(shipped_crystals(network.host), data.graphs.cutoff, data.graphs.rules)
+        features, unlabelled = all_features(network, data.graphs), all_features(network, shipped)
+        result = fit_trees(network, fidelity, features, data.kappa, data.formulas, unlabelled, seed=seed)
     else:
         result = train_stage(network, stage, fidelity, data, seed=seed, folder=folder, on_progress=report)
     store_result(folder, network, result)
