@@ -45,7 +45,7 @@ def test_a_folder_becomes_rows_figures_and_labels(tmp_path):
     assert float(rows[0]["kappa_bte_w_mk"]) == copper["kappa_bte_w_mk"] and not set(rows[0]) & set(NESTED_FIELDS)
 
 
-def test_the_cost_is_said_without_paying_it(tmp_path):
+def test_estimate_prints_the_cost_and_computes_nothing(tmp_path):
     write(tmp_path / "cu.cif", bulk("Cu", "fcc", 3.6))
     result = kappatune("verify", "cu.cif", "nothing.cif", *QUICK, "--estimate", "--json", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
