@@ -122,4 +122,4 @@ def _mode_kappa(result: Any, settings: VerifySettings) -> NDArray[np.float64]:
     matrix = np.asarray(result.mode_kappa_matrix[0].real)
     own = np.einsum("tqbbx->tqbx", matrix)
     populations = np.asarray(result.mode_kappa[0]) if settings.solution == "direct" else own
-    return populations + matrix.sum(axis=-2) - own
+    return np.asarray(populations + matrix.sum(axis=-2) - own)
