@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 TORCH ?= pinned
 BIN := $(VENV)/bin
+PYTEST_WORKERS ?= 2
 
 ifeq ($(TORCH),preinstalled)
 VENV_FLAGS := --system-site-packages
@@ -11,7 +12,7 @@ else
 CONSTRAINTS := constraints.txt
 endif
 
-.PHONY: demo test serve lint bench clean
+.PHONY: demo serve test test-fast lint docs examples bench wheel clean
 
 demo: $(VENV)/.installed
 	$(BIN)/kappatune demo
@@ -20,15 +21,30 @@ serve: $(VENV)/.installed
 	$(BIN)/kappatune serve
 
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile
+
+test-fast: $(VENV)/.installed-test
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile -m "not slow and not potential"
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/codespell
+
+docs: $(VENV)/.installed-dev
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going -q -b html docs docs/_site
+	@echo "docs/_site/index.html"
+
+examples: $(VENV)/.installed-test
+	for script in examples/*.py; do echo "$$script"; OMP_NUM_THREADS=1 $(BIN)/python $$script || exit 1; done
 
 bench: $(VENV)/.installed-test
 	$(BIN)/python -m studies
+
+wheel: $(BIN)/python
+	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV_FLAGS) $(VENV)
@@ -42,7 +58,7 @@ $(VENV)/.installed: $(BIN)/python pyproject.toml $(CONSTRAINTS)
 	touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed
-	$(BIN)/pip install --quiet -c $(CONSTRAINTS) -e '.[all,test]'
+	$(BIN)/pip install --quiet -c $(CONSTRAINTS) -e '.[test]'
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed-test
@@ -50,4 +66,4 @@ $(VENV)/.installed-dev: $(VENV)/.installed-test
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist src/*.egg-info
+	rm -rf $(VENV) build dist docs/_site src/*.egg-info
