@@ -34,8 +34,15 @@ KERAS_INITIAL_BOUND = 0.05
 """Keras initialises embeddings in [-0.05, 0.05]; a row that is still inside belongs to an element never trained on."""
 
 DENSE = {  # number of the Keras layer -> name of our layer
-    **{1: "encode_node.0", 2: "encode_node.1", 3: "encode_edge.0", 4: "encode_edge.1"},
-    **{5: "encode_state.0", 6: "encode_state.1", 19: "readout.0", 20: "readout.1", 21: "last"},
+    1: "encode_node.0",
+    2: "encode_node.1",
+    3: "encode_edge.0",
+    4: "encode_edge.1",
+    5: "encode_state.0",
+    6: "encode_state.1",
+    19: "readout.0",
+    20: "readout.1",
+    21: "last",
     **{
         7 + 6 * (block - 1) + 2 * part + layer: f"blocks.{block}.dense_{kind}.{layer}"
         for block in (1, 2)

@@ -33,15 +33,15 @@ def _benchmark(docs: Path) -> str:
     return benchmark_page(results)
 
 
-def _model_card(docs: Path) -> str:
+def _model_card(_: Path) -> str:
     return model_card([KappaModel.load(name).card for name in MODELS], TransferResults.read())
 
 
 PAGES: dict[str, Callable[[Path], str]] = {
     "benchmark": _benchmark,
     "model-card": _model_card,
-    "candidates": lambda docs: candidates_page(),
-    "verified": lambda docs: verified_page(),
+    "candidates": lambda _: candidates_page(),
+    "verified": lambda _: verified_page(),
 }
 """Makes the text of a page, and draws its figures below the folder of the docs."""
 

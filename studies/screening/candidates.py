@@ -59,7 +59,7 @@ def main(
         "n_crystals": values.num_rows,
         "models": {name: _about(values, name, rule[name]) for name in models},
         "spearman_between_models": _correlations(values, names),
-        "against_published_scan": {name: _against(values, name, of) for name, of in PUBLISHED.items()},
+        "against_published_scan": {name: _against(values, name) for name in PUBLISHED},
         "showcase": _showcase(values, names),
         "candidates": {name: _rows(values, [row.id for row in rows[:LISTED]], names) for name, rows in rule.items()},
         "lowest": _rows(values, values["id"].take(lowest).to_pylist(), names),
@@ -105,7 +105,7 @@ def _correlations(values: pa.Table, names: list[str]) -> dict[str, dict[str, flo
     return {a: {b: float(rho[i, j]) for j, b in enumerate(names)} for i, a in enumerate(names)}
 
 
-def _against(values: pa.Table, name: str, of: str) -> dict[str, Any]:
+def _against(values: pa.Table, name: str) -> dict[str, Any]:
     theirs, ours, best = (_column(values, n) for n in (f"published_{name}_mean", name, "accurate"))
     both = np.isfinite(theirs) & np.isfinite(ours)
     their_lowest = set(np.argsort(theirs[both])[:LOWEST].tolist())

@@ -274,10 +274,10 @@ def distance(pool: Pool, of: Indices, labelled: Indices) -> Floats:
 
 def draw(campaigns: dict[str, list[Campaign]], path: Path) -> None:
     """Draw the fraction of extreme crystals that is labelled over the number of labels."""
-    import matplotlib
+    import matplotlib as mpl
 
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
 
     panels = {
         "Lowest 5 % of κ": {"low": "suggest", "low_greedy": "lowest predicted κ", "low_random": "random"},
@@ -285,7 +285,7 @@ def draw(campaigns: dict[str, list[Campaign]], path: Path) -> None:
     }
     styles = {"low": "C0-", "high": "C0-", "low_greedy": "C1--", "low_random": "C7:", "high_random": "C7:"}
     labels = N_START + N_PER_ROUND * np.arange(N_ROUNDS + 1)
-    figure, axes = pyplot.subplots(1, len(panels), figsize=(9, 3.6), sharey=True, layout="constrained")
+    figure, axes = plt.subplots(1, len(panels), figsize=(9, 3.6), sharey=True, layout="constrained")
     for axis, (title, lines) in zip(axes, panels.items(), strict=True):
         for key, label in lines.items():
             found = 100 * np.stack([run.found for run in campaigns[key]])

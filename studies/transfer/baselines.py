@@ -80,7 +80,7 @@ def baselines(sets: DftSets, ensemble: TreeCorrectedEnsemble) -> dict[str, Learn
     sites = atoms_by_site(crystals)
     return {
         "median": _learner(sets, plain, _Median),
-        "slack": lambda train, test: LearnerOutput.without_spread(ensemble.agl_ln_kappa(test)),
+        "slack": lambda _, test: LearnerOutput.without_spread(ensemble.agl_ln_kappa(test)),
         "gradient-boosting": _learner(sets, plain, _gradient_boosting),
         "gaussian-process": _learner(sets, plain, _gaussian_process),
         "feature-transfer": _learner(sets, with_properties, _gaussian_process),

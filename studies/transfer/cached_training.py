@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from kappatune.training import train
 from kappatune.training.recipe import Recipe, Stage
 
 
-def without_formulas(table: LabelledTable, formulas: Set[str]) -> LabelledTable:
+def without_formulas(table: LabelledTable, formulas: AbstractSet[str]) -> LabelledTable:
     """The table without the rows of some reduced formulas."""
     return replace(table, rows=[row for row in table.rows if row.crystal.formula not in formulas])
 

@@ -53,7 +53,7 @@ class Comparison(Record):
     @property
     def name(self) -> str:
         """What is compared, and on what."""
-        return " ".join((self.study, self.train, self.test, self.split, self.first, self.second))
+        return f"{self.study} {self.train} {self.test} {self.split} {self.first} {self.second}"
 
 
 def comparisons(store: EvaluationStore) -> list[Comparison]:

@@ -42,7 +42,7 @@ class EvaluationKey:
     @property
     def name(self) -> str:
         """The parts in lower case, joined by `__`."""
-        return "__".join((self.study, self.model, self.train, self.test, self.split)).lower()
+        return f"{self.study}__{self.model}__{self.train}__{self.test}__{self.split}".lower()
 
 
 class Evaluation(Record):

@@ -164,7 +164,10 @@ def test_stdout_carries_the_answer_alone(files):
         "from kappatune.cli import main; main()\n"
     )
     result = subprocess.run(
-        [sys.executable, "-c", noisy, "predict", str(files / "mgo.cif"), "--json"], capture_output=True, text=True
+        [sys.executable, "-c", noisy, "predict", str(files / "mgo.cif"), "--json"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert len(json.loads(result.stdout)) == 1
     assert "noise from C" in result.stderr and "python noise" in result.stderr
@@ -208,4 +211,6 @@ def test_import_is_light():
     code = (
         "import sys, kappatune; print(sorted({'torch', 'pymatgen', 'ase', 'lightning', 'pyarrow'} & set(sys.modules)))"
     )
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )

@@ -182,7 +182,7 @@ def test_a_crystal_keeps_its_shape_and_its_atoms(form):
 
 
 @pytest.mark.parametrize(
-    "changes, says",
+    ("changes", "says"),
     [
         ({"agl_thermal_conductivity_300K": None}, "agl_thermal_conductivity_300K is missing"),
         ({"agl_thermal_conductivity_300K": "0"}, "is '0', not a positive number"),
@@ -282,7 +282,7 @@ def test_rejects_and_repetitions_are_counted_and_listed(aflux, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "form, n, at_most, asked",
+    ("form", "n", "at_most", "asked"),
     [
         ("object", 30, 10, 3),
         ("object", 7, 10, 1),
@@ -339,7 +339,7 @@ PASSING = {
 }
 
 
-@pytest.mark.parametrize("fails, says", PASSING.values(), ids=PASSING)
+@pytest.mark.parametrize(("fails", "says"), PASSING.values(), ids=PASSING)
 def test_a_failure_stops_the_walk_and_loses_nothing(aflux, fails, says, tmp_path, pauses):
     out = tmp_path / "a.parquet"
     aflux.fault = lambda page, handler: fails(handler) if page == 3 else None

@@ -26,9 +26,13 @@ def test_silicon_by_hand():
 
 
 def test_scaling_laws():
-    base = dict(
-        ln_debye_temperature=6.0, gruneisen=2.0, ln_mean_mass=3.0, ln_volume_per_atom=3.0, ln_n_primitive=math.log(2.0)
-    )
+    base = {
+        "ln_debye_temperature": 6.0,
+        "gruneisen": 2.0,
+        "ln_mean_mass": 3.0,
+        "ln_volume_per_atom": 3.0,
+        "ln_n_primitive": math.log(2.0),
+    }
     at_300 = ln_slack_kappa(**base)
     assert ln_slack_kappa(**base, temperature_k=600.0) == pytest.approx(at_300 - math.log(2))
     assert ln_slack_kappa(**{**base, "ln_debye_temperature": 7.0}) == pytest.approx(at_300 + 3.0)

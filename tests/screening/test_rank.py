@@ -28,11 +28,19 @@ STRINGS, DOUBLES = pa.list_(pa.string()), pa.list_(pa.float64())
 SCHEMA = pa.schema(
     {
         **dict.fromkeys(["id", "file", "formula", "anonymous_formula"], pa.string()),
-        **{"n_atoms": pa.int32(), "elements": STRINGS},
+        "n_atoms": pa.int32(),
+        "elements": STRINGS,
         **dict.fromkeys(["mean_mass_u", "volume_per_atom_a3", "kappa_w_mk", "lower_w_mk", "upper_w_mk"], pa.float64()),
-        **{"debye_temperature_k": pa.float64(), "gruneisen": pa.float64(), "members_w_mk": DOUBLES},
-        **{"in_domain": pa.bool_(), "reason": pa.string(), "structure_hash": pa.string(), "known_rungs": STRINGS},
-        **{"lattice": DOUBLES, "numbers": pa.list_(pa.int32()), "frac_coords": DOUBLES},
+        "debye_temperature_k": pa.float64(),
+        "gruneisen": pa.float64(),
+        "members_w_mk": DOUBLES,
+        "in_domain": pa.bool_(),
+        "reason": pa.string(),
+        "structure_hash": pa.string(),
+        "known_rungs": STRINGS,
+        "lattice": DOUBLES,
+        "numbers": pa.list_(pa.int32()),
+        "frac_coords": DOUBLES,
     }
 )
 
@@ -369,7 +377,7 @@ def test_the_documented_sql_works(scan, tmp_path, monkeypatch):
     queries = re.findall(r"```sql\n(.*?)```", DOC.read_text(encoding="utf-8"), re.DOTALL)
     reasons, medians, agreeing = (duckdb.sql(query).fetchall() for query in queries)
     assert reasons == [("no neighbours", 1)]
-    assert medians[0][:2] == ("Cs", 1) and dict((row[0], row[1]) for row in medians)["Pb"] == 2
+    assert medians[0][:2] == ("Cs", 1) and {row[0]: row[1] for row in medians}["Pb"] == 2
     assert [row[0] for row in agreeing] == ["PbTe", "CsI"]
     (python,) = re.findall(r"```python\n(.*?)```", DOC.read_text(encoding="utf-8"), re.DOTALL)
     exec(python, {})

@@ -211,14 +211,13 @@ PASSING = {
 }
 
 
-@pytest.mark.parametrize("fails, says", PASSING.values(), ids=PASSING)
+@pytest.mark.parametrize(("fails", "says"), PASSING.values(), ids=PASSING)
 def test_a_provider_that_fails_stops_the_walk_and_loses_nothing(flawed, fails, says, tmp_path, pauses, monkeypatch):
     monkeypatch.setattr(fetching, "READ_TIMEOUT_S", 0.2)
     flawed.fault = lambda page, handler: fails(handler) if page == 3 else None
     walked = []
     with pytest.raises(BadSource, match=f"optimade, page 4: .*{says}.*; 3 pages are stored, and --resume"):
-        for unit in units([flawed.url], tmp_path):
-            walked.append(unit.digest())
+        walked.extend(unit.digest() for unit in units([flawed.url], tmp_path))
     assert len(walked) == 3 and flawed.seen[3] == 1 + len(fetching.RETRY_DELAYS_S)
     assert pauses == [max(p, 7.0) if "429" in says else p for p in fetching.RETRY_DELAYS_S]
     flawed.fault = lambda page, handler: None
@@ -379,7 +378,7 @@ def species(**changes: object) -> dict:
 
 
 @pytest.mark.parametrize(
-    "changes, says",
+    ("changes", "says"),
     [
         (species(chemical_symbols=["O", "S"], concentration=[0.5, 0.5]), r"site 2 is disordered \(O 0.5, S 0.5\)"),
         (species(concentration=[0.9]), r"site 2 is disordered \(O 0.9\)"),

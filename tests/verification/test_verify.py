@@ -9,12 +9,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-import kappatune.verification.relaxed_cell as relaxed_cell
 import kappatune.verification.verifier as verifier_module
 from kappatune.potentials import Potential
 from kappatune.progress import Event
 from kappatune.structures import Crystal, Rejection
-from kappatune.verification import Verification, VerifierSpec, iter_verifications
+from kappatune.verification import Verification, VerifierSpec, iter_verifications, relaxed_cell
 from kappatune.verification.events import CostEstimated, CrystalEvent, CrystalFinished, ForcesProgress
 from kappatune.verification.plot import figure_path
 from tests.builders import supercell

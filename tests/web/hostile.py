@@ -98,7 +98,7 @@ def _texts() -> Iterator[Upload]:
     texts = {
         "empty.cif": "",
         "blank.cif": " \n\t\n" * 1000,
-        "script.cif": CIF.replace("data_NaCl", f"data_{SCRIPT}").replace("Na1 Na", f"{SCRIPT.split()[0]} Na"),
+        "script.cif": CIF.replace("data_NaCl", f"data_{SCRIPT}").replace("Na1 Na", f"{SCRIPT.split(maxsplit=1)[0]} Na"),
         "element.cif": CIF.replace("Na1 Na", f"Na1 {SCRIPT.split('>')[1]}>"),
         "nan.cif": CIF.replace("3.36", "nan"),
         "inf.cif": CIF.replace("3.36", "inf"),

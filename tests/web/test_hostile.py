@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -36,7 +35,7 @@ def test_hostile_uploads_leave_it_serving(client, tmp_path, monkeypatch):
             assert len(answer.json()["detail"]) > 10
     assert send(client, "POSCAR", hostile.POSCAR.encode()).json()["rows"] == good
     assert client.get("/healthz").json()["status"] == "ok"
-    assert os.listdir(tmp_path) == [] and not Path("/tmp/hacked.cif").exists()
+    assert list(tmp_path.iterdir()) == [] and not Path("/tmp/hacked.cif").exists()
 
 
 @pytest.mark.slow

@@ -122,7 +122,7 @@ def new_session() -> requests.Session:
 
 
 def get_json(
-    session: requests.Session, url: str, where: str, detail: Callable[[Any], str] = lambda content: ""
+    session: requests.Session, url: str, where: str, detail: Callable[[Any], str] = lambda _: ""
 ) -> JsonResponse:
     """Send one request.
 

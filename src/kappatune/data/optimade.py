@@ -121,7 +121,8 @@ def _next_page(url: str, links: object, where: str) -> str | None:
     if not following:
         return None
     try:
-        return urljoin(url, following)
+        result: str | None = urljoin(url, following)
+        return result
     except (TypeError, ValueError) as error:
         raise BadSource(f"{where}: the link to the next page is not a URL ({one_line(following)})") from error
 

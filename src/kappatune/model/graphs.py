@@ -249,7 +249,8 @@ def _scramble(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
     mixed = mixed * np.uint64(0xFF51AFD7ED558CCD)
     mixed ^= mixed >> np.uint64(33)
     mixed = mixed * np.uint64(0xC4CEB9FE1A85EC53)
-    return mixed ^ (mixed >> np.uint64(33))
+    result: NDArray[np.uint64] = mixed ^ (mixed >> np.uint64(33))
+    return result
 
 
 def _ranges(offsets: NDArray[np.int64], chosen: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

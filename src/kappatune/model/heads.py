@@ -156,7 +156,8 @@ class Head(nn.Module):
         x = self.standardised(inputs)
         for layer in self.layers[:-1]:
             x = torch.relu(layer(x))
-        return self.layers[-1](x)
+        result: Tensor = self.layers[-1](x)
+        return result
 
 
 class Correction(Head):

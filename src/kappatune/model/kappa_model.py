@@ -368,5 +368,5 @@ def _loaded(name: str | Path, device: str) -> KappaModel:
 
 
 @lru_cache(maxsize=4)
-def _load_once(name: str | Path, device: str, changed: int) -> KappaModel:
+def _load_once(name: str | Path, device: str, _changed: int) -> KappaModel:
     return KappaModel.load(name, device)

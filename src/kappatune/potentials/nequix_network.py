@@ -112,7 +112,8 @@ class Coupling(NamedTuple):
     def matrix(self) -> Tensor:
         """(2 l_out + 1, (2 l_bond + 1) (2 l_in + 1)) coefficients."""
         coefficients = o3.wigner_3j(*self).permute(2, 1, 0) * math.sqrt(2 * self.l_out + 1)
-        return coefficients.reshape(2 * self.l_out + 1, -1)
+        result: Tensor = coefficients.reshape(2 * self.l_out + 1, -1)
+        return result
 
 
 class Convolution(nn.Module):

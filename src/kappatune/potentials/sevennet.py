@@ -39,7 +39,7 @@ class SevenNetPotential(Potential):
         energies: list[float] = []
         for graphs in self._batches(cells):
             with torch.no_grad(), self._batch_mode() as model:
-                graphs = model._preprocess(graphs)
+                graphs = model._preprocess(graphs)  # noqa: SLF001 - there is no public way without forces
                 for name, module in model.named_children():
                     if name != "force_output":
                         graphs = module(graphs)

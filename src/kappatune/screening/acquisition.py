@@ -64,7 +64,8 @@ def expected_improvement(ln_kappa: Floats, sigma: Floats, target: float, seek: D
     gain = _gain(ln_kappa, target, seek)
     z = gain / sigma
     density = np.exp(-0.5 * z**2) / np.sqrt(2.0 * np.pi)
-    return np.maximum(gain * ndtr(z) + sigma * density, 0.0)
+    result: Floats = np.maximum(gain * ndtr(z) + sigma * density, 0.0)
+    return result
 
 
 def choose(
@@ -107,7 +108,8 @@ def choose(
         similarity = np.minimum(fractions, fractions[best]).sum(axis=1).clip(max=1.0)
         merit = merit * (1.0 - similarity**PENALTY_POWER)
         merit[chosen] = -1.0
-    return order[chosen]
+    result: NDArray[np.int64] = order[chosen]
+    return result
 
 
 def _gain(ln_kappa: Floats, target: float, seek: Direction) -> Floats:

@@ -16,7 +16,7 @@ PARTS = "part-*.parquet"
 MANIFEST = "_manifest.json"
 """Counts and versions; written last, so a scan without it is unfinished."""
 
-CLUSTER_TOKEN = ".sign"
+CLUSTER_TOKEN = ".sign"  # noqa: S105 - the name of a file
 """A random word by which the nodes of a cluster check that they see the same folder; present while a scan runs."""
 
 

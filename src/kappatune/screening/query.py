@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -90,7 +91,9 @@ class RowLocation(NamedTuple):
 
 
 @contextmanager
-def opened(folder: str | os.PathLike[str], needed: Set[str]) -> Iterator[tuple[duckdb.DuckDBPyConnection, list[str]]]:
+def opened(
+    folder: str | os.PathLike[str], needed: AbstractSet[str]
+) -> Iterator[tuple[duckdb.DuckDBPyConnection, list[str]]]:
     """A connection to DuckDB and the parts of a scan.
 
     Args:
@@ -133,7 +136,7 @@ def patterns(parts: Iterable[str]) -> list[str]:
     return [glob.escape(part) for part in parts]
 
 
-def check_columns(connection: duckdb.DuckDBPyConnection, part: str, needed: Set[str]) -> None:
+def check_columns(connection: duckdb.DuckDBPyConnection, part: str, needed: AbstractSet[str]) -> None:
     """Check that a part has the columns a query needs.
 
     Raises:

@@ -219,7 +219,7 @@ _worker: Worker | UserError | None = None
 
 def _load(settings: ScanSettings, out: Path) -> None:
     """Load the model, in the worker's process: only there is torch imported. An error is raised by the first call."""
-    global _worker
+    global _worker  # noqa: PLW0603 - one model per worker process
     exit_with_parent()
     from kappatune.screening.worker import Worker
 

@@ -145,7 +145,7 @@ async def _http_error(_: Request, error: Exception) -> Response:
     return JSONResponse({"detail": messages.get(error.status_code, error.detail)}, error.status_code, error.headers)
 
 
-async def _client_disconnected(_: Request, error: Exception) -> Response:
+async def _client_disconnected(_: Request, __: Exception) -> Response:
     return Response(status_code=499)
 
 

@@ -94,5 +94,5 @@ def bind_socket(host: str, port: int) -> socket.socket:
 
 def _address(listener: socket.socket, token: str | None) -> str:
     host, port = listener.getsockname()[:2]
-    shown = "127.0.0.1" if host == "0.0.0.0" else f"[{host}]" if ":" in host else host
+    shown = "127.0.0.1" if host == "0.0.0.0" else f"[{host}]" if ":" in host else host  # noqa: S104 - only compared
     return f"http://{shown}:{port}/" + ("#token=YOUR-TOKEN" if token else "")

@@ -28,9 +28,9 @@ class HostContract:
             return {level: host.embed(batch, level) for level in host.embedding_sizes}
 
     def agree(self, first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> None:
-        for level in first:
-            scale = first[level].abs().max().clamp(min=1.0)
-            assert ((first[level] - second[level]).abs().max() / scale) <= TOLERANCE, level
+        for level, embedding in first.items():
+            scale = embedding.abs().max().clamp(min=1.0)
+            assert ((embedding - second[level]).abs().max() / scale) <= TOLERANCE, level
 
     def test_shapes_and_finite(self, host, crystals):
         for level, embedding in self.embed(host, crystals).items():

@@ -153,7 +153,8 @@ class MEGNet(Host):
             (n_crystals,) in `settings.unit`.
         """
         scaled = self.last(self.embed(batch, "readout"))[:, 0]
-        return self.settings.property_mean + self.settings.property_std * scaled
+        result: Tensor = self.settings.property_mean + self.settings.property_std * scaled
+        return result
 
 
 class Shares(NamedTuple):

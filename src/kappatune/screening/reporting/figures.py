@@ -182,7 +182,7 @@ def _mass_axis(cells: list[DensityCell], name: str, unit: str) -> tuple[Axis, li
 
 def _counts_axis(cells: list[DensityCell], name: str, _: str) -> tuple[Axis, list[float]]:
     """Logarithmic axis of a whole number, and the left edges of its columns, between whole numbers."""
-    most = max(8, max(cell.x for cell in cells))
+    most = max(8, *(cell.x for cell in cells))
     edges = [0.5]
     while edges[-1] <= most:
         edges.append(max(edges[-1] + 1, math.floor(edges[-1] * 1.1) + 0.5))

@@ -89,7 +89,7 @@ def _extremes(which: str, crystals: list[ExtremeCrystal]) -> str:
         for v in (crystal.kappa, crystal.lower, crystal.upper)
         if v is not None and math.isfinite(v) and v > 0
     ]
-    scale = Axis("", min(ends), max(max(ends), min(ends) + 0.1), [])
+    scale = Axis("", min(ends), max(*ends, min(ends) + 0.1), [])
     rows = "".join(_extreme(crystal, scale) for crystal in crystals)
     return (
         f'<section>{title}<p class="note">Each structure once. The interval is the model\'s: it should contain 90 % of '
