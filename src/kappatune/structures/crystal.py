@@ -259,15 +259,13 @@ def _lands(
     if len(points) * len(sites) <= _ALL_PAIRS:
         apart = points[:, None] - sites[None]
         apart = (apart - np.round(apart)) @ lattice
-        result: NDArray[np.bool_] = np.einsum("ijk,ijk->ij", apart, apart).min(axis=1) < tolerance**2
-        return result
+        return np.asarray(np.einsum("ijk,ijk->ij", apart, apart).min(axis=1) < tolerance**2)
     from scipy.spatial import cKDTree
 
     inside = sites % 1.0 % 1.0  # a tiny negative number becomes 1.0 first, which is outside the box
     _, nearest = cKDTree(inside, boxsize=1.0).query(points % 1.0 % 1.0)
     apart = points - inside[nearest]
-    result: NDArray[np.bool_] = np.linalg.norm((apart - np.round(apart)) @ lattice, axis=1) < tolerance
-    return result
+    return np.asarray(np.linalg.norm((apart - np.round(apart)) @ lattice, axis=1) < tolerance)
 
 
 def _check_lattice(lattice: NDArray[np.float64], n_atoms: int) -> None:
