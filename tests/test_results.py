@@ -57,12 +57,13 @@ def test_dataclasses_are_rows_too():
     assert "Mg, O" in Results([Plain("MgO", ["Mg", "O"])])._repr_html_()
 
 
-def test_what_is_no_row_is_refused():
-    with pytest.raises(TypeError, match="no row"):
+def test_what_is_not_a_row_is_refused():
+    with pytest.raises(TypeError, match="a int is not a row"):
         record_of(3)
 
 
 def test_a_notebook_counts_long_lists_and_leaves_out_empty_ones():
     shown = Results([Plain("MgO", ["Mg"] * 19)])._repr_html_()
     assert "<td>19 values</td>" in shown
+    assert "<td>9 values</td>" in Results([Plain("MgO", dict.fromkeys("abcdefghi"))])._repr_html_()
     assert "elements" not in Results([Plain("MgO", [])])._repr_html_()

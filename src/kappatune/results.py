@@ -75,7 +75,7 @@ def _cell(value: Any) -> str:
         return ""
     if isinstance(value, float):
         return f"{value:.4g}"
-    if isinstance(value, list | tuple) and len(value) > _SHOWN_VALUES:
+    if isinstance(value, list | tuple | dict) and len(value) > _SHOWN_VALUES:
         return f"{len(value)} values"
     return escape(
         ", ".join(map(str, value)) if isinstance(value, Iterable) and not isinstance(value, str) else str(value)

@@ -48,4 +48,7 @@ def test_the_file_lies_beside_the_structure(tmp_path):
     assert born_file(crystal, None) is None
     (tmp_path / "mgo.born").write_text("14.4\n")
     assert born_file(crystal, None) == tmp_path / "mgo.born"
+    (tmp_path / "other").write_text("14.4\n")
     assert born_file(crystal, tmp_path / "other") == tmp_path / "other"
+    with pytest.raises(BadBorn, match=r"nowhere: there is no such file of Born charges"):
+        born_file(crystal, tmp_path / "nowhere")

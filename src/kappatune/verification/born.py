@@ -30,8 +30,14 @@ class BadBorn(UserError):
 
 
 def born_file(crystal: Crystal, given: Path | None) -> Path | None:
-    """The BORN file of a crystal: the given one, or else the one beside its structure file."""
+    """The BORN file of a crystal: the given one, or else the one beside its structure file.
+
+    Raises:
+        BadBorn: The given file does not exist.
+    """
     if given is not None:
+        if not given.is_file():
+            raise BadBorn(f"{given}: there is no such file of Born charges")
         return given
     if crystal.file is None:
         return None
