@@ -100,7 +100,7 @@ def screen(
 
     Raises:
         BadRequest: `out` is in use or holds another scan, a source has changed since the scan began, no label is
-            usable, or there is a filter but no URL.
+            usable, there is a filter but no URL, or a source or the model is an object in memory.
         kappatune.settings.BadSettings: An argument is not of the right kind.
         kappatune.errors.BadSource: A source cannot be read or fetched; complete parts remain.
         kappatune.structures.table.BadTable: The table of labels cannot be read.
@@ -115,8 +115,8 @@ def screen(
         >>> rank(scan, n=10)
     """
     settings = ScanSettings(
-        sources=tuple(map(str, [sources] if isinstance(sources, str | Path) else sources)),
-        model=str(model),
+        sources=_source_names(sources),
+        model=_model_name(model),
         fidelity=fidelity,
         labels=None if labels is None else str(labels),
         filter=filter,
@@ -155,6 +155,27 @@ def screen(
         },
     )
     return ScanResult(out, total.rows, total.answered)
+
+
+def _source_names(sources: object) -> tuple[str, ...]:
+    """Paths and URLs as text; crystals in memory are refused with a hint."""
+    items = [*sources] if isinstance(sources, Iterable) and not isinstance(sources, str) else [sources]
+    for item in items:
+        if not isinstance(item, str | Path):
+            raise BadRequest(
+                f"a scan reads files, folders and URLs, not objects of type {type(item).__name__}: use "
+                "kappatune.predict for crystals in memory, or write them to a file"
+            )
+    return tuple(map(str, items))
+
+
+def _model_name(model: object) -> str:
+    if not isinstance(model, str | Path):
+        raise BadRequest(
+            f"every worker of a scan loads the model: give its name or folder, not an object of type "
+            f"{type(model).__name__} (model.save(folder) saves it)"
+        )
+    return str(model)
 
 
 def _worker_pool(settings: ScanSettings, out: Path, workers: int | None, ray: str | None) -> WorkerPool:
