@@ -135,7 +135,7 @@ def test_the_table_is_for_people(files):
         (["train", "nothing"], 1, "no recipe 'nothing'"),
         (["train", "step-2"], 1, "needs data"),
         (["train", "step-2", "--data", "."], 1, "no such file"),
-        (["train", "step-2", "--start", "accurate"], 1, "host of its own"),
+        (["train", "step-2", "--start", "accurate"], 1, "names a host, so it cannot start"),
         (["info", "nowhere"], 1, "no model there"),
         (["dance"], 2, "No such command"),
     ],
@@ -177,7 +177,7 @@ def test_info_shows_the_card():
     result = kappatune("info")
     assert "accurate" in result.stdout and "aflow_agl.parquet" in result.stdout
     card = json.loads(kappatune("info", "accurate", "--json").stdout)
-    assert card["schema_version"] == 1 and card["weights_sha256"]
+    assert card["schema_version"] == 2 and card["weights_sha256"]
 
 
 def test_help_teaches():

@@ -33,7 +33,7 @@ def _page(card: ModelCard) -> str:
         f"rungs       {', '.join(card.fidelities)} (default: {card.fidelities[-1]})",
         f"members     {len(card.members)} on {max(card.members) + 1} host(s) {card.host.name}",
         f"embedding   {card.embedding}, head {'-'.join(map(str, card.head))}",
-        f"scale       ({card.scaler.transform} kappa - {card.scaler.mean:.4f}) / {card.scaler.std:.4f}, one for all",
+        f"scale       ({card.scaler.transform} kappa - {card.scaler.mean:.4f}) / {card.scaler.std:.4f}, for all rungs",
         "",
         "trained on",
     ]
