@@ -31,8 +31,8 @@ def agl(
 
     >>> from ase.build import bulk
     >>> from ase.calculators.emt import EMT
-    >>> from kappatune.agl_workflow import agl
-    >>> (copper,) = agl(bulk("Cu"), EMT())
+    >>> import kappatune
+    >>> (copper,) = kappatune.agl(bulk("Cu"), EMT())
     >>> print(f"{copper.formula}: {copper.debye_temperature_k:.0f} K")
     Cu: 351 K
 
