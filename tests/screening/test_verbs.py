@@ -7,6 +7,7 @@ from types import FunctionType
 
 import pandas as pd
 import pytest
+from pydantic import ValidationError
 
 import kappatune.screening
 from kappatune import rank, screen, suggest
@@ -14,6 +15,7 @@ from kappatune.progress import Advanced
 from kappatune.results import Results
 from kappatune.screening import BadRequest, ScanResult
 from kappatune.screening.parts import remove_leftovers
+from kappatune.screening.query import Filters
 from kappatune.settings import BadSettings
 from kappatune.storage import remove_partials
 from tests.builders import rocksalt
@@ -125,3 +127,10 @@ def test_a_scan_result_is_a_path_and_cannot_be_changed(tmp_path):
     assert Path(result) == tmp_path
     with pytest.raises(AttributeError):
         result.n_rows = 4
+
+
+def test_a_framework_that_validates_filters_gets_its_own_error():
+    with pytest.raises(ValidationError, match="not a chemical element"):
+        Filters.model_validate({"elements": ["Xx"]})
+    with pytest.raises(BadSettings, match="elements: 'Xx' is not a chemical element"):
+        Filters(elements=("Xx",))
