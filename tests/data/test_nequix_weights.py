@@ -52,7 +52,7 @@ def test_weights_are_fetched_once(server, tmp_path):
 
 def test_another_file_is_refused_and_not_kept(server, tmp_path, monkeypatch):
     monkeypatch.setattr(nequix_weights, "SHA256", "0" * 64)
-    with pytest.raises(BadSource, match="not the file we know"):
+    with pytest.raises(BadSource, match="not the known file"):
         fetch_nequix(tmp_path / "model.nqx", f"{server}/model.nqx")
     assert list(tmp_path.iterdir()) == []
 

@@ -103,11 +103,11 @@ def test_rules_decide_how_atoms_are_counted_and_bonds_are_folded():
     ("version", "message"),
     [
         (99, "schema version 99 is newer than 2, the newest this kappatune reads: upgrade kappatune"),
-        (0, "schema version 0 never was"),
-        (-1, "schema version -1 never was"),
-        ("1", "schema version '1' never was"),
-        (True, "schema version True never was"),
-        (None, "schema version None never was"),
+        (0, "there is no schema version 0"),
+        (-1, "there is no schema version -1"),
+        ("1", "there is no schema version '1'"),
+        (True, "there is no schema version True"),
+        (None, "there is no schema version None"),
     ],
 )
 def test_unknown_versions_are_refused(copy, version, message):

@@ -48,7 +48,7 @@ def fetch_nequix(out: Path | None = None, url: str = URL) -> Path:
     content = _download(url)
     if hashlib.sha256(content).hexdigest() != SHA256:
         raise BadSource(
-            f"{url}: this is not the file we know ({len(content):,} bytes, another SHA-256); nothing was kept. "
+            f"{url}: this is not the known file ({len(content):,} bytes, another SHA-256); nothing was kept. "
             f"If you have the weights, give their path: --calculator PATH.nqx"
         )
     with atomic_path(path) as partial:

@@ -70,7 +70,7 @@ def upgrades_of(card: Record, upgrades: Mapping[int, Upgrade]) -> list[Upgrade]:
     """
     version, current = card.get("schema_version"), len(upgrades) + 1
     if isinstance(version, bool) or not isinstance(version, int) or version < 1:
-        raise CannotUpgrade(f"schema version {version!r} never was: the file is damaged, or not made by kappatune")
+        raise CannotUpgrade(f"there is no schema version {version!r}: the file is damaged, or not made by kappatune")
     if version > current:
         raise CannotUpgrade(
             f"schema version {version} is newer than {current}, the newest this kappatune reads: upgrade kappatune"
