@@ -117,7 +117,7 @@ def fit_equation_of_state(volumes: ArrayLike, energies: ArrayLike, fit: Fit = "a
     residual = float(np.sqrt(np.mean((polynomial(strain) - e) ** 2)))
     if residual > MAX_ROUGHNESS * np.ptp(e):
         raise BadCurve(
-            f"the energies are not a smooth curve: they deviate from the fit by {residual / np.ptp(e):.0%} of their range"
+            f"the energies are not a smooth curve: the fit is off by {residual / np.ptp(e):.0%} of their range"
         )
     curve = EquationOfState(polynomial, reference, float(v[0]), float(v[-1]), reference, residual)
     grid = np.linspace(v[0], v[-1], _GRID)

@@ -46,7 +46,9 @@ def from_calculator(calculator: Any) -> Potential:
         BadPotential: The object is not an ASE calculator.
     """
     if isinstance(calculator, type) or not _is_calculator(calculator):
-        raise BadPotential(f"{calculator!r} is not an ASE calculator: give an object that is, or the name of a potential")
+        raise BadPotential(
+            f"{calculator!r} is not an ASE calculator: give an object that is, or the name of a potential"
+        )
     module = type(calculator).__module__
     label = f"({module}{_package_version(module)})"
     return Potential(type(calculator).__name__, label, calculator, fingerprint=uuid4().hex)
