@@ -129,6 +129,16 @@ def test_a_scan_result_is_a_path_and_cannot_be_changed(tmp_path):
         result.n_rows = 4
 
 
+@pytest.mark.slow
+def test_a_script_without_a_guard_is_told_what_to_do(tmp_path):
+    write_jsonl(tmp_path / "t.jsonl", pool(1))
+    (tmp_path / "script.py").write_text("from kappatune import screen\nscreen('t.jsonl', 'out', workers=1)\n")
+    done = subprocess.run(
+        [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 1 and 'if __name__ == "__main__":' in done.stderr.splitlines()[-1]
+
+
 def test_a_framework_that_validates_filters_gets_its_own_error():
     with pytest.raises(ValidationError, match="not a chemical element"):
         Filters.model_validate({"elements": ["Xx"]})

@@ -77,7 +77,8 @@ def screen(
     """Predict whole databases of crystals, one row per crystal, in a folder of Parquet files.
 
     The sources are read as a stream, so their size does not matter. The scan can be killed at any moment, and continues
-    with `resume=True`. A crystal without an answer gets a row with the reason.
+    with `resume=True`. A crystal without an answer gets a row with the reason. In a script, call it below
+    `if __name__ == "__main__":`, because the worker processes import the script.
 
     Args:
         sources: Files, folders and glob patterns (CIF, POSCAR, pymatgen JSON, extxyz, tables as `.parquet`, `.jsonl` or

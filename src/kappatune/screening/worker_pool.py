@@ -37,7 +37,10 @@ CRASHES_PER_ITEM = 2
 ISOLATED_ATTEMPTS = 3
 """How often a unit is tried in isolation, without its crashing items, before the scan stops."""
 
-CANNOT_START = "no worker process can start: free memory, then use --resume"
+CANNOT_START = (
+    "no worker process can start: free memory, then use --resume; in a script of yours, call screen below "
+    '`if __name__ == "__main__":`, because each worker imports the script'
+)
 
 
 class WorkerDied(Exception):
