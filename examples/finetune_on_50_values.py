@@ -22,7 +22,7 @@ N_OWN, N_TEST = 50, 100
 
 def write_table(folder, rows):
     """Write `values.csv` with the columns `id`, `file` and `kappa` (W/(m K) at 300 K), and one CIF per row."""
-    with (folder / "values.csv").open("w", newline="") as file:
+    with (folder / "values.csv").open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(["id", "file", "kappa"])
         for row in rows:
