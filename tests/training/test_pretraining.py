@@ -35,8 +35,8 @@ def test_a_host_learns_a_column_and_keeps_no_head_of_it(tmp_path):
     assert any(not torch.equal(taught[name], untaught[name]) for name in taught)
     assert list(model.members[0].heads) == model.card.fidelities == ["agl"]
     spread = np.std([row.properties["theta"] for row in tiny.tiny_table("agl", 0.2, True).rows])
-    (learnt,) = model.card.metrics["theta"]
-    assert learnt["validation_error"] < spread
+    (result,) = model.card.metrics["theta"]
+    assert result["validation_error"] < spread
     assert model.card.formulas["pretraining"] == model.card.formulas["agl"]
     assert set(model.card.elements) == {"agl"}
     assert model.card.host.name == "tiny" and "random weights" in model.card.host.source

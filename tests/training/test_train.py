@@ -99,10 +99,10 @@ def test_the_debye_composition_learns_theta_and_gamma(tmp_path):
     )
     model = trained(tmp_path, agl, stage("dft", epochs=150, learning_rate=3e-3, validation=None), composition="debye")
     rows = tiny_table("agl", with_properties=True).rows
-    said = model.predict([row.crystal for row in rows], fidelity="agl")
+    predictions = model.predict([row.crystal for row in rows], fidelity="agl")
     theta = np.array([row.properties["theta"] for row in rows])
-    assert np.abs(np.log([p.debye_temperature_k for p in said] / theta)).mean() < 0.15
-    assert np.mean([p.gruneisen for p in said]) == pytest.approx(2.03, abs=0.1)
+    assert np.abs(np.log([p.debye_temperature_k for p in predictions] / theta)).mean() < 0.15
+    assert np.mean([p.gruneisen for p in predictions]) == pytest.approx(2.03, abs=0.1)
     # The agl rung is the Slack formula of its own theta and gamma; the dft rung is corrected towards its labels.
     assert model.card.fidelities == ["agl", "dft"]
     dft = np.array([p.kappa_w_mk for p in model.predict([row.crystal for row in rows])])
@@ -227,7 +227,7 @@ from kappatune.training import train
 from tests.training import tiny
 stage_module.CHECKPOINT_SECONDS = 0.0
 recipe = tiny.recipe(tiny.stage("agl", epochs=30), tiny.stage("dft", epochs=30))
-print("begins", flush=True)
+print("started", flush=True)
 train(recipe, tiny.tables, Path(sys.argv[1]), resume=True)
 """
 
@@ -241,7 +241,7 @@ def test_sigkill_and_resume(tmp_path):
         process = subprocess.Popen(
             [sys.executable, "-c", SCRIPT, str(out)], env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
-        assert process.stdout and process.stdout.readline() == b"begins\n"
+        assert process.stdout and process.stdout.readline() == b"started\n"
         if kill_after:
             time.sleep(kill_after)
             process.send_signal(signal.SIGKILL)
