@@ -28,7 +28,7 @@ def test_tensors_turn_with_the_crystal(tmp_path):
     tensors = [np.diag([3.0, 3.0, 4.0]), *(sign[z] * np.diag([2.0, 2.0, 2.5]) for z in independent)]
     path = tmp_path / "zno.born"
     path.write_text(written([turn @ tensor @ turn.T for tensor in tensors]))
-    phonons = prepare(standardise(turned, 1e-3), SETTINGS).phonons
+    phonons = prepare(standardise(turned, 1e-3), SETTINGS).phono3py
     born = read_born(path, turned, phonons, 1e-3)
     np.testing.assert_allclose(born["dielectric"], tensors[0], atol=1e-6)
     for tensor, number in zip(born["born"], phonons.primitive.numbers, strict=True):
@@ -40,7 +40,7 @@ def test_a_file_that_does_not_fit_is_refused(tmp_path):
     path = tmp_path / "mgo.born"
     path.write_text("14.4\n1 0 0\n")
     with pytest.raises(BadBorn, match=r"mgo\.born: not a BORN file of MgO"):
-        read_born(path, crystal, prepare(standardise(crystal, 1e-3), SETTINGS).phonons, 1e-3)
+        read_born(path, crystal, prepare(standardise(crystal, 1e-3), SETTINGS).phono3py, 1e-3)
 
 
 def test_the_file_lies_beside_the_structure(tmp_path):

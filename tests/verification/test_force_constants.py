@@ -17,12 +17,12 @@ from tests.verification.small import ALLOY, COPPER, SETTINGS, potential
 def phonons_of(crystal: Crystal, tmp_path, *, third: bool = True):
     prepared = prepare(standardise(crystal, 1e-3), SETTINGS)
     cache = ForceCache(tmp_path)
-    set_second_order(prepared.phonons, cache.forces(prepared.single_cells, potential(), lambda: None))
+    set_second_order(prepared.phono3py, cache.forces(prepared.single_cells, potential(), lambda: None))
     if third:
         forces = cache.forces(prepared.pair_cells, potential(), lambda: None)
-        set_third_order(prepared.phonons, forces)
-        return prepared.phonons, forces
-    return prepared.phonons, None
+        set_third_order(prepared.phono3py, forces)
+        return prepared.phono3py, forces
+    return prepared.phono3py, None
 
 
 @pytest.mark.parametrize("crystal", [COPPER, ALLOY], ids=["Cu", "Cu3Au"])

@@ -27,7 +27,7 @@ def test_verified_values_are_one_more_rung(tmp_path):
     assert model.card.fidelities == ["mlip", "dft"]
 
 
-def test_what_is_no_value_is_left_out(tmp_path):
+def test_rows_without_a_usable_value_are_left_out(tmp_path):
     path = tmp_path / "mlip.parquet"
     crystal = tiny_table("dft").rows[0].crystal
     assert add_labels(path, [(crystal, verified("a", None)), (crystal, verified("b", 3.0, potential_srd=-1.7))]) == 0

@@ -51,7 +51,7 @@ def test_the_pool_keeps_its_space_groups(shared_data):
     assert lost > 10
     assert group_at(crystal, 1e-6) == 12 and standard.space_group == 162  # mp-9127 is given with six digits
     prepared = prepare(standard, VerifySettings.of("standard", pair_cutoff=3.0, max_atoms=80))
-    assert sum(cell is not None for cell in prepared.phonons.supercells_with_displacements) == 266
+    assert sum(cell is not None for cell in prepared.phono3py.supercells_with_displacements) == 266
 
 
 @pytest.mark.parametrize(

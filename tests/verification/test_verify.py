@@ -31,7 +31,7 @@ def same(first: Verification, second: Verification) -> bool:
     return first.model_copy(update=TIMES) == second.model_copy(update=TIMES)
 
 
-def test_everything_hangs_together(copper):
+def test_the_fields_of_a_row_agree_with_each_other(copper):
     assert copper.outcome == "answered" and copper.reason is None
     assert copper.temperatures_k == (200.0, 300.0)
     assert copper.kappa_by_temperature_w_mk[1] == copper.kappa_bte_w_mk > 0
@@ -43,7 +43,7 @@ def test_everything_hangs_together(copper):
     assert copper.seconds["own"] < 0.1 * copper.seconds["total"]
 
 
-def test_a_cubic_crystal_conducts_alike_in_all_directions(copper):
+def test_a_cubic_crystal_conducts_equally_in_all_directions(copper):
     for tensor in copper.kappa_tensor_w_mk:
         np.testing.assert_allclose(tensor[:3], np.mean(tensor[:3]), rtol=1e-6)
         np.testing.assert_allclose(tensor[3:], 0.0, atol=1e-6)
@@ -105,7 +105,7 @@ verifier(Path({str(tmp_path)!r}), name="slow_copper").verify(COPPER)
     assert again == row
 
 
-def test_every_failure_has_a_name_and_no_number(tmp_path, monkeypatch):
+def test_every_failure_has_an_outcome_and_no_number(tmp_path, monkeypatch):
     silent = Potential("Silent", "", potential().calculator, elements=frozenset({13}))
     gold = Crystal(COPPER.lattice, np.array([14]), COPPER.frac_coords, id="si")
     bcc = Crystal(np.array([[-1, 1, 1], [1, -1, 1], [1, 1, -1]]) * 1.435, COPPER.numbers, COPPER.frac_coords, id="bcc")

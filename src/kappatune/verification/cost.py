@@ -72,7 +72,7 @@ def measure_cost(prepared: PreparedCrystal, potential: Potential, settings: Veri
     Raises:
         EvaluationError: The potential fails.
     """
-    phonons, single_cells = prepared.phonons, prepared.single_cells
+    phonons, single_cells = prepared.phono3py, prepared.single_cells
     primitive = prepared.cell.primitive
     potential.evaluate([primitive])
     primitive_seconds = _seconds(lambda: potential.evaluate([primitive]))
@@ -118,7 +118,7 @@ def _seconds(call: Callable[[], object]) -> float:
 
 def _transport_terms(prepared: PreparedCrystal, settings: VerifySettings) -> tuple[float, float]:
     """Terms of phono3py's sums on the two meshes that are compared, and triplets of one q-point on the finer one."""
-    phonons = prepared.phonons
+    phonons = prepared.phono3py
     reciprocal = np.linalg.norm(np.linalg.inv(phonons.primitive.cell), axis=0)
     n_atoms, n_primitive = len(phonons.supercell), len(phonons.primitive)
     rotations = phonons.primitive_symmetry.pointgroup_operations

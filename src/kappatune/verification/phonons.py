@@ -77,7 +77,7 @@ def compute_phonons(
     with clock("phono3py"):
         prepared = prepare(relaxed, settings)
         if born is not None:
-            prepared.phonons.nac_params = read_born(born, crystal, prepared.phonons, settings.symprec)
+            prepared.phono3py.nac_params = read_born(born, crystal, prepared.phono3py, settings.symprec)
     n_done = 0
 
     def count_cell() -> None:
@@ -89,15 +89,15 @@ def compute_phonons(
     with clock("forces"):
         single_forces = cache.forces.forces(prepared.single_cells, potential, count_cell)
     with clock("phono3py"):
-        set_second_order(prepared.phonons, single_forces)
-        harmonic = harmonic_crystal(prepared.phonons)
+        set_second_order(prepared.phono3py, single_forces)
+        harmonic = harmonic_crystal(prepared.phono3py)
         lowest_frequency = stable_lowest_frequency(harmonic, settings.mesh_length, settings.imaginary_tolerance_thz)
     with clock("forces"):
         pair_forces = cache.forces.forces(prepared.pair_cells, potential, count_cell)
     on_progress(StepStarted(crystal.id, "transport"))
     with clock("phono3py"):
-        set_third_order(prepared.phonons, pair_forces)
-        transport = converged_transport(prepared.phonons, settings)
+        set_third_order(prepared.phono3py, pair_forces)
+        transport = converged_transport(prepared.phono3py, settings)
         dispersion = compute_dispersion(harmonic, settings.mesh_length)
     return PhononResult(prepared, lowest_frequency, transport, dispersion, (*warnings, *_cutoff_warnings(prepared)))
 

@@ -46,7 +46,7 @@ class PreparedCrystal:
 
     Attributes:
         cell: Its standard cells.
-        phonons: phono3py's object, with displacements and without forces.
+        phono3py: The object of phono3py, with displacements and without forces.
         pair_cutoff: Largest distance between two displaced atoms, Å.
         single_cells: The harmonic supercell at rest, then with each displaced atom.
         pair_cells: The other supercell at rest, then with each displaced pair; None is a pair beyond the cutoff.
@@ -54,7 +54,7 @@ class PreparedCrystal:
     """
 
     cell: StandardCell
-    phonons: Phono3py
+    phono3py: Phono3py
     pair_cutoff: float
     single_cells: tuple[Atoms, ...]
     pair_cells: tuple[Atoms | None, ...]
@@ -68,17 +68,17 @@ class PreparedCrystal:
     @property
     def supercell_half_height(self) -> float:
         """Half the smallest height of the supercell for third order, Å: pairs beyond it meet their own images."""
-        return float(0.5 / np.linalg.norm(np.linalg.inv(self.phonons.supercell.cell), axis=0).max())
+        return float(0.5 / np.linalg.norm(np.linalg.inv(self.phono3py.supercell.cell), axis=0).max())
 
     @property
     def supercell_label(self) -> str:
         """Repetitions and atoms of the supercell for third order, as `2x2x2, 64 atoms`."""
-        return _label(self.phonons.supercell_matrix, len(self.phonons.supercell))
+        return _label(self.phono3py.supercell_matrix, len(self.phono3py.supercell))
 
     @property
     def harmonic_supercell_label(self) -> str:
         """The same of the harmonic supercell."""
-        return _label(self.phonons.phonon_supercell_matrix, len(self.phonons.phonon_supercell))
+        return _label(self.phono3py.phonon_supercell_matrix, len(self.phono3py.phonon_supercell))
 
 
 def prepare(cell: StandardCell, settings: VerifySettings) -> PreparedCrystal:
