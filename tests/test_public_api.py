@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import pkgutil
 import subprocess
 import sys
+from collections import defaultdict
 from pathlib import Path
 from types import FunctionType
 
@@ -18,6 +20,7 @@ import kappatune
 from kappatune import Crystal, KappaModel, Rejection
 from tests.builders import rocksalt
 
+SOURCE = Path(kappatune.__file__).parent
 SMALL_MODEL = Path(__file__).parent / "frozen" / "v0_1_0" / "bundles" / "debye-trees"
 VERBS = ["agl", "predict", "rank", "read_crystals", "read_table", "report", "screen", "suggest", "train", "verify"]
 TYPES = sorted(set(kappatune.__all__) - set(VERBS) - {"__version__"})
@@ -83,6 +86,15 @@ def test_types_are_documented_and_annotated(name):
         assert method.__doc__ and fully_annotated(method), method.__qualname__
 
 
+def test_no_two_classes_have_one_name():
+    places = defaultdict(list)
+    for path in SOURCE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                places[node.name].append(str(path.relative_to(SOURCE)))
+    assert {name: files for name, files in places.items() if len(files) > 1} == {}
+
+
 def test_the_package_imports_without_its_heavy_parts():
     code = (
         "import sys, kappatune; dir(kappatune); kappatune.__version__;"
@@ -115,6 +127,19 @@ def test_agl_computes():
 def test_verify_gives_a_row():
     (row,) = kappatune.verify(Rejection("bad", "because"), EMT(), model=None)
     assert (row.id, row.kappa_bte_w_mk, row.reason) == ("bad", None, "because")
+
+
+def test_a_scan_is_made_ranked_searched_and_reported(tmp_path):
+    structures = [rocksalt(metal, 8, 4.2 + 0.1 * k, str(metal)).to_pymatgen() for k, metal in enumerate([12, 20, 38])]
+    (tmp_path / "in").mkdir()
+    for number, structure in enumerate(structures):
+        structure.to(filename=str(tmp_path / "in" / f"{number}.cif"))
+    scan = kappatune.screen(tmp_path / "in", tmp_path / "scan", SMALL_MODEL, workers=1, on_progress=lambda event: None)
+    assert (scan.n_rows, scan.n_answered) == (3, 3)
+    ranked = kappatune.rank(scan, n=2)
+    assert len(ranked) == 2 and ranked[0].kappa_w_mk <= ranked[1].kappa_w_mk
+    assert isinstance(kappatune.suggest(scan, in_domain_only=False), kappatune.Results)
+    assert kappatune.report(scan).read_text(encoding="utf-8").startswith("<!doctype html>")
 
 
 def test_crystals_and_tables_are_read(tmp_path):

@@ -49,4 +49,4 @@ def test_a_broken_file_is_refused(tmp_path):
 def test_the_note_on_intervals_follows_the_evidence():
     assert "not calibrated" in interval_note(None, "dft")
     assert "not calibrated" in interval_note(Evidence.model_validate(GOOD), "agl")
-    assert "an interval of 90% held 91%" in interval_note(Evidence.model_validate(GOOD), "dft")
+    assert "a nominal 90% interval contained 91%" in interval_note(Evidence.model_validate(GOOD), "dft")

@@ -1,4 +1,4 @@
-"""The domain of a rung: the crystals it was learnt from, as the host sees them, and how far others lie from these."""
+"""The domain of a rung: where its labelled crystals lie in the embedding, and how far others lie from them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from kappatune.model.folds import group_folds
 
 N_CENTRES = 128
-"""Centres a domain is made of at most; as many labelled crystals or fewer are kept as they are."""
+"""Most centres of a domain; labelled crystals that are no more are centres themselves."""
 
 INSIDE = 0.9
-"""Part of the labelled crystals that lies inside when a fifth of the formulas, theirs among them, has no label."""
+"""Fraction of the labelled crystals that lies inside when they and a fifth of the formulas count as unlabelled."""
 
 _FOLDS = 5
 
@@ -39,7 +39,7 @@ class Domain:
     def of(cls, embedding: Embedding, formulas: Sequence[str]) -> Domain:
         """The domain of labelled crystals.
 
-        Its limit comes from five folds by formula: how far nine in ten of the crystals lie from those of other folds.
+        Its limit comes from five folds by formula: nine in ten crystals lie within it, measured from the other folds.
 
         Args:
             embedding: (n, d) scaled embedding of the labelled crystals.
@@ -48,15 +48,15 @@ class Domain:
         if len(set(formulas)) < 2:
             return cls(_centres(embedding), 0.0)
         folds = group_folds(formulas, _FOLDS, seed=0)
-        afar = [_nearest(embedding[asked], _centres(embedding[known])) for known, asked in folds]
-        return cls(_centres(embedding), float(np.quantile(np.concatenate(afar), INSIDE)))
+        distances = [_nearest(embedding[test], _centres(embedding[train])) for train, test in folds]
+        return cls(_centres(embedding), float(np.quantile(np.concatenate(distances), INSIDE)))
 
     def joined(self, other: Domain) -> Domain:
-        """Both domains together, as far-reaching as the wider of them."""
+        """Both domains together, with the larger limit of the two."""
         return Domain(np.concatenate([self.centres, other.centres]), max(self.limit, other.limit))
 
     def distance(self, embedding: Embedding) -> NDArray[np.float64]:
-        """(n,) distances of (n, d) crystals to the nearest centre in units of the limit: above 1 they lie outside."""
+        """(n,) distances of (n, d) embeddings to the nearest centre, in units of the limit: outside above 1."""
         nearest: NDArray[np.float64] = _nearest(embedding, self.centres) / max(self.limit, 1e-6)
         return nearest
 

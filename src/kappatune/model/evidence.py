@@ -1,6 +1,7 @@
-"""What is known of a model beyond its card: benchmark figures and calibration, kept in the model's folder.
+"""Benchmark figures and calibration of a model, beside its card.
 
-`evidence.json` lies beside `card.json` and is optional. It is written by whoever measures a model and shown as it is.
+`evidence.json` lies beside `card.json` and is optional. Whoever evaluates a model writes it, and the
+page shows it as it is.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ class BadEvidence(UserError):
 
 
 class EvidenceTable(BaseModel):
-    """Figures of one benchmark.
+    """The figures of one benchmark.
 
     Attributes:
         title: What was measured.
@@ -49,13 +50,13 @@ class EvidenceTable(BaseModel):
 
 
 class IntervalCoverage(BaseModel):
-    """How often intervals hold what they promise, on crystals the model has not learnt from.
+    """How often intervals contain the value, on crystals the model was not trained on.
 
     Attributes:
         fidelity: Rung.
-        nominal: Promised shares, 0 to 1.
-        observed: Shares of measured or computed values that lay inside, one per promised one.
-        n: Crystals this was counted on, if known.
+        nominal: Nominal shares of values inside, 0 to 1.
+        observed: Observed shares of measured or computed values inside, one per nominal one.
+        n: Number of crystals, if known.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -116,6 +117,6 @@ def interval_note(evidence: Evidence | None, fidelity: str) -> str:
         )
     nearest = min(zip(measured[0].nominal, measured[0].observed, strict=True), key=lambda pair: abs(pair[0] - 0.9))
     return (
-        f"The 90 % interval was checked on crystals the model was not trained on: an interval of "
-        f"{nearest[0]:.0%} held {nearest[1]:.0%} of their values."
+        f"The 90 % interval was checked on crystals the model was not trained on: a nominal "
+        f"{nearest[0]:.0%} interval contained {nearest[1]:.0%} of their values."
     )

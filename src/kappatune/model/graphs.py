@@ -8,8 +8,7 @@ symmetric crystal. The classes are found by colour refinement
 (Weisfeiler and Leman, 1968) on the distances, for many crystals at once.
 
 A crystal none of whose atoms has a neighbour within the cutoff keeps its nodes and has no edges:
-hosts give it a finite embedding, and a model answers with a reason instead of a number
-(`CrystalGraphs.n_bonds` is 0).
+hosts give it a finite embedding, and a model gives a reason instead of a number (`CrystalGraphs.n_bonds` is 0).
 """
 
 from __future__ import annotations
@@ -245,12 +244,12 @@ def _equivalent_atoms(
 
 def _scramble(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """A 64-bit mixing function (the finaliser of MurmurHash3, public domain)."""
-    mixed = values ^ (values >> np.uint64(33))
+    mixed: NDArray[np.uint64] = values ^ (values >> np.uint64(33))
     mixed = mixed * np.uint64(0xFF51AFD7ED558CCD)
     mixed ^= mixed >> np.uint64(33)
     mixed = mixed * np.uint64(0xC4CEB9FE1A85EC53)
-    result: NDArray[np.uint64] = mixed ^ (mixed >> np.uint64(33))
-    return result
+    mixed ^= mixed >> np.uint64(33)
+    return mixed
 
 
 def _ranges(offsets: NDArray[np.int64], chosen: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -1,11 +1,11 @@
-"""Heads: from a host's embedding to kappa, one head per rung of the ladder.
+"""Heads: from a host's embedding to kappa, one head per rung.
 
-Two compositions are known:
+There are two compositions:
 
 - `direct`: each rung's head gives scaled kappa itself (the paper's way).
 - `debye`: the `agl` head gives the Debye temperature, the Grüneisen parameter and the moduli, and
   kappa follows by the Slack formula (`kappatune.physics.slack`), as AFLOW's AGL values do; the head of
-  any other rung gives the correction to that kappa. Corrections never move what lies below them.
+  any other rung gives the correction to that kappa. A correction never changes the `agl` rung.
 """
 
 from __future__ import annotations
@@ -53,10 +53,10 @@ class Standardisation(BaseModel):
 
 
 class TargetScaler(BaseModel):
-    """The one scale of the whole ladder: y = (t(kappa) - mean) / std.
+    """The one scale of all rungs: y = (t(kappa) - mean) / std.
 
-    Every stage and every prediction uses the same scaler, which travels inside the model: decoding
-    with another stage's scaler shifts kappa by a constant factor without any other sign.
+    Every stage and every prediction uses the same scaler, which is stored with the model: decoding with the scaler of
+    another stage would shift kappa by a constant factor, and nothing else would show it.
 
     Attributes:
         transform: t; `ln` is ln(kappa), `log10_1p` is log10(kappa + 1) as in the paper.
@@ -99,14 +99,14 @@ class TargetScaler(BaseModel):
         return ((kappa.log() if self.transform == "ln" else (kappa + 1.0).log10()) - self.mean) / self.std
 
     def decode(self, scaled: Tensor) -> Tensor:
-        """The inverse of `encode`: W/(m K), at most 10^5, fifty times diamond; `log10_1p` can fall below zero."""
+        """The inverse of `encode`: W/(m K), at most 10^5, fifty times diamond; with `log10_1p` it may be negative."""
         y = scaled * self.std + self.mean
         if self.transform == "ln":
             return y.clamp(max=math.log(_LARGEST_KAPPA)).exp()
         return 10.0 ** y.clamp(max=math.log10(_LARGEST_KAPPA)) - 1.0
 
     def ln_kappa(self, scaled: Tensor) -> Tensor:
-        """Ln of the decoded kappa, which is taken as 10^-4 W/(m K) at least."""
+        """Ln of the decoded kappa, with kappa at least 10^-4 W/(m K)."""
         return self.decode(scaled).clamp(min=_SMALLEST_KAPPA).log()
 
     def encode_properties(self, transformed: Tensor) -> Tensor:
@@ -156,15 +156,15 @@ class Head(nn.Module):
         x = self.standardised(inputs)
         for layer in self.layers[:-1]:
             x = torch.relu(layer(x))
-        result: Tensor = self.layers[-1](x)
-        return result
+        last: Tensor = self.layers[-1](x)
+        return last
 
 
 class Correction(Head):
-    """A head of a small rung, which begins at zero: what is to be added, and the ln of its standard deviation.
+    """The head of a correction, which starts at zero: what is to be added, and the ln of its standard deviation.
 
-    An input farther than five standard deviations from the centre counts as five: beyond what was seen, the
-    correction does not run away.
+    An input farther than five standard deviations from the centre counts as five, so that the correction stays bounded
+    far from the training crystals.
     """
 
     def __init__(self, size_in: int, widths: Sequence[int]) -> None:
@@ -179,13 +179,13 @@ class Correction(Head):
 
 
 class NetworkOutputs(NamedTuple):
-    """What a network says of n crystals.
+    """What a network predicts for n crystals.
 
     Attributes:
-        scaled: (n,) kappa on the ladder's scale.
-        properties: (n, 4) transformed `PROPERTIES`, if the composition knows them.
-        spread: (n,) standard deviation of `scaled` as the correction itself judges it, on the same scale; None
-            where no correction was made.
+        scaled: (n,) kappa on the scale of `TargetScaler`.
+        properties: (n, 4) transformed `PROPERTIES`; None if the composition has none.
+        spread: (n,) standard deviation of `scaled` that the correction itself estimates, on the same scale; None
+            without a correction.
     """
 
     scaled: Tensor
@@ -237,30 +237,30 @@ class KappaNetwork(nn.Module):
             return Head(size, self.widths, 1)
         if fidelity == BASE_FIDELITY:
             return Head(size + _N_DESCRIPTORS, self.widths, len(PROPERTIES))
-        given = len(self.host.fixed_columns(self.level))
-        return Correction(given + _N_DESCRIPTORS + len(PROPERTIES) + 1, self.widths)
+        n_fixed = len(self.host.fixed_columns(self.level))
+        return Correction(n_fixed + _N_DESCRIPTORS + len(PROPERTIES) + 1, self.widths)
 
     def features(self, batch: GraphBatch) -> Tensor:
-        """What the heads take of each crystal: (n, d) embedding, in `debye` followed by `descriptors`."""
+        """(n, d) input of the heads: the embedding, in `debye` followed by `descriptors`."""
         embedding = self.host.embed(batch, self.level)
         return embedding if self.composition == "direct" else torch.cat([embedding, descriptors(batch)], dim=1)
 
     def head_inputs(self, features: Tensor, fidelity: str) -> Tensor:
-        """What the head of one rung takes of the features.
+        """The input of one rung's head, from the features.
 
-        The `agl` head takes all. A correction takes what no training moves (`Host.fixed_columns`), the descriptors,
-        and what the `agl` rung says.
+        The `agl` head takes all of them. A correction takes the columns that no training changes
+        (`Host.fixed_columns`), the descriptors, and the predictions of the `agl` rung.
         """
         if self.composition == "direct" or fidelity == BASE_FIDELITY:
             return features
         base = self._debye(features)
-        said = self.scaler.encode_properties(cast(Tensor, base.properties))
-        given = self.host.fixed_columns(self.level)
-        parts = [features[:, given.start : given.stop], features[:, -_N_DESCRIPTORS:], said, base.scaled[:, None]]
+        properties = self.scaler.encode_properties(cast(Tensor, base.properties))
+        fixed = self.host.fixed_columns(self.level)
+        parts = [features[:, fixed.start : fixed.stop], features[:, -_N_DESCRIPTORS:], properties, base.scaled[:, None]]
         return torch.cat(parts, dim=1)
 
     def forward(self, crystals: GraphBatch | Tensor, fidelity: str) -> NetworkOutputs:
-        """One rung's answer, from graphs or from features made earlier."""
+        """Predictions of one rung, from graphs or from features computed before."""
         features = crystals if isinstance(crystals, Tensor) else self.features(crystals)
         if self.composition == "direct":
             return NetworkOutputs(self.heads[fidelity](features)[:, 0])

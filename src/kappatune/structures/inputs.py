@@ -83,7 +83,9 @@ def _checked(item: Any, name: str) -> Crystal | Rejection:
         name = item.id or name
     try:
         entry = _converted(item, name)
-        return check(replace(entry, id=entry.id or name)) if isinstance(entry, Crystal) else entry
+        if isinstance(entry, Crystal):
+            return check(entry if entry.id else replace(entry, id=name))
+        return entry
     except BadCrystal as error:
         return Rejection(name, str(error))
     except Exception as error:  # objects of other libraries may raise anything

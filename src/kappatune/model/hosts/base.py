@@ -43,12 +43,12 @@ class Host(nn.Module, ABC):
 
     @property
     def needs_bonds(self) -> bool:
-        """Whether the embedding depends on bonds, so that a crystal without any has none that means something."""
+        """Whether the embedding depends on bonds: then that of a crystal without bonds means nothing."""
         return self.cutoff_angstrom > 0
 
     def fixed_columns(self, level: str) -> range:
-        """Columns of an embedding that no training moves, which corrections from few crystals build on.
+        """Columns of an embedding that no training changes, on which corrections from few crystals build.
 
-        Without such columns, all of them.
+        All columns, for a host without such ones.
         """
         return range(self.embedding_sizes[level])

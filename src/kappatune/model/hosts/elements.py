@@ -1,4 +1,4 @@
-"""Statistics of elemental properties over a crystal's atoms: what a composition alone says."""
+"""Statistics of elemental properties over a crystal's atoms: features of the composition alone."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class ElementSettings(BaseModel):
 
 @register
 class ElementStatistics(Host):
-    """Mean, standard deviation, least and greatest of each elemental property over the atoms of a crystal.
+    """Mean, standard deviation, minimum and maximum of each elemental property over the atoms of a crystal.
 
-    Nothing is learnt: the table of properties takes the place of weights. Bonds play no part.
+    Nothing is trained: the table of properties takes the place of weights. Bonds play no part.
     Embedding: `pooled`, the four statistics one after the other.
 
     Attributes:
@@ -76,6 +76,6 @@ class ElementStatistics(Host):
         square = (values - mean[batch.crystal]).square()
         spread = (zeros.index_add(0, batch.crystal, amount * square) / n_atoms).sqrt()
         where = batch.crystal[:, None].expand_as(values)
-        least = zeros.scatter_reduce(0, where, values, "amin", include_self=False)
-        greatest = zeros.scatter_reduce(0, where, values, "amax", include_self=False)
-        return torch.cat([mean, spread, least, greatest], dim=1)
+        minimum = zeros.scatter_reduce(0, where, values, "amin", include_self=False)
+        maximum = zeros.scatter_reduce(0, where, values, "amax", include_self=False)
+        return torch.cat([mean, spread, minimum, maximum], dim=1)

@@ -152,9 +152,8 @@ class MEGNet(Host):
         Returns:
             (n_crystals,) in `settings.unit`.
         """
-        scaled = self.last(self.embed(batch, "readout"))[:, 0]
-        result: Tensor = self.settings.property_mean + self.settings.property_std * scaled
-        return result
+        scaled: Tensor = self.last(self.embed(batch, "readout"))[:, 0]
+        return self.settings.property_mean + self.settings.property_std * scaled
 
 
 class Shares(NamedTuple):
@@ -200,14 +199,14 @@ class MEGNetBlock(nn.Module):
         # The first linear layer on [source, target, edge, state] is applied part by part: nodes and
         # states are far fewer than edges.
         first = _linear(self.update_edge, 0)
-        of_source, of_target, of_edge, of_state = first.weight.split(_DIM, dim=1)
+        of_source, of_target, of_edge, of_state = torch.split(first.weight, _DIM, dim=1)
         at_target = linear(node, of_target, first.bias) + linear(state, of_state)[batch.crystal]
         edge = linear(edge, of_edge) + _gather(linear(node, of_source), batch.source)
         edge = self._rest(self.update_edge, edge + _gather(at_target, batch.target))
 
         to_node = _sum(edge * shares.edge_in_node, batch.target, len(node))
         first = _linear(self.update_node, 0)
-        of_node, of_edges, of_state = first.weight.split(_DIM, dim=1)
+        of_node, of_edges, of_state = torch.split(first.weight, _DIM, dim=1)
         node = linear(node, of_node, first.bias) + linear(to_node, of_edges)
         node = self._rest(self.update_node, node + linear(state, of_state)[batch.crystal])
 
