@@ -68,7 +68,7 @@ def test_changed_weights_are_noticed(copy):
     raw = bytearray((copy / "weights.safetensors").read_bytes())
     raw[-5] ^= 1
     (copy / "weights.safetensors").write_bytes(raw)
-    with pytest.raises(BadBundle, match="damaged or was changed"):
+    with pytest.raises(BadBundle, match="damaged or changed"):
         KappaModel.load(copy)
 
 
