@@ -229,18 +229,20 @@ CIF_FAULTS = {
     "occupancy below 1": (CIF.replace("0.5 0.5 0.5 1", "0.5 0.5 0.5 0.75"), r"site 2 \('Cl1'\) is disordered.*0.75"),
     "occupancy above 1": (CIF.replace("0.5 0.5 0.5 1", "0.5 0.5 0.5 1.2"), r"site 2.*occupancy '1.2'"),
     "occupancy 0": (CIF.replace("0.5 0.5 0.5 1", "0.5 0.5 0.5 0"), r"site 2.*occupancy '0'"),
-    "occupancy inapplicable": (CIF.replace("0.5 0.5 0.5 1", "0.5 0.5 0.5 ."), r"site 2.*occupancy '\.'"),
     "coordinate inapplicable": (CIF.replace("0.5 0.5 0.5", "0.5 . 0.5"), r"site 2 .* y coordinate '\.'"),
     "coordinate NaN": (CIF.replace("0.5 0.5 0.5", "nan 0.5 0.5"), r"site 2 .* x coordinate 'nan'"),
     "no element": (CIF.replace(" Na ", " Qq "), "site 1 is 'Qq', which is not a chemical element"),
     "element with a letter too much": (CIF.replace(" Cl ", " Cx "), "site 2 is 'Cx'"),
     "unknown species": (CIF.replace(" Na ", " ? "), r"site 1 is '\?'"),
-    "hydroxide": (CIF.replace(" Cl ", " OH "), "site 2 is 'Oh'"),
+    "hydroxide": (CIF.replace(" Cl ", " OH "), r"site 2 \('Cl1'\) is 'OH', a group of atoms"),
     "deuterium": (CIF.replace(" Na ", " D "), "site 1 is D, an isotope of hydrogen"),
     "same element twice": (CIF + "Na2 Na 0.0 0.0 0.0 1\n", r"site 1 \('Na1'\) and site 3 \('Na2'\) overlap"),
     "same row twice": (CIF + "Na1 Na 0.0 0.0 0.0 1\n", r"site 1 \('Na1'\) and site 3 \('Na1'\) overlap"),
     "two elements on a site": (CIF + "K1 K 1.0 0.0 0.00005 1\n", r"site 1 \('Na1'\) and site 3 \('K1'\) overlap"),
-    "O and H on a site": (CIF.replace("Na1 Na", "O1 O") + "H1 H 0.0 0.0 0.0 1\n", "O and an H .* overlap"),
+    "O and H on a site": (
+        CIF.replace("Na1 Na", "O1 O") + "H1 H 0.0 0.0 0.0 1\n",
+        r"site 1 \('O1'\) and site 3 \('H1'\) overlap",
+    ),
     "atoms 0.1 Å apart": (CIF + "K1 K 0.99 0.0 0.0 1\n", "site . .* and site . .* are 0.06 Å apart"),
     "no volume": (CIF.replace("alpha 90", "alpha 180"), "cell without volume"),
     "zero length": (CIF.replace("length_a 5.64", "length_a 0"), "_cell_length_a is '0'"),
@@ -248,11 +250,6 @@ CIF_FAULTS = {
     "NaN length": (CIF.replace("length_b 5.64", "length_b nan"), "_cell_length_b is 'nan'"),
     "missing angle": (CIF.replace("_cell_angle_beta 90\n", ""), "_cell_angle_beta is missing"),
     "no coordinates": (CIF.replace("_atom_site_fract_x", "_atom_site_Cartn_x"), "no column _atom_site_fract_x"),
-    "atom outside a loop": (
-        CIF[: CIF.index("loop_")] + "_atom_site_label Na1\n_atom_site_fract_x 0\n_atom_site_fract_y 0\n"
-        "_atom_site_fract_z 0\n",
-        "outside of a loop_",
-    ),
     "unknown space group": (CIF.replace("P 1", "F q 3 z"), "space group 'F q 3 z' is not known"),
     "broken symmetry operation": (
         CIF.replace("loop_", "loop_\n_symmetry_equiv_pos_as_xyz\n'x, y'\n'foo'\nloop_", 1),
@@ -260,7 +257,7 @@ CIF_FAULTS = {
     ),
     "symmetry operation that flattens": (
         CIF.replace("loop_", "loop_\n_symmetry_equiv_pos_as_xyz\n'x, y, z'\n'x, x, z'\nloop_", 1),
-        "symmetry operation 2 is not one such as",
+        r"symmetry operation 2 \('x, x, z'\) is not one such as",
     ),
     "cut in a row": (CIF[: CIF.index("Cl1") + 9], "too few or too many values: the file is cut"),
     "cut before the rows": (CIF[: CIF.index("Na1")], "lacks rows"),
@@ -378,9 +375,8 @@ class TestFaults:
         for content, reason in [
             (b"", "empty"),
             (b" \n\n \n", "empty"),
-            (bytes(range(256)) * 4, "line . (is not UTF-8|holds binary)"),
+            (bytes(range(256)) * 4, "line . holds binary"),
             (b"abc\0\0", "binary data"),
-            ("1\ncaf\u00e9\n".encode("latin-1"), "line 2 is not UTF-8"),
         ]:
             (entry,) = read_text(tmp_path, name, content)
             assert isinstance(entry, Rejection)

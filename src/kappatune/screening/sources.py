@@ -16,7 +16,7 @@ from kappatune.errors import BadSource
 from kappatune.screening.unit import Unit
 from kappatune.structures import BadCrystal, Crystal, Rejection, check, read_crystals
 from kappatune.structures.extxyz import frame_texts, read_extxyz
-from kappatune.structures.files import kind_of
+from kappatune.structures.files import is_structure_file, kind_of
 from kappatune.structures.read import structure_files
 from kappatune.structures.table import SUFFIXES, crystal_of_row, table_rows
 
@@ -86,7 +86,7 @@ def _paths(source: str) -> Iterator[Path]:
     if path.is_dir():
         found: Iterator[Path] = structure_files(path)
     elif path.is_file():
-        if not _streamed(path) and kind_of(path) is None:
+        if not _streamed(path) and not is_structure_file(path):
             raise BadSource(f"{source}: this kind of file cannot be read")
         found = iter([path])
     else:
@@ -162,7 +162,6 @@ def _atoms(item: dict[str, Any]) -> Crystal | Rejection:
 
 def _frame(text: bytes, number: int) -> Crystal | Rejection:
     try:
-        entry = next(read_extxyz(BytesIO(text), first_frame=number))
-        return check(entry) if isinstance(entry, Crystal) else entry
+        return next(read_extxyz(BytesIO(text), first_frame=number))
     except BadCrystal as error:
         return Rejection("", str(error))

@@ -24,6 +24,9 @@ MIN_DISTANCE_ANGSTROM = 0.5
 MIN_VOLUME_PER_ATOM = 1.0
 """Å^3. The densest crystal at ambient pressure, diamond, has 5.7 Å^3 per atom."""
 
+OCCUPANCY_TOLERANCE = 0.001
+"""Occupancies so near to 1 are whole atoms; several ions of one element that share a site fill it together."""
+
 MAX_ATOMIC_NUMBER = 118
 MAX_VOLUME_PER_ATOM = 10_000.0
 """Å^3. With the two limits below, it bounds the memory of the search for neighbours."""
@@ -31,6 +34,7 @@ MAX_VOLUME_PER_ATOM = 10_000.0
 MAX_CELL_LENGTH_ANGSTROM = 1000.0
 MIN_CELL_HEIGHT_ANGSTROM = 0.01
 
+_FEW_ATOMS = 64
 _PROBES = 4
 _ALL_PAIRS = 10_000
 _PERIODIC = np.ones(3, dtype=np.int64)
@@ -38,6 +42,20 @@ _PERIODIC = np.ones(3, dtype=np.int64)
 
 class BadCrystal(UserError):
     """A crystal that cannot be used; the message names the site and says what to do."""
+
+
+class OverlappingAtoms(BadCrystal):
+    """Two atoms of a crystal are one position, or closer than any bond.
+
+    Attributes:
+        first: Index of one of them.
+        second: Index of the other; the same where an atom overlaps with its own image.
+        distance: Å.
+    """
+
+    def __init__(self, message: str, first: int, second: int, distance: float) -> None:
+        super().__init__(message)
+        self.first, self.second, self.distance = first, second, distance
 
 
 @dataclass(frozen=True)
@@ -93,13 +111,14 @@ class Crystal:
         """
         numbers = []
         for index, site in enumerate(structure, 1):
-            if not site.is_ordered:
+            elements = {getattr(species, "element", species) for species in site.species}
+            if len(elements) != 1 or abs(sum(site.species.values()) - 1) > OCCUPANCY_TOLERANCE:
                 raise BadCrystal(
                     f"site {index} is disordered ({site.species_string}): "
                     "replace it by an ordered approximant (for example with pymatgen's "
                     "OrderDisorderedStructureTransformation)"
                 )
-            element = getattr(site.specie, "element", site.specie)
+            element = elements.pop()
             symbol = getattr(element, "name", getattr(element, "symbol", str(element)))
             numbers.append(atomic_number(symbol, index))
         return cls(
@@ -175,15 +194,54 @@ def check(crystal: Crystal) -> Crystal:
         raise BadCrystal(
             f"site {site + 1} ({_symbol(crystal, site)}) has a coordinate that is not a number: correct it"
         )
+    if _are_apart(crystal):
+        return crystal
     first, second, distances = neighbour_pairs(crystal, MIN_DISTANCE_ANGSTROM)
     if len(distances):
         closest = int(np.argmin(distances))
         i, j = int(first[closest]), int(second[closest])
-        raise BadCrystal(
+        raise OverlappingAtoms(
             f"site {i + 1} ({_symbol(crystal, i)}) and site {j + 1} ({_symbol(crystal, j)}) are "
-            f"{distances[closest]:.2f} Å apart: remove the duplicate or correct the coordinates"
+            f"{distances[closest]:.2f} Å apart: remove the duplicate or correct the coordinates",
+            i,
+            j,
+            float(distances[closest]),
         )
     return crystal
+
+
+def _are_apart(crystal: Crystal) -> bool:
+    """Whether no two atoms of a small crystal overlap; for others this is not decided.
+
+    In a cell whose planes are more than twice the distance apart, the nearest image is the one in the cell around.
+    """
+    if crystal.n_atoms > _FEW_ATOMS or min(_volume_and_heights(crystal.lattice)[1]) <= 2 * MIN_DISTANCE_ANGSTROM:
+        return False
+    apart = crystal.frac_coords[:, None] - crystal.frac_coords
+    apart -= np.rint(apart)
+    apart = apart @ crystal.lattice
+    close = (apart * apart).sum(axis=2) < MIN_DISTANCE_ANGSTROM**2 + 1e-6
+    return bool(close.sum() == crystal.n_atoms)
+
+
+def _volume_and_heights(lattice: NDArray[np.float64]) -> tuple[float, list[float]]:
+    """Volume, Å^3, and distances of the planes that bound the cell, Å."""
+    a, b, c = lattice.tolist()
+    faces = [_cross(b, c), _cross(c, a), _cross(a, b)]
+    volume = abs(a[0] * faces[0][0] + a[1] * faces[0][1] + a[2] * faces[0][2])
+    return volume, [volume / math.hypot(*face) if any(face) else 0.0 for face in faces]
+
+
+def _cross(a: list[float], b: list[float]) -> list[float]:
+    return [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]]
+
+
+def checked(crystal: Crystal) -> Crystal | Rejection:
+    """The same crystal, or why it cannot be used."""
+    try:
+        return check(crystal)
+    except BadCrystal as error:
+        return Rejection(crystal.id, str(error), crystal.file, crystal.formula if crystal.n_atoms else None)
 
 
 def check_angles(alpha: float, beta: float, gamma: float) -> None:
@@ -277,15 +335,15 @@ def _check_lattice(lattice: NDArray[np.float64], n_atoms: int) -> None:
             f"the cell extends over {longest:.3g} Å, more than {MAX_CELL_LENGTH_ANGSTROM:g}: "
             "check the lattice vectors and their unit (Å)"
         )
-    per_atom = abs(np.linalg.det(lattice)) / n_atoms
+    volume, heights = _volume_and_heights(lattice)
+    per_atom = volume / n_atoms
     if not MIN_VOLUME_PER_ATOM <= per_atom <= MAX_VOLUME_PER_ATOM:
         raise BadCrystal(
             f"the cell has {per_atom:.3g} Å^3 per atom, no crystal has less than {MIN_VOLUME_PER_ATOM:g} "
             f"or more than {MAX_VOLUME_PER_ATOM:g}: check the lattice vectors and their unit (Å)"
         )
-    height = 1 / np.linalg.norm(np.linalg.inv(lattice), axis=0).max()
-    if height < MIN_CELL_HEIGHT_ANGSTROM:
-        raise BadCrystal(f"the cell is {height:.2g} Å thin: correct the lattice vectors")
+    if min(heights) < MIN_CELL_HEIGHT_ANGSTROM:
+        raise BadCrystal(f"the cell is {min(heights):.2g} Å thin: correct the lattice vectors")
 
 
 def _symbol(crystal: Crystal, site: int) -> str:
@@ -305,6 +363,11 @@ def _numbers_by_symbol() -> dict[str, int]:
     from ase.data import atomic_numbers
 
     return {symbol: number for symbol, number in atomic_numbers.items() if number}
+
+
+def number_of_element(symbol: str) -> int | None:
+    """Atomic number of a chemical symbol, None for what is no element."""
+    return _numbers_by_symbol().get(symbol)
 
 
 def atomic_number(symbol: str, site: int) -> int:

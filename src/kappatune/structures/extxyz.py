@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from io import StringIO
@@ -10,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
-from kappatune.structures.crystal import BadCrystal, Crystal, Rejection, atomic_number
+from kappatune.structures.crystal import BadCrystal, Crystal, Rejection, atomic_number, checked
 from kappatune.structures.text import formula_of, text_lines, unexpected
 
 _ID_KEYS = ("id", "material_id", "name")
@@ -41,7 +42,7 @@ def frame_texts(path: Path) -> Iterator[bytes]:
 
 
 def read_extxyz(file: BinaryIO, first_frame: int = 1) -> Iterator[Crystal | Rejection]:
-    """Read the frames of an extxyz file.
+    """Read the frames of an extxyz file, checked.
 
     Args:
         file: Opened for reading bytes.
@@ -84,7 +85,10 @@ def _crystal(frame: int, comment: str, rows: list[str], name: str) -> Crystal | 
         cell = " ".join(f'{key}="{info[key]}"' for key in _CELL_KEYS if key in info)
         _check_lattice(info)
         text = StringIO(f"{len(rows)}\n{cell}\n{''.join(rows)}")
-        return Crystal.from_ase(ase.io.read(text, format="extxyz", index=0), id=name)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what ASE warns of is checked above
+            atoms = ase.io.read(text, format="extxyz", index=0)
+        return checked(Crystal.from_ase(atoms, id=name))
     except BadCrystal as error:
         reason = f"frame {frame}: {error}"
     except Exception as error:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Union
 import numpy as np
 
 from kappatune.structures.crystal import BadCrystal, Crystal, Rejection, atomic_number, check
-from kappatune.structures.pymatgen_dict import crystal_of_dict
+from kappatune.structures.json_file import crystals_of_json
 from kappatune.structures.read import read_crystals
 
 if TYPE_CHECKING:
@@ -74,18 +74,27 @@ def _entries(item: Any, name: str) -> Iterator[Crystal | Rejection]:
         yield Rejection(name, f"this is {what}, where a path is expected: save the text as a file and give its path")
     elif isinstance(item, str | os.PathLike):
         yield from read_crystals([os.fsdecode(item)])
+    elif isinstance(item, Mapping):
+        yield from _entries_of_mapping(item, name)
     else:
         yield item if isinstance(item, Rejection) else _checked(item, name)
+
+
+def _entries_of_mapping(item: Mapping[str, Any], name: str) -> Iterator[Crystal | Rejection]:
+    """The structures of a dictionary, of which an answer of a database holds several."""
+    try:
+        entries = list(crystals_of_json(dict(item)))
+    except BadCrystal as error:
+        entries = [Rejection("", str(error))]
+    for position, entry in enumerate(entries, 1):
+        yield replace(entry, id=entry.id or (name if len(entries) == 1 else f"{name}#{position}"))
 
 
 def _checked(item: Any, name: str) -> Crystal | Rejection:
     if isinstance(item, Crystal):
         name = item.id or name
     try:
-        entry = _converted(item, name)
-        if isinstance(entry, Crystal):
-            return check(entry if entry.id else replace(entry, id=name))
-        return entry
+        return check(_converted(item, name))
     except BadCrystal as error:
         return Rejection(name, str(error))
     except Exception as error:  # objects of other libraries may raise anything
@@ -93,13 +102,10 @@ def _checked(item: Any, name: str) -> Crystal | Rejection:
         return Rejection(name, f"a {type(item).__name__} cannot be read as a crystal ({said}): {_WANTED}")
 
 
-def _converted(item: Any, name: str) -> Crystal | Rejection:
+def _converted(item: Any, name: str) -> Crystal:
     """The crystal of an object, unchecked."""
     if isinstance(item, Crystal):
-        return item
-    if isinstance(item, Mapping):
-        entry = crystal_of_dict(dict(item))
-        return replace(entry, id=entry.id or name)
+        return item if item.id else replace(item, id=name)
     if hasattr(item, "get_scaled_positions"):
         return Crystal.from_ase(item, id=name)
     if hasattr(item, "scaled_positions"):

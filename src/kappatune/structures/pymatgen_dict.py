@@ -5,27 +5,27 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from kappatune.structures.crystal import BadCrystal, Crystal, Rejection, atomic_number
+import numpy as np
+
+from kappatune.structures.crystal import OCCUPANCY_TOLERANCE, BadCrystal, Crystal, Rejection, atomic_number
 from kappatune.structures.text import DISORDER_ADVICE, formula_of, unexpected
 
-_ID_KEYS = ("id", "material_id")
+_ID_KEYS = ("id", "material_id", "entry_id", "task_id")
 EXPECTED = "a pymatgen Structure.as_dict(), or a list of these"
 
 
 def crystal_of_dict(entry: object) -> Crystal | Rejection:
     """The crystal of one `Structure.as_dict()`, alone or as `structure` beside an `id`; not checked yet."""
-    from pymatgen.core import Structure
-
     name = ""
     symbols: Counter[str] = Counter()
     try:
         body = _body(entry)
         name = _name(entry, body)
-        sites = _sites(body["sites"], symbols)
-        lattice = {key: body["lattice"][key] for key in ("matrix", "pbc") if key in body["lattice"]}
-        if not all(lattice.get("pbc", ())):
+        numbers, frac_coords = _sites(body["sites"], symbols)
+        if not all(body["lattice"].get("pbc", ())):
             raise BadCrystal("the lattice is not periodic in all three directions: give a three-dimensional crystal")
-        return Crystal.from_pymatgen(Structure.from_dict({"lattice": lattice, "sites": sites}), id=name)
+        lattice = np.array(body["lattice"]["matrix"], dtype=np.float64).reshape(3, 3)
+        return Crystal(lattice, np.array(numbers, dtype=np.int64), np.array(frac_coords), id=name)
     except BadCrystal as error:
         return Rejection(name, str(error), formula=formula_of(symbols))
     except KeyError as error:
@@ -52,21 +52,22 @@ def _name(entry: object, body: dict[str, Any]) -> str:
     return ""
 
 
-def _sites(sites: list[Any], symbols: Counter[str]) -> list[dict[str, Any]]:
-    """Species and coordinates of the sites alone: their other entries may name classes to import."""
+def _sites(sites: list[Any], symbols: Counter[str]) -> tuple[list[int], list[list[float]]]:
+    """Atomic numbers and fractional coordinates; the symbols are counted as they are met."""
     if not sites:
         raise BadCrystal("the list 'sites' is empty: give the atoms")
-    kept = []
+    numbers, frac_coords = [], []
     for number, site in enumerate(sites, 1):
         species = site["species"]
         for one in species:
             symbols[str(one["element"])] += one["occu"]
-        occupancies = ", ".join(f"{one['element']} {one['occu']:g}" for one in species)
-        if len(species) != 1 or species[0]["occu"] != 1:
+        elements = {str(one["element"]) for one in species}
+        if len(elements) != 1 or abs(sum(one["occu"] for one in species) - 1) > OCCUPANCY_TOLERANCE:
+            occupancies = ", ".join(f"{one['element']} {one['occu']:g}" for one in species)
             raise BadCrystal(f"site {number} is disordered ({occupancies or 'empty'}): {DISORDER_ADVICE}")
-        symbol = str(species[0]["element"])
-        atomic_number(symbol, number)
+        symbol = elements.pop()
         if len(site["abc"]) != 3:
             raise BadCrystal(f"site {number} ({symbol}) does not have three coordinates: correct 'abc'")
-        kept.append({"species": [{"element": symbol, "occu": 1}], "abc": [float(x) for x in site["abc"]]})
-    return kept
+        numbers.append(atomic_number(symbol, number))
+        frac_coords.append([float(x) for x in site["abc"]])
+    return numbers, frac_coords

@@ -22,7 +22,8 @@ def read_crystals(sources: Iterable[str | Path]) -> Iterator[Crystal | Rejection
     """Read crystals, and say for each that cannot be used why.
 
     Args:
-        sources: Files, folders (read with all that is below them) and glob patterns.
+        sources: Files, folders (read with all that is below them) and glob patterns. A file that is named by itself is
+            read whatever its name; of a folder or pattern, those with the name of a structure file are.
 
     Yields:
         One entry per crystal, in the order of the sources; files of a folder or pattern are sorted.
@@ -42,8 +43,6 @@ def _read_source(source: str | Path) -> Iterator[Crystal | Rejection]:
         yield from _read_all(structure_files(path), Rejection(name, f"the folder has no structure file: {_READ}", name))
     elif exists and path.suffix.lower() in SUFFIXES:
         yield from _read_table(path, name)
-    elif exists and kind_of(path) is None:
-        yield Rejection(file_id(path), f"this kind of file is not read: {_READ}", name)
     elif exists:
         yield from read_file(path, name)
     elif glob.has_magic(name):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
+import warnings
 from collections.abc import Iterator, Mapping
-from typing import BinaryIO
+from typing import BinaryIO, NoReturn
 
 from kappatune.structures.crystal import BadCrystal
 
@@ -16,9 +18,14 @@ def whole_text(file: BinaryIO) -> str:
     """All text of a file, whatever its line ends.
 
     Raises:
-        BadCrystal: The file is empty, or is not UTF-8 text.
+        BadCrystal: The file is empty, or holds binary data.
     """
-    text = "".join(text_lines(file)).replace("\r", "\n")
+    content = file.read()
+    if b"\0" in content:
+        _refuse_binary(content[: content.index(b"\0")].count(b"\n") + 1)
+    text = decoded(content.removeprefix(codecs.BOM_UTF8))
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
     if not text.strip():
         raise BadCrystal("the file is empty: get the complete file")
     return text
@@ -28,18 +35,24 @@ def text_lines(file: BinaryIO) -> Iterator[str]:
     """The lines of a file, one after the other.
 
     Raises:
-        BadCrystal: A line is not UTF-8 text.
+        BadCrystal: A line holds binary data.
     """
     for number, raw in enumerate(file, 1):
-        try:
-            line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
-        except UnicodeDecodeError as error:
-            raise BadCrystal(
-                f"line {number} is not UTF-8 text: the file is binary or in another encoding, save it as UTF-8"
-            ) from error
-        if "\0" in line:
-            raise BadCrystal(f"line {number} holds binary data: give a text file")
-        yield line.replace("\r\n", "\n")
+        if b"\0" in raw:
+            _refuse_binary(number)
+        yield decoded(raw.removeprefix(codecs.BOM_UTF8) if number == 1 else raw).replace("\r\n", "\n")
+
+
+def decoded(content: bytes) -> str:
+    """Text in UTF-8, or else in Latin-1, as older programs write names and comments."""
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError:
+        return content.decode("latin-1")
+
+
+def _refuse_binary(line: int) -> NoReturn:
+    raise BadCrystal(f"line {line} holds binary data: give a text file")
 
 
 def formula_of(composition: str | Mapping[str, float]) -> str | None:
@@ -47,7 +60,9 @@ def formula_of(composition: str | Mapping[str, float]) -> str | None:
     from pymatgen.core import Composition
 
     try:
-        return str(Composition(composition).reduced_formula) or None
+        with warnings.catch_warnings():  # noble gases have no electronegativity, and pymatgen says so
+            warnings.simplefilter("ignore")
+            return str(Composition(composition).reduced_formula) or None
     except Exception:
         return None
 

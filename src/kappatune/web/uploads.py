@@ -42,7 +42,7 @@ def read_upload(upload: Upload, limits: Limits) -> list[Crystal | Rejection]:
     if len(upload.content) > limits.file_bytes:
         reason = f"the file is larger than {limits.file_bytes / 2**20:g} MiB: split it"
         return [Rejection(upload.name, reason, upload.name)]
-    entries = islice(read_content(upload.content, upload.name), limits.crystals + 1)
+    entries = islice(read_content(upload.content, upload.name, limits.file_bytes), limits.crystals + 1)
     return [entry if isinstance(entry, Rejection) else within_limits(entry, limits) for entry in entries]
 
 

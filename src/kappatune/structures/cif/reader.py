@@ -1,0 +1,233 @@
+"""From a CIF to its crystals: one per data block, in the cell and the order of the file."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import BinaryIO
+
+import numpy as np
+from gemmi import cif
+from numpy.typing import NDArray
+
+from kappatune.structures.cif.blocks import Values, blocks_of
+from kappatune.structures.cif.sites import COLUMNS, Sites, expanded, read_sites
+from kappatune.structures.cif.space_groups import Group
+from kappatune.structures.cif.symmetry import Declared, Evidence, same_composition, symmetry_of
+from kappatune.structures.crystal import (
+    BadCrystal,
+    Crystal,
+    OverlappingAtoms,
+    Rejection,
+    check,
+    check_angles,
+    element_symbol,
+    number_of_element,
+)
+from kappatune.structures.text import formula_of, unexpected, whole_text
+
+_LENGTHS = ("_cell_length_a", "_cell_length_b", "_cell_length_c")
+_ANGLES = ("_cell_angle_alpha", "_cell_angle_beta", "_cell_angle_gamma")
+_MIN_HEIGHT_ANGSTROM = 0.01
+_ONE_PLACE_ANGSTROM = 0.01
+
+_SYMBOLS = (
+    "_space_group_name_h-m_alt",
+    "_symmetry_space_group_name_h-m",
+    "_space_group_name_h-m",
+    "_space_group_name_h-m_full",
+    "_symmetry_space_group_name_h-m_full",
+)
+_REFERENCE_SYMBOL = "_space_group_name_h-m_ref"
+_NUMBERS = ("_space_group_it_number", "_symmetry_int_tables_number")
+_HALL_SYMBOLS = ("_space_group_name_hall", "_symmetry_space_group_name_hall")
+_SYSTEMS = ("_space_group_crystal_system", "_symmetry_cell_setting")
+_OPERATIONS = (
+    "_space_group_symop_operation_xyz",
+    "_symmetry_equiv_pos_as_xyz",
+    "_space_group_symop_magn_operation_xyz",
+    "_space_group_symop_magn_operation_mxmymz",
+)
+_CENTRINGS = "_space_group_symop_magn_centering_xyz"
+_MODULATION = ("_cell_wave_vector", "_space_group_ssg", "_space_group_symop_ssg")
+_ELEMENT_COUNT = re.compile(r"([A-Z][a-z]?)(\d+(?:\.\d*)?|\.\d+)?[\s,]*", re.ASCII)
+
+
+def read_cif(file: BinaryIO) -> Iterator[Crystal | Rejection]:
+    """Read the crystals of a CIF file, checked; blocks with neither a cell nor atoms are passed over.
+
+    Raises:
+        BadCrystal: The file is empty, not text, or none of its blocks holds a structure.
+    """
+    for block in blocks_of(whole_text(file)):
+        yield Rejection("", str(block)) if isinstance(block, BadCrystal) else _crystal(block)
+
+
+class _AsymmetricUnit:
+    """The listed sites in their cell, which a group repeats to the crystal."""
+
+    def __init__(self, sites: Sites, lattice: NDArray[np.float64]) -> None:
+        self._sites, self._lattice = sites, lattice
+        self._repeated: dict[Group, tuple[NDArray[np.int64], Crystal]] = {}
+
+    def crystal_in(self, group: Group) -> Crystal:
+        """The crystal, unchecked.
+
+        Raises:
+            BadCrystal: A site is neither on a special position nor apart from it.
+        """
+        return self._repeat(group)[1]
+
+    def checked_in(self, group: Group) -> Crystal:
+        """The crystal.
+
+        Raises:
+            BadCrystal: It is none; overlapping atoms go by the names of their rows.
+        """
+        rows, crystal = self._repeat(group)
+        try:
+            return check(crystal)
+        except OverlappingAtoms as error:
+            first, second = sorted((int(rows[error.first]), int(rows[error.second])))
+            one, other = self._sites.names[first], self._sites.names[second]
+            if first == second:
+                raise BadCrystal(
+                    f"{one} and its image by symmetry are {error.distance:.2f} Å apart: correct its coordinates, "
+                    "or the symmetry"
+                ) from error
+            if error.distance < _ONE_PLACE_ANGSTROM:
+                raise BadCrystal(f"{one} and {other} overlap, they are one position: remove the duplicate") from error
+            raise BadCrystal(
+                f"{one} and {other} are {error.distance:.2f} Å apart: remove the duplicate or correct the coordinates"
+            ) from error
+
+    def _repeat(self, group: Group) -> tuple[NDArray[np.int64], Crystal]:
+        if group not in self._repeated:
+            rows, frac_coords = expanded(self._sites, group, self._lattice)
+            self._repeated[group] = rows, Crystal(self._lattice, self._sites.numbers[rows], frac_coords)
+        return self._repeated[group]
+
+
+def _crystal(values: Values) -> Crystal | Rejection:
+    crystal = None
+    try:
+        _refuse_modulated(values)
+        lattice = _lattice(values)
+        formula = values.text("_chemical_formula_sum") or ""
+        counts = _counts_of(formula)
+        sites = read_sites({name: values.column(name) for name in COLUMNS if name in values}, counts)
+        unit = _AsymmetricUnit(sites, lattice)
+        z = cif.as_number(values.text("_cell_formula_units_z") or "0", 0.0)
+        group = symmetry_of(_declared(values), Evidence(lattice, unit.crystal_in, counts, z, formula))
+        crystal = unit.crystal_in(group)
+        _require_formula(crystal, counts)
+        return unit.checked_in(group)
+    except BadCrystal as error:
+        reason = str(error)
+    except Exception as error:
+        reason = unexpected("CIF", error)
+    return Rejection("", reason, formula=crystal.formula if crystal else _stated_formula(values))
+
+
+def _refuse_modulated(values: Values) -> None:
+    dimension = values.text("_cell_modulation_dimension") if "_cell_modulation_dimension" in values else None
+    if dimension not in (None, "0") or any(name.startswith(_MODULATION) for name in values.names()):
+        raise BadCrystal("modulated crystals are not read: give the average one, or a commensurate supercell")
+
+
+def _lattice(values: Values) -> NDArray[np.float64]:
+    """(3, 3) row vectors, Å, oriented as pymatgen does: c along z, a in the plane of x and z."""
+    cell = []
+    for name in (*_LENGTHS, *_ANGLES):
+        if name not in values:
+            raise BadCrystal(f"{name} is missing: the file is cut, or add the value")
+        text = values.text(name)
+        number = cif.as_number(text or "")
+        if not 0 < number < math.inf:
+            raise BadCrystal(f"{name} is '{text}', which is no positive number: correct it")
+        cell.append(number)
+    a, b, c, *degrees = cell
+    check_angles(*degrees)
+    alpha, beta, gamma = (math.radians(angle) for angle in degrees)
+    cosine = (math.cos(alpha) * math.cos(beta) - math.cos(gamma)) / (math.sin(alpha) * math.sin(beta))
+    gamma_star = math.acos(max(-1.0, min(1.0, cosine)))
+    lattice = np.array(
+        [
+            [a * math.sin(beta), 0.0, a * math.cos(beta)],
+            [
+                -b * math.sin(alpha) * math.cos(gamma_star),
+                b * math.sin(alpha) * math.sin(gamma_star),
+                b * math.cos(alpha),
+            ],
+            [0.0, 0.0, c],
+        ]
+    )
+    volume = abs(lattice[0, 0] * lattice[1, 1] * c)
+    if volume < _MIN_HEIGHT_ANGSTROM * max(a * b, b * c, c * a):
+        raise BadCrystal("the cell is flat: correct the cell lengths (Å) and angles")
+    return lattice
+
+
+def _declared(values: Values) -> Declared:
+    def first(names: tuple[str, ...]) -> str:
+        return next((text for name in names if name in values and (text := values.text(name))), "")
+
+    symbols = tuple(text for name in _SYMBOLS if name in values and (text := values.text(name)))
+    number = first(_NUMBERS)
+    operations = next((values.column(name) for name in _OPERATIONS if name in values), [])
+    return Declared(
+        symbols=tuple(dict.fromkeys(" ".join(symbol.split()) for symbol in symbols)),
+        reference=first((_REFERENCE_SYMBOL,)),
+        number=int(number) if number.isdecimal() and int(number) else None,
+        hall=first(_HALL_SYMBOLS),
+        system=first(_SYSTEMS),
+        code=first(("_space_group_it_coordinate_system_code",)),
+        operations=tuple(operation for operation in operations if operation not in ("?", ".", "")),
+        centrings=tuple(values.column(_CENTRINGS)) if _CENTRINGS in values else (),
+    )
+
+
+@lru_cache(maxsize=65536)
+def _counts_of(formula: str) -> dict[int, float]:
+    """Atoms by atomic number of a formula such as 'Mg1 O1'; empty if it is no plain formula. Deuterium is hydrogen."""
+    counts: dict[int, float] = {}
+    end = 0
+    while end < len(formula):
+        found = _ELEMENT_COUNT.match(formula, end)
+        if found is None:
+            return {}
+        number = 1 if found[1] in ("D", "T") else number_of_element(found[1])
+        if number is None:
+            return {}
+        counts[number] = counts.get(number, 0.0) + float(found[2] or 1)
+        end = found.end()
+    return {number: count for number, count in counts.items() if count}
+
+
+def _stated_formula(values: Values) -> str | None:
+    try:
+        return formula_of(values.text("_chemical_formula_sum") or "")
+    except BadCrystal:
+        return None
+
+
+def _require_formula(crystal: Crystal, counts: dict[int, float]) -> None:
+    """Refuse other atoms than the file declares: a cut atom list, hydrogens left out."""
+    if not counts:
+        return
+    if not same_composition(crystal, counts) or crystal.n_atoms < sum(counts.values()) - 0.5:
+        found = _written(Counter(crystal.numbers.tolist()))
+        raise BadCrystal(
+            f"the atom list gives {found} but _chemical_formula_sum is {_written(counts)}: "
+            "the file is cut or atoms (often hydrogens) are missing, complete it or correct the formula"
+        )
+
+
+def _written(counts: Mapping[int, float]) -> str:
+    """Counts as a formula, in pymatgen's order of elements."""
+    from pymatgen.core import Composition
+
+    return str(Composition({element_symbol(z): n for z, n in counts.items()}).formula).replace(" ", "")

@@ -1,0 +1,1 @@
+"""Checks of reading against files that others wrote."""
