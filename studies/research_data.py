@@ -12,6 +12,7 @@ DataOption = Annotated[Path | None, typer.Option("--data", envvar="KAPPATUNE_DAT
 """Option of a study's command."""
 
 AFLOW = "aflow_agl.parquet"
+PHONIX = "phonix.parquet"
 PHONONDB_POOL = "phonondb_pool.parquet"
 
 
