@@ -19,7 +19,7 @@ def main():
     print(estimate_cost(copper, EMT(), quality="quick")[0])
 
     rows = kappatune.verify(copper, EMT(), quality="quick", model="fast")
-    # With a potential by name, out="runs/verify" keeps every step: the same call goes on after an interruption.
+    # With a potential by name, out="runs/verify" stores every step: the same call continues after an interruption.
 
     row = rows[0]
     print(f"{row.formula} at 300 K, in W/(m K):")

@@ -1,8 +1,8 @@
-"""The root of the errors that users can mend."""
+"""The base class of the errors that users can fix."""
 
 
 class UserError(ValueError):
-    """Something the user can mend; the message says what is wrong and what to do.
+    """Something the user can fix; the message says what is wrong and what to do.
 
     Every `Bad...` class of the package derives from it; commands print the message and exit with 1.
     """

@@ -20,7 +20,7 @@ Result = TypeVar("Result")
 
 
 def exit_with_parent() -> None:
-    """Make this process exit as soon as the one that started it has; it would otherwise wait for tasks for ever."""
+    """Make this process exit as soon as the one that started it has; it would otherwise wait for tasks forever."""
     threading.Thread(target=_exit_after_parent, daemon=True).start()
 
 

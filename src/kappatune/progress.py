@@ -1,7 +1,7 @@
 """Progress of long work as typed events, and a handler that shows them on a terminal.
 
-A function that takes long has an argument `on_progress`, called with one event at a time. A package with more to say
-derives its own events from `Event`; `str(event)` is the line for people.
+A function that takes long has an argument `on_progress`, called with one event at a time. A package that has more to
+report derives its own events from `Event`; `str(event)` is the line for people.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Advanced(Event):
 
     Attributes:
         done: Items finished so far.
-        total: Items in all; None where nobody knows yet.
+        total: Items in all; None while unknown.
         unit: What is counted, in the plural.
     """
 

@@ -79,7 +79,7 @@ def test_the_threads_of_the_caller_come_back():
     ("arguments", "error", "reason"),
     [
         ({"calculator": EMT(), "workers": 2}, BadPotential, "several workers need a potential by name"),
-        ({"calculator": EMT}, BadPotential, "no ASE calculator"),
+        ({"calculator": EMT}, BadPotential, "is not an ASE calculator"),
         ({"calculator": "dream"}, BadPotential, "known are chgnet"),
         ({"calculator": EMT(), "workers": 0}, BadSettings, "workers: 0 is not at least 1"),
     ],

@@ -73,7 +73,7 @@ def test_a_given_poisson_ratio_spares_the_elastic_constants(silicon):
 @pytest.mark.parametrize(
     ("name", "crystal", "error", "reason"),
     [
-        ("repulsive", SILICON, NotConverged, "runs away"),
+        ("repulsive", SILICON, NotConverged, "changed the volume by a factor"),
         ("exploding", SILICON, EvaluationError, "the potential explodes: an energy of nan"),
         ("liquid", SILICON, BadElasticity, "mechanically unstable"),
         ("stiff_lennard_jones", Crystal.from_ase(bulk("Ar", "sc", 2.7)), BadElasticity, "mechanically unstable"),

@@ -126,7 +126,7 @@ def test_a_model_without_debye_temperatures_answers_at_300_k_alone(tmp_path):
         400.0,
         *[None] * 4,
     )
-    assert warm.reason == "this model predicts no Debye temperature, so it answers at 300 K only"
+    assert warm.reason == "this model predicts no Debye temperature, so it predicts at 300 K only"
 
 
 def test_several_temperatures_give_a_row_each(model):

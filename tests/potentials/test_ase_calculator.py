@@ -62,7 +62,7 @@ def test_a_function_of_an_installed_package_is_named_with_its_version():
         ("no_such_module:make", "cannot be made"),
         ("no/such/file.py:make", "no such file"),
         (f"{TOY}:nothing", "cannot be made"),
-        (f"{TOY}:not_a_calculator", "returns no ASE calculator"),
+        (f"{TOY}:not_a_calculator", "does not return an ASE calculator"),
     ],
 )
 def test_what_makes_no_calculator_is_refused_with_its_reason(name, reason):

@@ -100,7 +100,7 @@ def with_nan(arrays: list[np.ndarray]) -> list[np.ndarray]:
     ("change_head", "change_arrays", "after", "reason"),
     [
         ({}, lambda a: a[:-1], b"", r"array \d+ cannot be read"),
-        ({}, lambda a: a, b"more", "something follows the last array"),
+        ({}, lambda a: a, b"more", "there is data after the last array"),
         ({}, lambda a: [a[0][:-1], *a[1:]], b"", r"array 1 has shape"),
         ({}, lambda a: [a[0].astype(np.float64), *a[1:]], b"", "float64"),
         ({}, with_nan, b"", "not finite"),

@@ -92,7 +92,8 @@ class TestCheck:
             check(crystal([11], [[0, 0, 0]], np.diag([0.4, 4, 4])))
 
     def test_hydrogen_molecules_do_not_overlap(self) -> None:
-        check(crystal([1, 1], [[0, 0, 0], [0.74 / 4, 0, 0]]))
+        molecule = crystal([1, 1], [[0, 0, 0], [0.74 / 4, 0, 0]])
+        assert check(molecule) is molecule
 
     @pytest.mark.parametrize(
         ("bad", "reason"),

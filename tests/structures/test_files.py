@@ -1,4 +1,4 @@
-"""Reading crystals from files: each kind, each way it fails, and that the rest goes on."""
+"""Reading crystals from files: each kind, each way it fails, and that the others are still read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two hundred hostile uploads, and random requests made from the description: the server goes on serving."""
+"""Two hundred hostile uploads, and random requests made from the description: the server keeps serving."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ def agl_or_reason(entry: Crystal | Rejection, potential: Potential, settings: Ag
 
 def _crashed(entry: Crystal | Rejection) -> AglResult:
     return _without_kappa(
-        entry, "the process died on this crystal: the crystal may need more memory than there is", None
+        entry, "the process died while working on this crystal: it may need more memory than this machine has", None
     )
 
 

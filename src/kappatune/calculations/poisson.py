@@ -33,7 +33,7 @@ class PoissonRatio:
 
 
 def find_poisson_ratio(atoms: Atoms, potential: Potential, settings: AglSettings) -> PoissonRatio:
-    """Find the Poisson ratio as `settings.poisson` says.
+    """Find the Poisson ratio from the source in `settings.poisson`.
 
     Args:
         atoms: Relaxed cell.

@@ -1,4 +1,4 @@
-"""Relaxation of a crystal by a potential, with its symmetry kept."""
+"""Relaxation of a crystal by a potential under the constraint of its symmetry."""
 
 from __future__ import annotations
 
@@ -60,17 +60,17 @@ def relax_crystal(
         NotConverged: As for `relax`.
         EvaluationError: The potential fails or gives unphysical numbers.
     """
-    found = []
+    notes = []
     start, group_before = primitive_cell(check(crystal), symprec)
     relaxed = relax(start, potential, fmax=fmax, max_steps=max_steps, symprec=symprec)
     reduced, group = primitive_cell(Crystal.from_ase(relaxed), symprec)
     if group != group_before:
-        found.append(f"the relaxation changed the space group from {group_before} to {group}")
+        notes.append(f"the relaxation changed the space group from {group_before} to {group}")
     (remaining,) = potential.evaluate([reduced])
     stress = float(np.abs(remaining.stress).max() / GPa)
     if stress > MAX_STRESS_GPA:
-        found.append(f"the relaxed cell is still under a stress of {stress:.1f} GPa")
-    return RelaxedCrystal(reduced, group, tuple(found))
+        notes.append(f"the relaxed cell is still under a stress of {stress:.1f} GPa")
+    return RelaxedCrystal(reduced, group, tuple(notes))
 
 
 def relax(
@@ -82,7 +82,7 @@ def relax(
     symprec: float,
     optimiser: Literal["LBFGS", "FIRE"] = "LBFGS",
 ) -> Atoms:
-    """Relax cell and positions with the symmetry kept.
+    """Relax cell and positions under the constraint of the symmetry.
 
     Args:
         atoms: Primitive cell.
@@ -128,4 +128,4 @@ def relax(
 def _check_volume(atoms: Atoms, initial_volume: float) -> None:
     factor = atoms.get_volume() / initial_volume
     if not 1.0 / MAX_VOLUME_FACTOR < factor < MAX_VOLUME_FACTOR:
-        raise NotConverged(f"not converged: the cell runs away, to {factor:.2g} times its volume")
+        raise NotConverged(f"not converged: the relaxation changed the volume by a factor of {factor:.2g}")

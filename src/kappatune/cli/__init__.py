@@ -67,7 +67,7 @@ app.command("benchmark", hidden=True, context_settings={"allow_extra_args": True
 
 
 def main() -> None:
-    """Entry point. Networks this small run fastest on one thread; OMP_NUM_THREADS overrules it."""
+    """Entry point. Networks this small run fastest on one thread; OMP_NUM_THREADS overrides this."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     try:
         app()
@@ -75,5 +75,5 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno())  # type: ignore[union-attr]
         sys.exit(1)
     finally:
-        if "duckdb" not in sys.modules:  # DuckDB takes what is frozen for leaks, and says so at length
-            gc.freeze()  # what is left lives until the process ends: searching it for cycles costs a second
+        if "duckdb" not in sys.modules:  # DuckDB reports frozen objects as leaks
+            gc.freeze()  # the process ends now: a last search for cycles would cost a second

@@ -35,7 +35,7 @@ def agl(
     plot: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Write a PNG per crystal with E(V) and kappa(T).")
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 1,
     as_json: AsJson = False,
     as_csv: AsCsvWithoutCurves = False,
 ) -> None:
@@ -43,8 +43,8 @@ def agl(
 
     The crystal is relaxed. Its energy against volume and its elastic constants give the Debye temperature and the
     Grüneisen parameter, and these give kappa, as in AFLOW's AGL. Every crystal gets one row, in order. One that
-    cannot be computed (no minimum, mechanically unstable, ...) has a reason instead of a number, and the rest
-    goes on.
+    cannot be computed (no minimum, mechanically unstable, ...) gets a reason instead of a number, and the others are
+    still computed.
 
     Exit code: 0 all answered, 3 finished but some rows have no answer, 1 could not run, 2 usage.
 

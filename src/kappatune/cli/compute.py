@@ -12,16 +12,18 @@ from kappatune.cli.output import answer_only_stdout, errors_as_messages, note
 
 def compute(
     out: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of the parts; existing parts are kept.")],
-    parts: Annotated[int, typer.Option(min=1, help="Parts of 50 compositions in all, besides the elements.")] = 30,
+    parts: Annotated[
+        int, typer.Option(min=1, help="Parts in all, of 50 compositions each; the elements are one more.")
+    ] = 30,
     calculator: Annotated[
         str, typer.Option(help="`sevennet`, `chgnet`, ... or PATH:FACTORY, as in `kappatune agl`.")
     ] = "sevennet",
-    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 1,
 ) -> None:
-    """Compute crystals and their AGL values from nothing but prototypes and elements, with an interatomic potential.
+    """Compute crystals and their AGL values from prototypes and elements alone, with an interatomic potential.
 
-    Compositions stand in one fixed order, so a larger data set begins with the smaller one. Killed? The same command
-    goes on with the parts that are missing. A recipe names the folder as one of its tables.
+    The order of the compositions is fixed, so a larger data set contains the smaller one. After an interruption the
+    same command computes the missing parts. To train on the data set, name the folder as a table of a recipe.
 
     **Examples**
 

@@ -28,7 +28,7 @@ def aflow(
         str, typer.Option(help="Further AFLUX keywords that narrow what is fetched, such as 'species(Si),nspecies(2)'.")
     ] = "",
     url: Annotated[
-        str | None, typer.Option(help="Another server's AFLUX. [default: https://aflow.org/API/aflux/]")
+        str | None, typer.Option(help="URL of another AFLUX server. [default: https://aflow.org/API/aflux/]")
     ] = None,
 ) -> None:
     """Fetch AFLOW's ICSD crystals with their AGL values, to train on.
@@ -78,7 +78,7 @@ def nequix(
     ] = None,
     url: Annotated[str | None, typer.Option(help="Another address of the same file.")] = None,
 ) -> None:
-    """Download the weights of the potential Nequix (nequix-mp-1-pft, 3 MB) from where its own package gets them.
+    """Download the weights of the potential Nequix (nequix-mp-1-pft, 3 MB) from the address that its own package uses.
 
     They are by T. Koker and others (arXiv:2601.07742), licensed under CC BY 4.0, and not part of kappatune. The file is
     checked against its known hash. Without network, copy it by hand and give its path: --calculator PATH.nqx.

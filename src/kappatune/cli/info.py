@@ -1,4 +1,4 @@
-"""`kappatune info`: what a model says about itself."""
+"""`kappatune info`: the card of a model."""
 
 from __future__ import annotations
 

@@ -42,8 +42,8 @@ Elements = Annotated[
     list[str] | None, typer.Option(help="Elements that must all be present, as `Pb,Te`.", metavar="SYMBOLS")
 ]
 Without = Annotated[list[str] | None, typer.Option(help="Elements that must not be present.", metavar="SYMBOLS")]
-MinAtoms = Annotated[int | None, typer.Option(min=1, help="Fewest atoms in the cell.")]
-MaxAtoms = Annotated[int | None, typer.Option(min=1, help="Most atoms in the cell.")]
+MinAtoms = Annotated[int | None, typer.Option(min=1, help="Smallest number of atoms in the cell.")]
+MaxAtoms = Annotated[int | None, typer.Option(min=1, help="Largest number of atoms in the cell.")]
 Prototype = Annotated[
     list[str] | None, typer.Option(help="Allowed anonymous formulas, as `AB,ABC3`.", metavar="FORMULAS")
 ]

@@ -14,10 +14,10 @@ from kappatune.cli.writers import Column, Layout, interval, number, write_rows, 
 
 def predict(
     files: Files,
-    model: Annotated[str, typer.Option(help="`accurate`, `fast`, or the folder of a model of yours.")] = "accurate",
+    model: Annotated[str, typer.Option(help="`accurate`, `fast`, or the folder of your own model.")] = "accurate",
     fidelity: Annotated[
         str | None,
-        typer.Option(help="Rung whose value is wanted: `dft`, `agl`, ... [default: the model's last rung]"),
+        typer.Option(help="Rung to predict: `dft`, `agl`, ... [default: the model's last rung]"),
     ] = None,
     temperature: Annotated[
         str,
@@ -32,8 +32,8 @@ def predict(
 ) -> None:
     """Predict the lattice thermal conductivity, at 300 K or other temperatures, in W/(m K).
 
-    Every crystal of every file gets one row per temperature, in order. A crystal that cannot be predicted has a
-    reason instead of a number, and the rest goes on. Only the answer goes to stdout.
+    Every crystal of every file gets one row per temperature, in order. A crystal that cannot be predicted gets a
+    reason instead of a number, and the others are still predicted. Only the rows go to stdout.
 
     Exit code: 0 all answered, 3 finished but some rows have no answer, 1 could not run, 2 usage.
 

@@ -1,4 +1,4 @@
-"""`kappatune rank`: the crystals of a scan that matter."""
+"""`kappatune rank`: the crystals of a scan with the lowest or highest conductivity."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 def rank(
     folder: ScanFolder,
     highest: Annotated[bool, typer.Option("--highest/--lowest", help="Which conductivities come first.")] = False,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Most crystals to show.")] = 20,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Largest number of crystals to list.")] = 20,
     elements: Elements = None,
     without: Without = None,
     min_atoms: MinAtoms = None,
@@ -60,7 +60,7 @@ def rank(
     """List the crystals of a scan with the lowest or highest conductivity at 300 K, in W/(m K).
 
     Crystals without an answer are left out, and equal structures appear once. A scan that is still running, or was
-    interrupted, is ranked as far as it got.
+    interrupted, is ranked with the rows it has so far.
 
     Exit code: 0 ranked, even if nothing passed the filters, 1 could not run, 2 usage.
 

@@ -16,7 +16,7 @@ _ADDRESS = re.compile(r"local|auto|(ray://)?[^/\s]+:\d+")
 
 
 class ScreenCommand(TyperCommand):
-    """Lets `--ray` stand without an address."""
+    """Accepts `--ray` without an address."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Give `--ray` the address of this machine if no address follows it."""
@@ -37,17 +37,20 @@ def screen(
         ),
     ],
     out: Annotated[Path, typer.Option(help="Folder of the result.")],
-    model: Annotated[str, typer.Option(help="`fast`, `accurate`, or the folder of a model of yours.")] = "fast",
-    fidelity: Annotated[str | None, typer.Option(help="Rung whose value is wanted. [default: the last one]")] = None,
+    model: Annotated[str, typer.Option(help="`fast`, `accurate`, or the folder of your own model.")] = "fast",
+    fidelity: Annotated[str | None, typer.Option(help="Rung to predict. [default: the model's last rung]")] = None,
     labels: Annotated[
         Path | None, typer.Option(help="Table of labelled crystals to find the nearest in. [default: textbook values]")
     ] = None,
     filter: Annotated[
         str | None, typer.Option(help="OPTIMADE filter for the URLs, such as 'elements HAS \"Te\" AND nsites<20'.")
     ] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes. [default: one per CPU]")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Worker processes. [default: one per CPU]")] = None,
     ray: Annotated[
-        str | None, typer.Option(metavar="[ADDRESS]", help="Work on a Ray cluster; without ADDRESS on this machine's.")
+        str | None,
+        typer.Option(
+            metavar="[ADDRESS]", help="Run on a Ray cluster; without ADDRESS, on this machine's, started if needed."
+        ),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the scan in --out.")] = False,
 ) -> None:

@@ -15,7 +15,7 @@ def serve(
         "127.0.0.1"
     ),
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen at; 0 takes a free one.")] = 8000,
-    model: Annotated[str, typer.Option(help="`accurate`, `fast`, or the folder of a model of yours.")] = "accurate",
+    model: Annotated[str, typer.Option(help="`accurate`, `fast`, or the folder of your own model.")] = "accurate",
     scan: Annotated[Path | None, typer.Option(help="Folder of a scan to explore, made by `kappatune screen`.")] = None,
     labels: Annotated[
         Path | None, typer.Option(help="Table of labelled crystals to compare with, besides the shipped ones.")
@@ -26,7 +26,7 @@ def serve(
 ) -> None:
     """Serve a web page that predicts crystals and explores scans, and an HTTP API for programs.
 
-    It listens on this machine alone unless --host says otherwise, and needs no network. The address goes to stderr;
+    It is reachable only from this machine unless --host is given, and needs no network. The address goes to stderr;
     Ctrl+C stops it.
 
     **Examples**

@@ -42,7 +42,10 @@ def verify(
         float | None, typer.Option(help="Largest distance of a displaced pair, Å. [default: from the crystal]")
     ] = None,
     direct: Annotated[
-        bool, typer.Option("--direct", help="Solve the Boltzmann equation directly, not in the RTA.")
+        bool,
+        typer.Option(
+            "--direct", help="Solve the Boltzmann equation directly, not in the relaxation-time approximation."
+        ),
     ] = False,
     wigner: Annotated[bool, typer.Option("--wigner", help="Add the coherences between bands.")] = False,
     born: Annotated[
@@ -54,13 +57,13 @@ def verify(
     ] = "accurate",
     out: Annotated[
         Path,
-        typer.Option(help="Folder for every step: the same command continues after an interruption."),
+        typer.Option(help="Folder where every step is stored: after an interruption the same command continues."),
     ] = Path("runs/verify"),
     plot: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Write a PNG per crystal.")] = None,
     labels: Annotated[
         Path | None, typer.Option(help="Parquet table for `train` to which the values are added, fidelity `mlip`.")
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes, each with a crystal of its own.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="Worker processes; each computes one crystal at a time.")] = 1,
     estimate: Annotated[bool, typer.Option("--estimate", help="Print what each crystal would cost, and stop.")] = False,
     as_json: AsJson = False,
     as_csv: AsCsvWithoutCurves = False,
@@ -69,8 +72,8 @@ def verify(
 
     The crystal is standardised and relaxed, and its atoms are displaced; phono3py turns the forces into force constants
     and solves the phonon Boltzmann equation. Every crystal gets one row, in order, with its prediction, AGL value,
-    phonon value and verdict. A crystal without a phonon value (imaginary modes, an unknown element, ...) has an outcome
-    and a reason instead of a number, and the rest goes on.
+    phonon value and verdict. A crystal without a phonon value (imaginary modes, an unknown element, ...) gets an
+    outcome and a reason instead of a number, and the others are still computed.
 
     Exit code: 0 all answered, 3 finished but some rows have no answer, 1 could not run, 2 usage.
 

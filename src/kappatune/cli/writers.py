@@ -149,7 +149,7 @@ def _write_csv(rows: Iterable[Any], layout: Layout[Any], out: TextIO) -> None:
 
 
 def csv_columns(row_type: type, left_out: frozenset[str] = frozenset()) -> list[str]:
-    """Names of the columns of CSV: the fields of a row type but those that are left out of its dumps."""
+    """Names of the columns of CSV: the fields of a row type, except those that its dumps leave out."""
     from kappatune.results import column_names
 
     hidden = {name for name, field in getattr(row_type, "model_fields", {}).items() if field.exclude}
@@ -173,5 +173,5 @@ def interval(lower: float | None, upper: float | None, missing: str = "") -> str
 
 
 def yes_or_no(value: bool | None) -> str:
-    """A truth value for a table; empty where nobody knows."""
+    """A truth value for a table; empty if unknown."""
     return "" if value is None else "yes" if value else "no"

@@ -87,7 +87,7 @@ def cached(folder: Path, key: str, fetch: Callable[[], Any]) -> Any:
     try:
         return json.loads(gzip.decompress(path.read_bytes()))["content"]
     except (gzip.BadGzipFile, EOFError, zlib.error, ValueError) as error:
-        raise BadSource(f"{path} is damaged: delete it and try again, and it is fetched anew") from error
+        raise BadSource(f"{path} is damaged: delete it and try again to fetch it anew") from error
 
 
 def with_retries(request: Callable[[], Any], where: str, advice: str) -> Any:
@@ -161,7 +161,7 @@ def without_deep_nesting(entry: Any) -> Any:
 
 
 def one_line(text: object) -> str:
-    """Text from elsewhere made fit for an error message: one line, not too long, no control characters."""
+    """Text from a provider, made safe for an error message: one line, not too long, no control characters."""
     line = " ".join(str(text).split())
     return "".join(c for c in line if c.isprintable())[:300]
 

@@ -1,1 +1,1 @@
-"""Everything that answers: graphs, hosts, heads, domain, intervals, bundles, and `KappaModel`."""
+"""Everything that predicts: graphs, hosts, heads, domain, intervals, bundles, and `KappaModel`."""

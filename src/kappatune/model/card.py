@@ -1,4 +1,4 @@
-"""The card of a model: everything it says about itself."""
+"""The card of a model: what it is, and how it was made."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class DataCard(BaseModel):
 
 
 class ModelCard(BaseModel):
-    """Everything a model says about itself.
+    """What a model is, and how it was made.
 
     Attributes:
         schema_version: Version of this format; see `kappatune.model.upgrades`.

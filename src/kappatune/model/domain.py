@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from kappatune.model.folds import group_folds
 
 N_CENTRES = 128
-"""Most centres of a domain; labelled crystals that are no more are centres themselves."""
+"""Most centres of a domain; up to this many labelled crystals, each is a centre."""
 
 INSIDE = 0.9
 """Fraction of the labelled crystals that lies inside when they and a fifth of the formulas count as unlabelled."""

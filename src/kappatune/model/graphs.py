@@ -71,7 +71,7 @@ class CrystalGraphs:
 
     Attributes:
         cutoff: Å, within which neighbours were taken.
-        rules: By which they were built.
+        rules: Rules they were built by.
         node_offsets: (n_crystals + 1,) where each crystal's nodes begin.
         edge_offsets: (n_crystals + 1,) where each crystal's edges begin.
         numbers: (n_nodes,) uint8.

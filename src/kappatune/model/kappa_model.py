@@ -52,7 +52,7 @@ class KappaModel:
     >>> model.predict("mgo.cif")[0].kappa_w_mk
 
     Attributes:
-        card: What the model says about itself.
+        card: What the model is, and how it was made.
         members: The networks of the ensemble.
         domains: Where the rungs have labels; a rung may lack one.
         device: Where the networks run.
@@ -145,7 +145,7 @@ class KappaModel:
             structures: One structure or an iterable of them: pymatgen `Structure`s, ASE `Atoms`, `Crystal`s, paths, and
                 what else `kappatune.structures.inputs.as_entries` reads (a file with several crystals gives several
                 rows).
-            fidelity: Rung whose value is wanted; by default the last one trained (`dft` in shipped models).
+            fidelity: Rung to predict; by default the last one trained (`dft` in shipped models).
             temperature_k: Temperature of kappa, K, or several of them; see `kappatune.model.temperature`.
             on_progress: Called with the number of finished rows after every 256; by default a bar on stderr shows it,
                 where that is a terminal.
@@ -156,7 +156,7 @@ class KappaModel:
 
         Raises:
             UnknownFidelity: The model has no such rung.
-            kappatune.model.temperature.BadTemperature: A temperature is no number above 0 K.
+            kappatune.model.temperature.BadTemperature: A temperature is not a number above 0 K.
         """
         temperatures = checked_temperatures(temperature_k)
         total = _n_rows(structures, len(temperatures))
@@ -181,7 +181,7 @@ class KappaModel:
 
         Raises:
             UnknownFidelity: The model has no such rung.
-            kappatune.model.temperature.BadTemperature: A temperature is no number above 0 K.
+            kappatune.model.temperature.BadTemperature: A temperature is not a number above 0 K.
         """
         rung = self._checked_fidelity(fidelity)
         temperatures = checked_temperatures(temperature_k)
@@ -306,7 +306,7 @@ class KappaModel:
         return details
 
     def _refused(self, entry: Crystal | Rejection) -> Prediction:
-        """The row of an entry that the networks are not asked about."""
+        """The row of an entry that the networks cannot take."""
         if isinstance(entry, Rejection):
             return row_without_value(entry, entry.reason)
         return row_without_value(entry, reason_for_unsupported(entry, self.members[0].host.supported_elements))
@@ -322,7 +322,7 @@ class KappaModel:
 
 
 def _n_rows(structures: Input | Iterable[Input], n_temperatures: int) -> int | None:
-    """Rows that a prediction has; None where only reading tells, as for files."""
+    """Number of rows of a prediction; None if only reading shows it, as for files."""
     if not isinstance(structures, list | tuple) or any(isinstance(item, str | PathLike) for item in structures):
         return None
     return len(structures) * n_temperatures
@@ -345,7 +345,7 @@ def predict(
         structures: One structure or an iterable of them: pymatgen `Structure`s, ASE `Atoms`, `Crystal`s, or paths of
             files, folders and globs (a file with several crystals gives several rows).
         model: `accurate`, `fast`, the folder of a model, or a `KappaModel`.
-        fidelity: Rung whose value is wanted; by default the last one trained (`dft` in shipped models).
+        fidelity: Rung to predict; by default the last one trained (`dft` in shipped models).
         temperature_k: Temperature of kappa, K, or several of them: kappa falls as 1/T from its value at 300 K.
         device: Where the networks of a named model run: `cpu`, `cuda`, ...; a `KappaModel` stays where it is.
 
@@ -354,7 +354,7 @@ def predict(
         predicted has no numbers but a reason.
 
     Raises:
-        kappatune.errors.UserError: There is no such model, rung or device, or a temperature is no number above 0 K;
+        kappatune.errors.UserError: There is no such model, rung or device, or a temperature is not a number above 0 K;
             the message says what to do.
     """
     loaded = model if isinstance(model, KappaModel) else _loaded(model, device)

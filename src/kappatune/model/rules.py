@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 class GraphRules(BaseModel):
     """How atoms are counted and bonds are taken.
 
-    A model keeps the rules it was trained with, in its card, for ever. The defaults are those of new models; whoever
-    changes one writes an upgrade that gives older bundles the former value (`kappatune.model.upgrades`).
+    The card of a model keeps the rules it was trained with. The defaults are those of new models; if you change one,
+    write an upgrade that gives older bundles the former value (`kappatune.model.upgrades`).
 
     Attributes:
         primitive_cell_tolerance_angstrom: How far from its image under a translation an atom may lie when the atoms of

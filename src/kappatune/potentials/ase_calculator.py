@@ -30,7 +30,7 @@ def from_factory(import_path: str) -> Potential:
     except Exception as error:
         raise BadPotential(f"the potential '{import_path}' cannot be made ({type(error).__name__}: {error})") from error
     if not _is_calculator(calculator):
-        raise BadPotential(f"the potential '{import_path}': {function}() returns no ASE calculator")
+        raise BadPotential(f"the potential '{import_path}': {function}() does not return an ASE calculator")
     fingerprint = file_sha256(Path(where).expanduser()) if where.endswith(".py") else ""
     label = f"({import_path}{_package_version(where)})"
     return Potential(type(calculator).__name__, label, calculator, fingerprint=fingerprint)

@@ -89,7 +89,7 @@ def read_weights(path: Path) -> NequixNetwork:
                 raise BadPotential(f"{path}: array {index + 1} holds values that are not finite")
             parameter.data = torch.from_numpy(array)
         if file.read(1):
-            raise BadPotential(f"{path}: something follows the last array")
+            raise BadPotential(f"{path}: there is data after the last array")
     return network.eval()
 
 

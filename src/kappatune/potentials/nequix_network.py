@@ -29,7 +29,7 @@ _NORM_EPSILON = 1e-12
 
 
 class NequixSettings(BaseModel):
-    """The head of a weights file: what defines the network. Fields of the training are passed over.
+    """The head of a weights file: what defines the network. Fields of the training are ignored.
 
     Attributes:
         atomic_numbers: Elements, in the order of the weights.
@@ -69,7 +69,7 @@ class NequixSettings(BaseModel):
     @classmethod
     def _has_natural_parity(cls, irreps: str) -> str:
         if 0 not in multiplicities(irreps):
-            raise ValueError("there are no scalars (0e) to make an energy of")
+            raise ValueError("there are no scalars (0e) to compute an energy from")
         return irreps
 
     @field_validator("index_weights")

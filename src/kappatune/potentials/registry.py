@@ -89,7 +89,7 @@ def as_potential(calculator: str | Potential | Calculator) -> Potential:
         calculator: A name, as `load_potential` takes it; a `Potential`; or an ASE calculator.
 
     Raises:
-        BadPotential: The name cannot be loaded, or the object is no calculator.
+        BadPotential: The name cannot be loaded, or the object is not a calculator.
     """
     if isinstance(calculator, Potential):
         return calculator

@@ -39,7 +39,7 @@ class RankSettings(Filters):
 
 
 class _RankedRow(NamedTuple):
-    """A row in the order of the ranking: its chemistry, and where the rest of it is."""
+    """A row in the order of the ranking: its chemistry and its location."""
 
     structure_hash: str | None
     elements: list[str] | None

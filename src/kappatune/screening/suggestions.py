@@ -88,7 +88,7 @@ class Suggestion(RankedCrystal):
 
 
 class _ScoredRow(NamedTuple):
-    """What decides about a row, and where the rest of it is; NaN where the scan has no value."""
+    """The values that decide whether a row is suggested, and its location; NaN where the scan has no value."""
 
     id: str
     structure_hash: str | None

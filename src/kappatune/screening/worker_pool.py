@@ -38,7 +38,7 @@ ISOLATED_ATTEMPTS = 3
 """How often a unit is tried in isolation, without its crashing items, before the scan stops."""
 
 CANNOT_START = (
-    "no worker process can start: free memory, then use --resume; in a script of yours, call screen below "
+    "no worker process can start: free memory, then use --resume; in a script, call screen below "
     '`if __name__ == "__main__":`, because each worker imports the script'
 )
 
@@ -91,7 +91,7 @@ class WorkerPool(ABC):
 
     @abstractmethod
     def start_isolated(self) -> IsolatedWorker:
-        """One more worker, beside those of the pool.
+        """One more worker, in addition to those of the pool.
 
         Raises:
             BadRequest: It cannot start.

@@ -134,7 +134,7 @@ class Crystal:
         """Take ASE ``Atoms``.
 
         Raises:
-            BadCrystal: The atoms are not periodic in all three directions, or a site is no element.
+            BadCrystal: The atoms are not periodic in all three directions, or a site is not an element.
         """
         if not all(atoms.pbc):
             raise BadCrystal(
@@ -172,7 +172,7 @@ class Rejection:
 
 
 def check(crystal: Crystal) -> Crystal:
-    """Refuse what is no crystal.
+    """Refuse what is not a crystal.
 
     Returns:
         The same crystal.
@@ -366,7 +366,7 @@ def _numbers_by_symbol() -> dict[str, int]:
 
 
 def number_of_element(symbol: str) -> int | None:
-    """Atomic number of a chemical symbol, None for what is no element."""
+    """Atomic number of a chemical symbol, None for what is not an element."""
     return _numbers_by_symbol().get(symbol)
 
 
@@ -374,7 +374,7 @@ def atomic_number(symbol: str, site: int) -> int:
     """Atomic number of a chemical symbol.
 
     Raises:
-        BadCrystal: The symbol of this site (counted from 1) is no element.
+        BadCrystal: The symbol of this site (counted from 1) is not an element.
     """
     if symbol in ("D", "T"):
         raise BadCrystal(

@@ -55,8 +55,8 @@ def read_file(path: Path, name: str) -> Iterator[Crystal | Rejection]:
     """Read the crystals of one structure file.
 
     Args:
-        path: The file. Its kind is taken from its name, or from its content where the name tells nothing.
-        name: How results and reasons call it.
+        path: The file. Its kind is taken from its name, or else from its content.
+        name: Its name in results and reasons.
 
     Yields:
         At least one entry; a file that is missing, is a folder or is of no kind that is read gives a reason.
@@ -71,7 +71,7 @@ def read_content(
 
     Args:
         content: Its bytes, perhaps compressed by gzip.
-        name: What it is called. The kind is taken from it, or from the content where it tells nothing; it is never
+        name: What it is called. The kind is taken from it, or else from the content. No such file is
             looked for on the disk.
         max_inflated_bytes: A compressed file that holds more is refused.
 
@@ -107,7 +107,7 @@ def kind_of_content(content: bytes) -> str | None:
 
 
 def is_structure_file(path: Path) -> bool:
-    """Whether a file is read as one of the kinds in `READERS`, by its name or, if that tells nothing, its content."""
+    """Whether a file is read as one of the kinds in `READERS`, by its name or else by its content."""
     if kind_of(path):
         return True
     try:

@@ -33,7 +33,7 @@ def as_entries(structures: Input | Iterable[Input]) -> Iterator[Crystal | Reject
             and paths of files, folders and glob patterns. Iterables are read lazily.
 
     Yields:
-        At least one entry per input. What is no crystal becomes a `Rejection`; nothing raises.
+        At least one entry per input. What is not a crystal becomes a `Rejection`; nothing raises.
     """
     for index, item in enumerate([structures] if _is_single(structures) else structures, 1):  # type: ignore[arg-type]
         yield from _entries(item, str(index))
@@ -98,8 +98,8 @@ def _checked(item: Any, name: str) -> Crystal | Rejection:
     except BadCrystal as error:
         return Rejection(name, str(error))
     except Exception as error:  # objects of other libraries may raise anything
-        said = " ".join(str(error).split())[:120]
-        return Rejection(name, f"a {type(item).__name__} cannot be read as a crystal ({said}): {_WANTED}")
+        detail = " ".join(str(error).split())[:120]
+        return Rejection(name, f"a {type(item).__name__} cannot be read as a crystal ({detail}): {_WANTED}")
 
 
 def _converted(item: Any, name: str) -> Crystal:

@@ -22,7 +22,7 @@ def read_json(file: BinaryIO) -> Iterator[Crystal | Rejection]:
     """Read the structures of a JSON file, checked.
 
     Raises:
-        BadCrystal: The file is no JSON, or holds no structure.
+        BadCrystal: The file is not JSON, or holds no structure.
     """
     text = whole_text(file)
     try:

@@ -94,8 +94,8 @@ def _crystal(attributes: dict[str, Any]) -> Crystal:
 
 def _require_three_dimensions(count: object, types: object) -> None:
     if count not in (None, 3) or types not in (None, [1, 1, 1]):
-        said = f"nperiodic_dimensions {count}" if count not in (None, 3) else f"dimension_types {types}"
-        raise BadCrystal(f"it is not periodic in all three directions ({said[:60]}): take a three-dimensional crystal")
+        given = f"nperiodic_dimensions {count}" if count not in (None, 3) else f"dimension_types {types}"
+        raise BadCrystal(f"it is not periodic in all three directions ({given[:60]}): take a three-dimensional crystal")
 
 
 def _number(species: _Species | None, name: str, site: int) -> int:

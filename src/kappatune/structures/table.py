@@ -15,7 +15,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -29,7 +29,6 @@ from kappatune.structures.text import printable
 Fidelity = Literal["agl", "semiempirical", "dft", "experiment", "mlip"]
 """Where a value of kappa comes from, a rung of the ladder."""
 
-FIDELITIES: tuple[str, ...] = get_args(Fidelity)
 SUFFIXES = (".parquet", ".jsonl", ".csv")
 
 _ALIASES = {"kappa": "kappa_w_mk_300k", "kappa_w_mk": "kappa_w_mk_300k"}

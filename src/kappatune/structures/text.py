@@ -1,4 +1,4 @@
-"""Text of crystal files, and what the readers of every kind say about them."""
+"""Text of crystal files, and reasons that readers of all formats share."""
 
 from __future__ import annotations
 
@@ -75,5 +75,5 @@ def printable(text: str) -> str:
 def unexpected(kind: str, error: Exception) -> str:
     """Reason for a parser's error that has no more precise one."""
     lines = str(error).strip().splitlines() if isinstance(error, ValueError) else []
-    said = lines[0][:120] if lines else type(error).__name__
-    return f"the file does not follow the layout of {kind}: check that it is complete (the parser said: {said})"
+    detail = lines[0][:120] if lines else type(error).__name__
+    return f"the file does not follow the layout of {kind}: check that it is complete (the parser's message: {detail})"

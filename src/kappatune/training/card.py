@@ -1,4 +1,4 @@
-"""What a trained model says about itself: its card, and the domains of its rungs."""
+"""The card of a trained model, and the domains of its rungs."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ class StageModule(pl.LightningModule):
 
     Attributes:
         network: What is trained.
-        stage: What the recipe says.
+        stage: Its settings in the recipe.
         fidelity: Rung that is trained.
         averaged: Running average of the weights, if the stage asks for one.
         best_error: Smallest validation error so far.

@@ -49,7 +49,7 @@ class PreparedStage:
     """A stage of a recipe with the rows it trains on.
 
     Attributes:
-        stage: What the recipe says.
+        stage: Its settings in the recipe.
         fidelity: Rung it trains.
         data: The usable rows.
         elements: Atomic numbers among them, ascending.

@@ -91,7 +91,7 @@ def train_stage(
 
     Args:
         network: Member to fit; its head for `fidelity` exists.
-        stage: What the recipe says.
+        stage: Its settings in the recipe.
         fidelity: Rung that is fitted.
         data: All training data of the stage; the inner validation part is cut from it.
         seed: Decides the inner validation part and the order of the crystals.

@@ -94,15 +94,15 @@ def verify(
         structures: One structure or many: `Crystal`, pymatgen `Structure`, ASE `Atoms`, or paths of files and
             folders.
         calculator: The potential: a name (`sevennet` is SevenNet-0; `load_potential` lists the others), a `Potential`,
-            or an ASE calculator. Several workers need a name, and so does going on after an interruption: nothing tells
-            whether two ASE calculators are the same.
+            or an ASE calculator. Several workers need a name, and so does continuing after an interruption: two
+            ASE calculators cannot be compared.
         quality: `quick`, `standard` or `converged`.
         settings: All settings; replaces `quality`.
         temperatures_k: Temperatures of kappa(T), K; 300 is always among them. By default those of `settings`, or 200 to
             1000 K.
         model: The model whose prediction is compared, its name or its folder; None for none.
-        out: Folder for finished steps: the same call goes on there after an interruption, and finds finished
-            crystals. None keeps nothing.
+        out: Folder for finished steps: after an interruption the same call continues there, and reuses finished
+            crystals. None stores nothing.
         born: File of Born charges in phonopy's format, for a single crystal; None looks for `NAME.born` beside each
             structure file.
         figures: Folder for a PNG per crystal; None draws none.

@@ -74,7 +74,7 @@ def iter_verifications(
             thread.
 
     Yields:
-        One row per entry, in order. The number of workers changes only the time. An interrupted run goes on from
+        One row per entry, in order. The number of workers changes only the time. An interrupted run continues from
         `spec.out`. A crystal that kills its process gets a row with a reason.
 
     Raises:
@@ -115,7 +115,7 @@ def _crashed(entry: Crystal | Rejection) -> Verification:
         file=entry.file,
         formula=entry.formula,
         outcome="failed",
-        reason="the process died while working on this crystal: the crystal may need more memory than there is",
+        reason="the process died while working on this crystal: it may need more memory than this machine has",
     )
 
 

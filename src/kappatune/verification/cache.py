@@ -1,4 +1,4 @@
-"""The folder of one crystal, where every finished step is written: an interrupted run goes on from there."""
+"""The folder of one crystal, where every finished step is stored: an interrupted run continues from there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Progress on stderr: on a terminal a bar for each crystal in work, elsewhere a line per event."""
+"""Progress on stderr: on a terminal a bar for each crystal in progress, elsewhere a line per event."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _print_line(event: Event) -> None:
 
 
 class _Bars:
-    """A bar for each crystal in work."""
+    """A bar for each crystal in progress."""
 
     def __init__(self, bars: Progress, console: Console) -> None:
         self.bars = bars

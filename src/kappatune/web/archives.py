@@ -1,4 +1,4 @@
-"""ZIP archives that clients send: sizes are counted while unpacking, and what the archive claims is not believed."""
+"""ZIP archives that clients send: sizes are counted while unpacking, not taken from the archive's headers."""
 
 from __future__ import annotations
 

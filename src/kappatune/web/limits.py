@@ -1,4 +1,4 @@
-"""How much one request, and all of them together, may take, and the error for whoever asks for more."""
+"""How much one request, and all of them together, may use, and the error for a request that exceeds it."""
 
 from __future__ import annotations
 

@@ -115,7 +115,7 @@ router = APIRouter(prefix="/api/v1", tags=["predict"])
 
 Fidelity = Annotated[
     str | None,
-    Query(description="Rung whose value is wanted: `dft`, `agl`, ...; the model's last by default.", max_length=80),
+    Query(description="Rung to predict: `dft`, `agl`, ...; the model's last by default.", max_length=80),
 ]
 At = Annotated[Temperature, Query(description="Temperature, K.", examples=[300.0])]
 

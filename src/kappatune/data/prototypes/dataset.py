@@ -1,7 +1,7 @@
 """The data set: parts of compositions, computed in parallel, one Parquet file each.
 
 Part 0 holds the elements, to which the energies of the others refer. A part is written when it is complete, so a run
-that was stopped goes on with the parts that are missing. The metadata of each file says what was dropped and why.
+that was stopped continues with the missing parts. The metadata of each file records what was dropped and why.
 """
 
 from __future__ import annotations

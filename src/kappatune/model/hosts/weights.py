@@ -33,7 +33,7 @@ _CARD = "kappatune_host"
 
 
 class HostCard(BaseModel):
-    """What a host file says about itself.
+    """What a host file contains, and how it was made.
 
     Attributes:
         schema_version: Version of this card.

@@ -1,4 +1,4 @@
-"""What a report says about a scan."""
+"""What a report shows about a scan."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ class ExtremeCrystal(NamedTuple):
 
 @dataclass(frozen=True)
 class ScanOverview:
-    """All that a report says about a scan.
+    """All that a report shows about a scan.
 
     Attributes:
         name: Name of the scan's folder.

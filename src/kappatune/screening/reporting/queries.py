@@ -47,7 +47,7 @@ _NORMALISE = (
 
 
 def overview_of(folder: str | os.PathLike[str]) -> ScanOverview:
-    """Everything that a report says about a scan.
+    """Everything that a report shows about a scan.
 
     Raises:
         BadScan: There is no scan in the folder, or it cannot be read.

@@ -99,7 +99,7 @@ class _AsymmetricUnit:
                     "or the symmetry"
                 ) from error
             if error.distance < _ONE_PLACE_ANGSTROM:
-                raise BadCrystal(f"{one} and {other} overlap, they are one position: remove the duplicate") from error
+                raise BadCrystal(f"{one} and {other} overlap at one position: remove the duplicate") from error
             raise BadCrystal(
                 f"{one} and {other} are {error.distance:.2f} Å apart: remove the duplicate or correct the coordinates"
             ) from error
@@ -147,7 +147,7 @@ def _lattice(values: Values) -> NDArray[np.float64]:
         text = values.text(name)
         number = cif.as_number(text or "")
         if not 0 < number < math.inf:
-            raise BadCrystal(f"{name} is '{text}', which is no positive number: correct it")
+            raise BadCrystal(f"{name} is '{text}', which is not a positive number: correct it")
         cell.append(number)
     a, b, c, *degrees = cell
     check_angles(*degrees)
@@ -192,7 +192,7 @@ def _declared(values: Values) -> Declared:
 
 @lru_cache(maxsize=65536)
 def _counts_of(formula: str) -> dict[int, float]:
-    """Atoms by atomic number of a formula such as 'Mg1 O1'; empty if it is no plain formula. Deuterium is hydrogen."""
+    """Atoms by atomic number of a formula such as 'Mg1 O1'; empty if it is not a plain formula. Deuterium is hydrogen."""
     counts: dict[int, float] = {}
     end = 0
     while end < len(formula):

@@ -89,7 +89,7 @@ def read_sites(columns: Mapping[str, Sequence[str]], elements: Collection[int] =
         if not math.isfinite(sum(values)):
             row = next(k for k, value in enumerate(values) if not math.isfinite(value))
             raise BadCrystal(
-                f"{names[row]} has the {'xyz'[axis]} coordinate '{columns[tag][row]}', no number: correct it"
+                f"{names[row]} has the {'xyz'[axis]} coordinate '{columns[tag][row]}', not a number: correct it"
             )
     if types is not None:
         numbers = _numbers_of_types(types, shown, names, elements)
@@ -144,7 +144,7 @@ def _images(group: Group, coords: NDArray[np.float64]) -> NDArray[np.float64]:
 def _representatives(group: Group, near: bytes) -> tuple[int, ...]:
     """One operation for each image of a site that the operations marked in `near` leave in place.
 
-    Empty if these are no subgroup.
+    Empty if these are not a subgroup.
     """
     fixes = np.flatnonzero(np.frombuffer(near, dtype=bool))
     if len(fixes) == 1:

@@ -81,7 +81,7 @@ class ListedOperations:
 
     Attributes:
         group: What they generate together with the identity.
-        missing: Why they are no group by themselves; empty if they are one.
+        missing: Why they are not a group by themselves; empty if they are one.
     """
 
     group: Group
@@ -89,7 +89,7 @@ class ListedOperations:
 
 
 class BadOperation(ValueError):
-    """A text that is no symmetry operation.
+    """A text that is not a symmetry operation.
 
     Attributes:
         index: Position in the list, counted from 1.
@@ -136,12 +136,12 @@ def group_of_hall(hall: str, name: str = "") -> Group:
     """The operations of a Hall symbol.
 
     Raises:
-        ValueError: It is no Hall symbol.
+        ValueError: It is not a Hall symbol.
     """
     try:
         operations = gemmi.symops_from_hall(hall)
     except RuntimeError as error:
-        raise ValueError(f"'{hall}' is no Hall symbol ({error})") from error
+        raise ValueError(f"'{hall}' is not a Hall symbol ({error})") from error
     return _group(name or f"Hall symbol {hall}", np.array([_flat(one) for one in operations], dtype=np.int64))
 
 
