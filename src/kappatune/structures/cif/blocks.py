@@ -122,9 +122,9 @@ def blocks_of(text: str) -> Iterator[Values | BadCrystal]:
 
 
 def _parsed_alone(first: int, lines: list[str]) -> Values | BadCrystal:
-    """One block of a document that cannot be read as a whole; what is often wrong and means but one thing is mended."""
+    """One block of a document that cannot be read as a whole; unambiguous common errors are repaired."""
     fault = ""
-    for text in ("\n".join(lines), "\n".join(_mended(lines))):
+    for text in ("\n".join(lines), "\n".join(_repaired(lines))):
         document = cif.Document()
         try:
             document.parse_string(text)
@@ -146,7 +146,7 @@ def _parsed_alone(first: int, lines: list[str]) -> Values | BadCrystal:
     )
 
 
-def _mended(lines: list[str]) -> Iterator[str]:
+def _repaired(lines: list[str]) -> Iterator[str]:
     """The same lines with quotes around values with spaces, and without letters that CIF forbids."""
     in_text = False
     for line in lines:

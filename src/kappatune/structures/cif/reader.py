@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from kappatune.structures.cif.blocks import Values, blocks_of
 from kappatune.structures.cif.sites import COLUMNS, Sites, expanded, read_sites
 from kappatune.structures.cif.space_groups import Group
-from kappatune.structures.cif.symmetry import Declared, Evidence, same_composition, symmetry_of
+from kappatune.structures.cif.symmetry import Declared, SymmetryEvidence, same_composition, symmetry_of
 from kappatune.structures.crystal import (
     BadCrystal,
     Crystal,
@@ -121,7 +121,7 @@ def _crystal(values: Values) -> Crystal | Rejection:
         sites = read_sites({name: values.column(name) for name in COLUMNS if name in values}, counts)
         unit = _AsymmetricUnit(sites, lattice)
         z = cif.as_number(values.text("_cell_formula_units_z") or "0", 0.0)
-        group = symmetry_of(_declared(values), Evidence(lattice, unit.crystal_in, counts, z, formula))
+        group = symmetry_of(_declared(values), SymmetryEvidence(lattice, unit.crystal_in, counts, z, formula))
         crystal = unit.crystal_in(group)
         _require_formula(crystal, counts)
         return unit.checked_in(group)
@@ -192,7 +192,7 @@ def _declared(values: Values) -> Declared:
 
 @lru_cache(maxsize=65536)
 def _counts_of(formula: str) -> dict[int, float]:
-    """Atoms by atomic number of a formula such as 'Mg1 O1'; empty if it is not a plain formula. Deuterium is hydrogen."""
+    """Atoms by atomic number of a formula such as 'Mg1 O1'; empty if not a plain formula. Deuterium counts as H."""
     counts: dict[int, float] = {}
     end = 0
     while end < len(formula):

@@ -92,8 +92,8 @@ class _Named:
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """What else the file says, to choose between groups.
+class SymmetryEvidence:
+    """The other contents of the file, by which a group is chosen.
 
     Attributes:
         lattice: (3, 3) row vectors, Å.
@@ -111,7 +111,7 @@ class Evidence:
 
     @cached_property
     def stated(self) -> list[Contents]:
-        """What Z times the formula, or times the reduced one, asks for; empty if either is missing."""
+        """The contents of the cell by Z and the formula, or the reduced one; empty if either is missing."""
         if not self.counts or self.z < 1:
             return []
         whole = [round(count) for count in self.counts.values()]
@@ -141,7 +141,7 @@ class Evidence:
         return bool(self.stated) and not self.confirms(group)
 
 
-def symmetry_of(declared: Declared, evidence: Evidence) -> Group:
+def symmetry_of(declared: Declared, evidence: SymmetryEvidence) -> Group:
     """The group by which the sites of a file are to be repeated.
 
     Raises:
@@ -176,7 +176,7 @@ def _listed(declared: Declared) -> ListedOperations:
         raise BadCrystal(str(error)) from error
 
 
-def _by_operations(listed: ListedOperations, named: _Named, agrees: bool, evidence: Evidence) -> Group:
+def _by_operations(listed: ListedOperations, named: _Named, agrees: bool, evidence: SymmetryEvidence) -> Group:
     group = listed.group
     if not listed.missing and agrees and (named.groups or not evidence.contradicts(group)):
         return group
@@ -206,7 +206,7 @@ def _agrees(group: Group, named: _Named) -> bool:
     return type_number(group) in named.numbers
 
 
-def _by_name(named: _Named, system: str, evidence: Evidence) -> Group:
+def _by_name(named: _Named, system: str, evidence: SymmetryEvidence) -> Group:
     if not named.text:
         group = group_of_hall("P 1", "P 1")
         if evidence.contradicts(group):
@@ -240,12 +240,12 @@ def _by_name(named: _Named, system: str, evidence: Evidence) -> Group:
     return _most_plausible(fitting, named, evidence)
 
 
-def _fitting(groups: tuple[Group, ...], evidence: Evidence) -> list[Group]:
+def _fitting(groups: tuple[Group, ...], evidence: SymmetryEvidence) -> list[Group]:
     """The groups whose operations map the lattice onto itself."""
     return [one for one in groups if len(one) == 1 or misfit_of(one, evidence.lattice) <= _MAX_MISFIT]
 
 
-def _most_plausible(groups: list[Group], named: _Named, evidence: Evidence) -> Group:
+def _most_plausible(groups: list[Group], named: _Named, evidence: SymmetryEvidence) -> Group:
     """The one of several settings that Z, the formula and the distances allow."""
     possible: list[tuple[Group, Crystal]] = []
     for group in groups:
@@ -265,7 +265,7 @@ def _most_plausible(groups: list[Group], named: _Named, evidence: Evidence) -> G
     )
 
 
-def _is_plausible(crystal: Crystal, group: Group, evidence: Evidence) -> bool:
+def _is_plausible(crystal: Crystal, group: Group, evidence: SymmetryEvidence) -> bool:
     from ase.data import covalent_radii
 
     if evidence.contradicts(group):
