@@ -124,7 +124,7 @@ def test_every_input_has_its_row_in_order(model):
     assert "pretrained without Po" in reasons[3]
     assert reasons[4] == "because"
     assert "per atom" in reasons[5]
-    assert "a NoneType cannot be read as a crystal" in reasons[6] and "a int" in reasons[7]
+    assert "a NoneType cannot be read as a crystal" in reasons[6] and "an int" in reasons[7]
     assert "atomic number" in reasons[8]
 
 

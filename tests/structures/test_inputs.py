@@ -63,7 +63,7 @@ REFUSED = {
     "lattice": (Lattice.cubic(4), "a Cubic|a Lattice"),
     "site": (PeriodicSite("Na", [0, 0, 0], Lattice.cubic(4)), "a PeriodicSite"),
     "nothing": (None, "a NoneType"),
-    "number": (3, "a int"),
+    "number": (3, "an int"),
     "bytes": (b"data_x", "a bytes"),
     "text of a file": ("data_x\n_cell_length_a 3\n", "text of a file, where a path is expected"),
     "empty string": ("", "an empty string"),

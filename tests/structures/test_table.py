@@ -90,7 +90,8 @@ def test_bad_rows_keep_their_place_and_say_why(tmp_path):
     ("name", "content", "message"),
     [
         ("t.parquet", "no parquet", "not a readable Parquet file"),
-        ("t.csv", "id,file\na,b.cif\n", "'fidelity', 'kappa_w_mk_300k' is missing"),
+        ("t.csv", "id,file\na,b.cif\n", "columns 'fidelity', 'kappa_w_mk_300k' are missing .*'kappa' is taken"),
+        ("t.csv", "id;kappa;file;fidelity\na;1;b.cif;dft\n", "separate the columns by commas"),
         ("t.csv", "id,kappa,fidelity\na,1,dft\n", "'file' is missing"),
         ("t.jsonl", "", "has no rows"),
         ("t.txt", "x", "a table is one of"),

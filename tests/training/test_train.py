@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from kappatune.model.hosts import load_host
+from kappatune.model.intervals import IntervalCalibration
 from kappatune.model.kappa_model import KappaModel
 from kappatune.structures import Crystal, LabelledCrystal, LabelledTable, Rejection
 from kappatune.training import stage as stage_module
@@ -131,6 +132,24 @@ def test_finetuning_keeps_the_scaler_and_the_record(tmp_path):
     assert len(second.members) == 2
     assert [d.stage for d in second.card.data] == ["dft", "own"]
     assert [m["seed"] for m in second.card.metrics["own"]] == [1, 2]
+
+
+def test_finetuning_keeps_the_intervals_of_the_rungs_that_it_leaves_alone(tmp_path):
+    first = trained(tmp_path, stage("dft"), seeds=[1, 2], name="first")
+    calibration = IntervalCalibration(level=0.9, factor=3.0, floor_ln=0.2, n=100, date="2026-11-25")
+    first.card = first.card.model_copy(update={"calibration": {"dft": calibration}})
+    crystals = [row.crystal for row in tiny_table("dft").rows]
+
+    def finetuned(name: str, fidelity: str) -> KappaModel:
+        own = {"name": "own", "epochs": 2, "frozen": ["host"]}
+        return train(recipe(own, start="first"), lambda _: [tiny_table(fidelity, 3.0)], tmp_path / name, start=first)
+
+    second = finetuned("second", "experiment")
+    assert second.card.calibration == {"dft": calibration}
+    before, after = first.predict(crystals, "dft"), second.predict(crystals, "dft")
+    assert [row.upper_w_mk for row in after] == pytest.approx([row.upper_w_mk for row in before])
+    assert KappaModel.load(tmp_path / "second").card.calibration == {"dft": calibration}
+    assert finetuned("third", "dft").card.calibration == {}
 
 
 def test_same_seed_same_model_other_seed_other_model(tmp_path):
@@ -311,6 +330,10 @@ def test_data_that_do_not_fit_are_explained(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(BadRun, match="is a file"):
         train(recipe(stage("dft")), tables, tmp_path / "file")
+    with pytest.raises(BadRun, match=r"not a list: give structures and values together"):
+        train(recipe(stage("dft")), ["a.cif", "b.cif"], [1.0, 2.0])
+    with pytest.raises(BadRun, match=r"of type int: give a table, its path, or pairs"):
+        train(recipe({"name": "x", "epochs": 1}), 3)
     with pytest.raises(BadRun, match="needs data"):
         tables_for(recipe(stage("dft")).stages[0], None)
     with pytest.raises(BadRun, match="no such file"):

@@ -72,5 +72,6 @@ def note(line: str) -> None:
 def exit_if_unanswered(counts: RowCounts, see: str = "the column 'reason' says why") -> None:
     """Exit with 3 if some rows have no answer."""
     if counts.unanswered:
-        note(f"{counts.unanswered} of {counts.total} crystals have no answer; {see}")
+        noun = "crystal has" if counts.total == 1 else "crystals have"
+        note(f"{counts.unanswered} of {counts.total} {noun} no answer; {see}")
         raise typer.Exit(EXIT_SOME_WITHOUT_ANSWER)

@@ -97,6 +97,9 @@ def suggest(
     if rows:
         side = "below" if seek is SeekOption.LOW else "above"
         note(f"target: {side} {rows[0].target_w_mk:.3g} W/(m K)")
+        if len(rows) < limit:
+            outside = "" if anywhere else " or out of domain (--anywhere suggests these too)"
+            note(f"{len(rows)} of {limit}: the other crystals are filtered out, known, repeated{outside}")
     else:
         note("no crystal is left to suggest: loosen the filters" + ("" if anywhere else ", or try --anywhere"))
     if not scan_is_complete(folder):

@@ -99,7 +99,7 @@ def _checked(item: Any, name: str) -> Crystal | Rejection:
         return Rejection(name, str(error))
     except Exception as error:  # objects of other libraries may raise anything
         detail = " ".join(str(error).split())[:120]
-        return Rejection(name, f"a {type(item).__name__} cannot be read as a crystal ({detail}): {_WANTED}")
+        return Rejection(name, f"{_kind(item)} cannot be read as a crystal ({detail}): {_WANTED}")
 
 
 def _converted(item: Any, name: str) -> Crystal:
@@ -117,7 +117,13 @@ def _converted(item: Any, name: str) -> Crystal:
         return Crystal.from_pymatgen(item, id=name)
     if hasattr(item, "sites"):
         raise BadCrystal(f"a {type(item).__name__} has no lattice, so it is not a crystal: give a periodic Structure")
-    raise BadCrystal(f"a {type(item).__name__} cannot be read as a crystal: {_WANTED}")
+    raise BadCrystal(f"{_kind(item)} cannot be read as a crystal: {_WANTED}")
+
+
+def _kind(item: object) -> str:
+    """Its type with an article."""
+    name = type(item).__name__
+    return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
 
 
 def _crystal_of_cell(lattice: Any, positions: Any, species: Any, name: str) -> Crystal:

@@ -261,8 +261,14 @@ def _crystal_of_file(row: dict[str, Any], name: str, number: int, path: Path) ->
 
 def _require(row: dict[str, Any], columns: set[str], path: Path) -> None:
     missing = sorted(columns - row.keys())
-    if missing:
-        raise BadTable(f"{path}: column {', '.join(repr(m) for m in missing)} is missing (found: {', '.join(row)})")
+    if not missing:
+        return
+    names = ", ".join(repr(name) for name in missing)
+    what = f"column {names} is missing" if len(missing) == 1 else f"columns {names} are missing"
+    hint = ": 'kappa' is taken for 'kappa_w_mk_300k'" if "kappa_w_mk_300k" in missing else ""
+    if len(row) == 1 and any(mark in next(iter(row)) for mark in ";\t"):
+        hint = ": separate the columns by commas"
+    raise BadTable(f"{path}: {what} (found: {', '.join(row)}){hint}")
 
 
 def _number(value: object) -> float | None:

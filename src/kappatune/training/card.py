@@ -12,8 +12,10 @@ from kappatune.model.card import ModelCard
 from kappatune.model.domain import Domain
 from kappatune.model.heads import BASE_FIDELITY, KappaNetwork, TargetScaler
 from kappatune.model.hosts import HostCard
+from kappatune.model.intervals import IntervalCalibration
 from kappatune.model.kappa_model import KappaModel
 from kappatune.model.rules import GraphRules
+from kappatune.structures.table import Fidelity
 from kappatune.training.recipe import Recipe
 from kappatune.training.rows import PreparedStage
 from kappatune.training.stage import all_features
@@ -62,6 +64,7 @@ def card_of_trained(
         composition=members[0].composition,
         fidelities=list(members[0].heads),  # type: ignore[arg-type]
         scaler=scaler,
+        calibration=_kept_calibration(before, stages, members),
         units=UNITS,
         elements={k: sorted(v) for k, v in elements.items()},
         formulas={k: sorted(v) for k, v in formulas.items()},
@@ -72,6 +75,16 @@ def card_of_trained(
         licence="MIT" if host.licence == "MIT" else f"MIT; weights of the host: {host.licence}",
         weights_sha256="",
     )
+
+
+def _kept_calibration(
+    before: ModelCard | None, stages: Sequence[PreparedStage], members: Sequence[KappaNetwork]
+) -> dict[Fidelity, IntervalCalibration]:
+    """Interval calibration of the rungs that training left as they were; new rungs have none."""
+    if before is None or any(prepared.stage.pretrain for prepared in stages):
+        return {}
+    unchanged = set(members[0].heads) - {prepared.fidelity for prepared in stages}
+    return {rung: calibration for rung, calibration in before.calibration.items() if rung in unchanged}
 
 
 def domains_of_trained(

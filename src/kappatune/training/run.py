@@ -118,6 +118,11 @@ def _model_folder(out: str | Path | None, resume: bool) -> Iterator[Path]:
         with tempfile.TemporaryDirectory(prefix="kappatune-") as temporary:
             yield Path(temporary)
         return
+    if not isinstance(out, str | os.PathLike):
+        raise BadRun(
+            f"out is the folder of the new model, not a {type(out).__name__}: give structures and values together as "
+            "data, for example list(zip(structures, values))"
+        )
     folder = Path(out)
     is_helper = "LOCAL_RANK" in os.environ  # a further process that Lightning starts on a machine with several GPUs
     if folder.exists() and not folder.is_dir():

@@ -33,12 +33,14 @@ def as_source(data: TrainingData | None) -> Source | None:
     """What a user passes as data, in a form that every stage can read again.
 
     Raises:
-        BadRun: A data frame lacks a column.
+        BadRun: A data frame lacks a column, or the data are of another kind.
     """
     if isinstance(data, str | Path):
         return Path(data).expanduser()
     if data is None or isinstance(data, LabelledTable) or callable(data):
         return data
+    if not isinstance(data, Iterable):
+        raise BadRun(f"the data are of type {type(data).__name__}: give a table, its path, or pairs (structure, kappa)")
     if not hasattr(data, "iterrows"):
         return list(data)
     frame: Any = data
