@@ -72,6 +72,7 @@ async def _multipart(request: Request, limits: Limits) -> list[Upload]:
             raise RequestError(422, f"the field must be called '{FIELD}', not '{display_name(field)[:40]}'")
         if isinstance(value, UploadFile):
             uploads.append(Upload(display_name(value.filename) or "upload", await value.read()))
+            await value.close()
         else:
             uploads.append(Upload("pasted", value.encode("utf-8", "replace")))
     return uploads

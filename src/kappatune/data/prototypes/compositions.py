@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import operator
 import random
+import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -119,7 +120,9 @@ def perovskite_fits(a: int, b: int, x: int) -> bool:
 
 @cache
 def _ionic_radius(z: int, state: int) -> float | None:
-    radius = Species(Element.from_Z(z).symbol, state).ionic_radius
+    with warnings.catch_warnings():  # pymatgen warns of each radius it does not know, or has for two spins
+        warnings.simplefilter("ignore", UserWarning)
+        radius = Species(Element.from_Z(z).symbol, state).ionic_radius
     return None if radius is None else float(radius)
 
 
