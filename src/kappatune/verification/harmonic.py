@@ -84,7 +84,7 @@ def stable_lowest_frequency(crystal: Phonopy, mesh_length: float, tolerance_thz:
     to_primitive = np.linalg.inv(crystal.primitive_matrix) @ crystal.supercell_matrix
     points = get_commensurate_points(np.rint(to_primitive).astype(int))
     crystal.run_qpoints(points)
-    exact = crystal.get_qpoints_dict()["frequencies"]
+    exact = crystal.qpoints.frequencies
     if exact.min() < -tolerance_thz:
         q = points[int(exact.min(axis=1).argmin())]
         raise ImaginaryModes(
@@ -93,7 +93,7 @@ def stable_lowest_frequency(crystal: Phonopy, mesh_length: float, tolerance_thz:
             "not a minimum, so it has no conductivity"
         )
     crystal.run_mesh(mesh_length, is_gamma_center=True)
-    interpolated = crystal.get_mesh_dict()["frequencies"]
+    interpolated = crystal.mesh.frequencies
     if interpolated.min() < -tolerance_thz:
         raise ImaginaryModes(
             f"imaginary modes between the wave vectors that fit into the supercell, the lowest at "
@@ -123,21 +123,21 @@ def compute_dispersion(crystal: Phonopy, mesh_length: float) -> Dispersion:
         for (a, b), n in zip(corners, counts, strict=True)
     ]
     crystal.run_band_structure(segments)
-    bands = crystal.get_band_structure_dict()
+    bands = crystal.band_structure
     labels, label_distances = [corners[0][0]], [0.0]
     for k, (start, end) in enumerate(corners):
         if start != labels[-1]:
             labels[-1] += f"|{start}"
         labels.append(end)
-        label_distances.append(float(bands["distances"][k][-1]))
+        label_distances.append(float(bands.distances[k][-1]))
     crystal.run_mesh(DOS_MESH * mesh_length, is_gamma_center=True)
     crystal.run_total_dos()
-    dos = crystal.get_total_dos_dict()
+    dos = crystal.total_dos
     return Dispersion(
-        distance=np.concatenate(bands["distances"]),
-        frequencies=np.concatenate(bands["frequencies"]),
+        distance=np.concatenate(bands.distances),
+        frequencies=np.concatenate(bands.frequencies),
         labels=tuple(labels),
         label_distances=np.array(label_distances),
-        dos_frequencies=np.asarray(dos["frequency_points"]),
-        dos=np.asarray(dos["total_dos"]),
+        dos_frequencies=np.asarray(dos.frequency_points),
+        dos=np.asarray(dos.dos),
     )
