@@ -33,6 +33,13 @@ def test_results_are_a_list_and_so_is_a_slice():
     assert [row.id for row in rows()[1:]] == ["<b>"]
 
 
+def test_the_representation_has_one_row_per_line():
+    assert len(repr(rows()).splitlines()) == 2
+    assert repr(Results([])) == "[]"
+    many = Results([Row(id=str(k)) for k in range(100)])
+    assert repr(many).endswith("and 40 more]")
+
+
 def test_pandas_gets_one_column_per_field():
     frame = rows().to_pandas()
     assert list(frame.columns) == ["id", "kappa_w_mk", "reason"]

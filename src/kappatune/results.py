@@ -40,6 +40,12 @@ class Results(list[Row], Generic[Row]):
         chosen = super().__getitem__(index)
         return Results(chosen) if isinstance(index, slice) else chosen  # type: ignore[arg-type,return-value]
 
+    def __repr__(self) -> str:
+        """One row per line."""
+        rows = ",\n ".join(map(repr, self[:_SHOWN_ROWS]))
+        more = f",\n and {len(self) - _SHOWN_ROWS} more" if len(self) > _SHOWN_ROWS else ""
+        return f"[{rows}{more}]"
+
     def _repr_html_(self) -> str:
         """The rows as a table, without the columns that are empty throughout."""
         records = [record_of(row) for row in self[:_SHOWN_ROWS]]

@@ -14,7 +14,6 @@ import typer
 from kappatune.cli.writers import OutputFormat, RowCounts
 from kappatune.errors import UserError
 
-EXIT_ALL_ANSWERED = 0
 EXIT_COULD_NOT_RUN = 1
 EXIT_SOME_WITHOUT_ANSWER = 3
 

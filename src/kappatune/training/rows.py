@@ -154,7 +154,10 @@ def _fidelity(stage: Stage, tables: Sequence[LabelledTable]) -> Fidelity:
     found = sorted({row.fidelity for table in tables for row in table.rows})
     if not found:
         left_out = [LeftOutRow(stage.name, t.name, r.id, r.file, r.reason) for t in tables for r in t.rejections]
-        raise BadRun(f"stage '{stage.name}' has no usable row. Left out: {first_reasons(left_out)}")
+        raise BadRun(
+            f"stage '{stage.name}' has no usable row"
+            + (f". Left out: {first_reasons(left_out)}" if left_out else ": its tables are empty")
+        )
     if len(found) > 1:
         raise BadRun(
             f"stage '{stage.name}' names no fidelity and its tables hold {', '.join(found)}: name one in the recipe"
