@@ -1,16 +1,9 @@
+"""AFLOW by AFLUX: entries become rows of a table, each or its reason."""
+
 from __future__ import annotations
 
-import errno
 import json
 import re
-import socket
-import sys
-import threading
-from collections import Counter
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import SimpleNamespace
-from urllib.parse import unquote
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -18,126 +11,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kappatune.cli import main
-from kappatune.data import aflow, fetching, table_writer
-from kappatune.data.aflow import PAGE_SIZE, PROPERTIES, entry_of, fetch_aflow
-from kappatune.data.table_writer import BadTarget, TableCounts, pages_of, rejects_of
+from kappatune.data import aflow
+from kappatune.data.aflow import PROPERTIES, entry_of, fetch_aflow
+from kappatune.data.table_writer import TableCounts, rejects_of
 from kappatune.errors import BadSource
 from kappatune.screening.sources import parse, units
 from kappatune.structures import Crystal, Rejection, read_table
 from kappatune.structures.crystal import element_symbol
 from kappatune.training.recipe import read_recipe
-from tests.builders import low_symmetry, rocksalt
-from tests.providers import answer, cut_short, hang_up
+from tests.data.aflux import CRYSTAL, as_text, item_of, numbered
 
-CRYSTAL = low_symmetry()
-
-
-def item_of(crystal: Crystal, number: int, **changes: object) -> dict[str, object]:
-    """An entry as AFLUX gives it today: numbers and nested lists."""
-    order = np.argsort(crystal.numbers, kind="stable")
-    species, counts = np.unique(crystal.numbers, return_counts=True)
-    lattice = crystal.to_pymatgen().lattice
-    symbols = [element_symbol(z) for z in species.tolist()]
-    compound = "".join(f"{s}{n}" for s, n in zip(symbols, counts.tolist(), strict=True))
-    return {
-        "compound": compound,
-        "auid": f"aflow:{number:016x}",
-        "aurl": f"aflowlib.duke.edu:AFLOWDATA/ICSD_WEB/TRI/{compound}_ICSD_{number}",
-        "catalog": "ICSD",
-        "species": symbols,
-        "composition": counts.tolist(),
-        "geometry": [*lattice.abc, *lattice.angles],
-        "positions_fractional": crystal.frac_coords[order].tolist(),
-        "spacegroup_relax": 1,
-        "agl_thermal_conductivity_300K": 1.0 + number,
-        **{name: 10.0 + k + number for k, name in enumerate(PROPERTIES)},
-    } | changes
-
-
-def as_text(item: dict[str, object]) -> dict[str, object]:
-    """The same entry as AFLUX gave it in the past: all text."""
-
-    def text(value: object) -> object:
-        if isinstance(value, list):
-            return (";" if value and isinstance(value[0], list) else ",").join(str(text(part)) for part in value)
-        return None if value is None else str(value)
-
-    return {key: text(value) for key, value in item.items()}
-
-
-def numbered(items: list, first: int, total: int) -> dict[str, object]:
-    return {f"{first + k} of {total}": item for k, item in enumerate(items)}
-
-
-class Aflux:
-    """Pages in the documented form; `fault` may spoil an answer, told the number of the page."""
-
-    def __init__(self, items: list) -> None:
-        self.items = items
-        self.form = "object"
-        self.at_most = PAGE_SIZE
-        self.seen: Counter[int] = Counter()
-        self.summons: list[str] = []
-        self.agents: set[str] = set()
-        self.fault: Callable[[int, BaseHTTPRequestHandler], bytes | None] = lambda page, handler: None
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                outer.agents.add(self.headers["User-Agent"])
-                outer.summons.append(unquote(self.path.partition("?")[2]))
-                (paging,) = re.findall(r"(?<![$\w])paging\((\d+),(\d+)\)", self.path)
-                page, size = map(int, paging)
-                outer.seen[page] += 1
-                if (body := outer.fault(page, self)) is None:
-                    answer(self, 200, json.dumps(outer.page(page, min(size, outer.at_most))).encode())
-                elif body:
-                    answer(self, 200, body)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/API/aflux/"
-        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
-
-    def page(self, page: int, size: int) -> object:
-        first = (page - 1) * size
-        items = self.items[first : first + size]
-        return items if self.form == "list" else numbered(items, first + 1, len(self.items))
-
-
-@pytest.fixture(autouse=True)
-def small_pages(monkeypatch) -> None:
-    monkeypatch.setattr(aflow, "PAGE_SIZE", 10)
-
-
-@pytest.fixture(autouse=True)
-def between(monkeypatch) -> list[float]:
-    """The pauses between pages that would have been made."""
-    made: list[float] = []
-    monkeypatch.setattr(aflow, "time", SimpleNamespace(sleep=made.append))
-    return made
-
-
-@pytest.fixture
-def aflux() -> Iterator[Aflux]:
-    kinds = [(a, b) for a in (3, 11, 12, 19, 20) for b in (8, 9, 16, 17, 34, 35, 52)]
-    made = Aflux([item_of(rocksalt(*kinds[k], 5.0 + 0.02 * k), k) for k in range(35)])
-    yield made
-    made.server.shutdown()
-    made.server.server_close()
-
-
-def run(monkeypatch, capfd, *arguments: object) -> tuple[int, str, str]:
-    monkeypatch.setattr(sys, "argv", ["kappatune", "data", "fetch", *map(str, arguments)])
-    with pytest.raises(SystemExit) as left:
-        main()
-    return int(left.value.code or 0), *capfd.readouterr()
-
-
-# The table
+pytestmark = pytest.mark.usefixtures("small_pages", "between")
 
 
 @pytest.mark.parametrize("form", ["object", "list"])
@@ -321,149 +205,3 @@ def test_no_entry_is_an_error(aflux, nothing, tmp_path):
     with pytest.raises(BadSource, match=r"none of the 1 entries is a usable crystal: see .*\.rejects\.jsonl"):
         fetch_aflow(tmp_path / "b.parquet", aflux.url, "species(Si)")
     assert not (tmp_path / "b.parquet").exists() and "is missing" in rejects_of(tmp_path / "b.parquet").read_text()
-
-
-PASSING = {
-    "hang up": (hang_up, "the connection failed"),
-    "cut short": (cut_short, "the connection failed"),
-    "503": (lambda h: answer(h, 503), r"answered 503 \(Service Unavailable\)"),
-    "502 in HTML": (lambda h: answer(h, 502, b"<html>"), r"answered 502 \(Bad Gateway\)"),
-    "429": (lambda h: answer(h, 429, Retry_After="7"), "answered 429"),
-    "HTML": (lambda h: b"<html><body>maintenance", "not AFLUX's JSON .it begins '<html><body>maintenance'"),
-    "text": (lambda h: b"DB Fail!null", "it begins 'DB Fail!null'"),
-    "half a JSON": (lambda h: b'{"1 of 2": {', "not AFLUX's JSON"),
-    "another object": (lambda h: b'{"error": "busy"}', "not AFLUX's JSON"),
-    "two totals": (lambda h: b'{"1 of 2": {}, "2 of 3": {}}', "not AFLUX's JSON"),
-    "the help": (lambda h: b'["Welcome to Aflux"]', "not AFLUX's JSON"),
-    "a number": (lambda h: b"7", "not AFLUX's JSON"),
-}
-
-
-@pytest.mark.parametrize(("fails", "says"), PASSING.values(), ids=PASSING)
-def test_a_failure_stops_the_walk_and_loses_nothing(aflux, fails, says, tmp_path, pauses):
-    out = tmp_path / "a.parquet"
-    aflux.fault = lambda page, handler: fails(handler) if page == 3 else None
-    with pytest.raises(
-        BadSource, match=f"aflux/, page 3: .*{says}.*; 2 pages are stored, and the same command continues"
-    ):
-        fetch_aflow(out, aflux.url)
-    assert aflux.seen[3] == 1 + len(fetching.RETRY_DELAYS_S)
-    assert pauses == [max(p, 7.0) if "429" in says else p for p in fetching.RETRY_DELAYS_S]
-    assert [path.name for path in tmp_path.iterdir()] == ["a.parquet.pages"], "nothing unfinished stays"
-    aflux.fault = lambda page, handler: None
-    aflux.seen.clear()
-    assert fetch_aflow(out, aflux.url).rows == 35 and aflux.seen == {3: 1, 4: 1}
-    assert fetch_aflow(out, aflux.url).rows == 35 and aflux.seen == {3: 1, 4: 1}, "all pages are on disk now"
-
-
-def test_a_failure_that_passes_costs_a_pause(aflux, tmp_path, pauses):
-    faults = iter([{"status": 503}, {"status": 429, "Retry_After": "99999"}, {"status": 429, "Retry_After": "30"}])
-    aflux.fault = lambda page, handler: answer(handler, **f) if (f := next(faults, None)) else None
-    assert fetch_aflow(tmp_path / "a.parquet", aflux.url).rows == 35
-    assert pauses == [fetching.RETRY_DELAYS_S[0], fetching.MAX_RETRY_DELAY_S, 30.0]
-
-
-def test_a_refusal_is_final(aflux, tmp_path, pauses):
-    aflux.fault = lambda page, handler: answer(handler, 404)
-    with pytest.raises(BadSource, match=r"page 1: the provider answered 404 \(Not Found\)"):
-        fetch_aflow(tmp_path / "a.parquet", aflux.url)
-    with pytest.raises(BadSource, match="with --query"):
-        fetch_aflow(tmp_path / "a.parquet", f"{aflux.url}?species(Si)")
-    assert not pauses and aflux.seen == {1: 1}
-
-
-def test_a_break_by_the_user_keeps_the_pages(aflux, tmp_path, monkeypatch):
-    made = aflow.entry_of
-    monkeypatch.setattr(aflow, "entry_of", lambda item, where: made(item, where) if "page 3" not in where else stop())
-
-    def stop() -> None:
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        fetch_aflow(tmp_path / "a.parquet", aflux.url)
-    assert [path.name for path in tmp_path.iterdir()] == ["a.parquet.pages"]
-    monkeypatch.setattr(aflow, "entry_of", made)
-    assert fetch_aflow(tmp_path / "a.parquet", aflux.url).rows == 35
-    assert aflux.seen == {1: 1, 2: 1, 3: 1, 4: 1}
-
-
-def test_rows_are_written_as_they_come(aflux, tmp_path, monkeypatch):
-    monkeypatch.setattr(table_writer, "_BATCH", 8)
-    told: list[int] = []
-    fetch_aflow(tmp_path / "a.parquet", aflux.url, on_progress=lambda event: told.append(event.done))
-    assert told == [8, 16, 24, 32, 35]
-    assert [row.kappa for row in read_table(tmp_path / "a.parquet").rows] == [1.0 + k for k in range(35)]
-
-
-# The target
-
-
-def test_what_is_there_is_not_overwritten_by_something_else(aflux, tmp_path):
-    out = tmp_path / "a.parquet"
-    fetch_aflow(out, aflux.url, "species(Na)")
-    before = out.read_bytes()
-    with pytest.raises(BadTarget, match=r"a\.parquet holds something else than this request would write"):
-        fetch_aflow(out, aflux.url)
-    (tmp_path / "mine.parquet").write_bytes(b"mine")
-    with pytest.raises(BadTarget, match="holds something else"):
-        fetch_aflow(tmp_path / "mine.parquet", aflux.url)
-    with pytest.raises(BadTarget, match="is a folder"):
-        fetch_aflow(pages_of(out).rename(tmp_path / "folder.parquet"), aflux.url)
-    with pytest.raises(BadTarget, match=r"table.csv: a fetched table is a \.parquet file"):
-        fetch_aflow(tmp_path / "table.csv", aflux.url)
-    assert out.read_bytes() == before and (tmp_path / "mine.parquet").read_bytes() == b"mine"
-
-
-def test_pages_of_another_query_are_not_taken_for_its_own(aflux, tmp_path):
-    out = tmp_path / "a.parquet"
-    fetch_aflow(out, aflux.url)
-    out.unlink()
-    aflux.seen.clear()
-    assert fetch_aflow(out, aflux.url, "species(Na)").rows == 35 and aflux.seen[1] == 1
-    assert len(list(pages_of(out).iterdir())) == 8
-
-
-# The command
-
-
-def test_the_command_says_what_it_made(aflux, tmp_path, monkeypatch, capfd):
-    aflux.items[3], aflux.items[6] = aflux.items[2], {}
-    out = tmp_path / "a.parquet"
-    code, answered, told = run(monkeypatch, capfd, "aflow", "--url", aflux.url, "--query", "nspecies(2)", "--out", out)
-    assert code == 0 and answered == f"{out}\n" and "nspecies(2)" in aflux.summons[0]
-    assert told == (
-        "repeated entries, left out: 1\n"
-        f"entries that are not usable crystals: 1; {out}.rejects.jsonl gives the reasons\n"
-        f"crystals: 33; to fetch them again, delete {out}.pages\n"
-    )
-    code, answered, told = run(monkeypatch, capfd, "aflow", "--url", aflux.url, "--out", out)
-    assert code == 1 and not answered and told.startswith(f"kappatune: {out} holds something else")
-
-
-def test_the_command_names_a_server_that_is_not_there(tmp_path, monkeypatch, capfd, pauses):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{free.getsockname()[1]}"
-    code, answered, told = run(monkeypatch, capfd, "aflow", "--url", url, "--out", tmp_path / "a.parquet")
-    assert code == 1 and not answered and "Traceback" not in told
-    assert f"kappatune: {url}, page 1: the connection failed (Connection refused); 0 pages are stored" in told
-
-
-def test_the_command_says_that_the_disk_is_full(aflux, tmp_path, monkeypatch, capfd):
-    def full(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(table_writer.pq.ParquetWriter, "write_batch", full)
-    code, _, told = run(monkeypatch, capfd, "aflow", "--url", aflux.url, "--out", tmp_path / "a.parquet")
-    assert code == 1 and "the disk is full" in told and "Traceback" not in told
-    assert [path.name for path in tmp_path.iterdir()] == ["a.parquet.pages"]
-
-
-def test_the_command_is_there():
-    from typer.testing import CliRunner
-
-    from kappatune.cli import app
-
-    shown = CliRunner().invoke(app, ["data", "fetch", "--help"]).output
-    assert "aflow" in shown and "mp" in shown
-    assert CliRunner().invoke(app, ["data", "fetch", "aflow", "--nonsense"]).exit_code == 2

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import math
 import os
 import re
 import socket
@@ -21,22 +20,20 @@ from urllib.parse import parse_qs, urlsplit
 import pyarrow.dataset as ds
 import pytest
 import requests
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from kappatune.cli import main
 from kappatune.data import fetching, optimade
 from kappatune.errors import BadSource
 from kappatune.screening import BadRequest, screen
 from kappatune.screening.layout import FETCHED
-from kappatune.screening.sources import UNIT_SIZE, parse, units
+from kappatune.screening.sources import parse, units
 from kappatune.screening.unit import Unit
 from kappatune.screening.worker import rejection_of_crashing_item
 from kappatune.structures import Crystal, Rejection
 from kappatune.structures.crystal import element_symbol
-from kappatune.structures.optimade import FIELDS, crystal_of_optimade
+from kappatune.structures.optimade import FIELDS
 from tests.builders import rocksalt, zincblende
-from tests.providers import answer, cut_short, hang_up, id_table
+from tests.providers import answer, cut_short, hang_up
 
 CATIONS, ANIONS = (3, 11, 12, 19, 20, 37, 38, 56), (8, 16, 34, 52)
 KINDS = [(a, b) for a in CATIONS for b in ANIONS]
@@ -344,7 +341,8 @@ def test_a_scan_broken_off_by_its_provider_resumes_to_the_same_rows(flawed, tmp_
 
 
 def test_an_entry_that_kills_its_worker_keeps_its_id():
-    for unit in (Unit("optimade", "https://host/v1/structures", 5, [entry_of(MGO)]), Unit("optimade", "u", 5, [None])):
+    entry = entry_of(rocksalt(12, 8, 4.212, "MgO"))
+    for unit in (Unit("optimade", "https://host/v1/structures", 5, [entry]), Unit("optimade", "u", 5, [None])):
         killed = rejection_of_crashing_item(unit)
         assert killed.file == unit.file and killed.id == ("MgO" if unit.items[0] else "u#5")
 
@@ -367,150 +365,3 @@ def test_the_command_says_what_the_provider_says(flawed, tmp_path, capfd, monkey
 
 
 # Entries of every kind
-
-MGO = rocksalt(12, 8, 4.212, "MgO")
-TWO = [{"name": "Mg", "chemical_symbols": ["Mg"], "concentration": [1.0]}]
-
-
-def species(**changes: object) -> dict:
-    oxygen = {"name": "O", "chemical_symbols": ["O"], "concentration": [1.0]} | changes
-    return {"species": [*TWO, oxygen]}
-
-
-@pytest.mark.parametrize(
-    ("changes", "says"),
-    [
-        (species(chemical_symbols=["O", "S"], concentration=[0.5, 0.5]), r"site 2 is disordered \(O 0.5, S 0.5\)"),
-        (species(concentration=[0.9]), r"site 2 is disordered \(O 0.9\)"),
-        (species(chemical_symbols=["O", "vacancy"], concentration=[0.9, 0.1]), "vacancy 0.1"),
-        (species(chemical_symbols=[], concentration=[]), "disordered"),
-        (species(chemical_symbols=["X"]), "site 2 is of an unknown element"),
-        (species(chemical_symbols=["vacancy"]), "site 2 is a vacancy"),
-        (species(chemical_symbols=["Qq"]), "not a chemical element"),
-        (species(attached=["H"], nattached=[1]), "H attached"),
-        (species(concentration=None), "species.1.concentration"),
-        (species(name="other"), "'O', which the database does not explain"),
-        ({"species": TWO}, "does not explain"),
-        ({"nperiodic_dimensions": 2, "dimension_types": [1, 1, 0]}, r"not periodic in all three .*dimensions 2"),
-        ({"nperiodic_dimensions": None, "dimension_types": [1, 1, 0]}, r"dimension_types \[1, 1, 0\]"),
-        ({"structure_features": ["disorder"]}, "disorder: replace it by an ordered"),
-        ({"structure_features": ["unknown_positions", "assemblies"]}, "unknown_positions, assemblies, which is not"),
-        ({"lattice_vectors": None, "species": None}, "gives no lattice_vectors, species for it"),
-        ({"lattice_vectors": [[None] * 3] * 3}, "unusable lattice_vectors.0.0"),
-        ({"lattice_vectors": [[math.nan] * 3] * 3}, "not a number"),
-        ({"lattice_vectors": [[1, 0, 0], [2, 0, 0], [0, 0, 1]]}, "Å.3 per atom"),
-        ({"cartesian_site_positions": [[0, 0, 0]]}, "1 positions for 2 sites"),
-        ({"cartesian_site_positions": [[0, 0, 0], [0, 0, math.inf]]}, "site 2 .* not a number"),
-        ({"cartesian_site_positions": [[0, 0, 0], [0, 0, 0.1]]}, "0.10 Å apart"),
-        ({"cartesian_site_positions": [], "species_at_sites": []}, "cartesian_site_positions"),
-    ],
-)
-def test_an_entry_that_cannot_be_judged_says_why(changes, says):
-    read = crystal_of_optimade(entry_of(MGO, **changes))
-    assert isinstance(read, Rejection) and re.search(says, read.reason), read
-    assert read.id == "MgO" and read.formula == "MgO"
-
-
-def test_an_entry_without_optional_fields_is_read():
-    read = crystal_of_optimade(entry_of(MGO, nperiodic_dimensions=None, dimension_types=None, structure_features=None))
-    assert isinstance(read, Crystal) and read.frac_coords == pytest.approx(MGO.frac_coords)
-    assert read.lattice == pytest.approx(MGO.lattice) and read.numbers.tolist() == [12, 8]
-
-
-SCALARS = st.one_of(
-    st.none(),
-    st.booleans(),
-    st.integers(),
-    st.floats(),
-    st.text(st.characters(codec=None), max_size=8),
-    st.sampled_from(["Mg", "O", "X", "vacancy", "disorder", 1e308, 10**400]),
-)
-JSON = st.recursive(
-    SCALARS,
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
-    max_leaves=12,
-)
-
-
-def paths_of(value: object, path: tuple = ()) -> list[tuple]:
-    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return [path, *(below for key, item in inner for below in paths_of(item, (*path, key)))]
-
-
-def changed(value: object, path: tuple, replacement: object) -> object:
-    if not path:
-        return replacement
-    copy = value.copy()
-    copy[path[0]] = changed(value[path[0]], path[1:], replacement)
-    return copy
-
-
-@settings(max_examples=400, deadline=None)
-@given(st.data())
-def test_whatever_an_entry_holds_it_gives_one_crystal_or_one_reason(data):
-    entry: object = entry_of(MGO)
-    for _ in range(data.draw(st.integers(1, 3))):
-        entry = changed(entry, data.draw(st.sampled_from(paths_of(entry))), data.draw(JSON))
-    read = optimade.crystal_of_entry(entry, 5, "https://host/v1/structures")
-    assert isinstance(read, Crystal | Rejection) and read.id and read.file.startswith("https://host/v1/structures")
-    for text in (read.id, read.file, getattr(read, "reason", "a reason"), read.formula or ""):
-        text.encode()
-    assert isinstance(read, Crystal) or read.reason
-
-
-# Ids of the Materials Project
-
-
-@pytest.mark.slow
-def test_listed_ids_become_rows_in_their_order(materials_project, tmp_path):
-    table = id_table(tmp_path / "ids.csv", ["mp-5", "mp-9999", "mp-2", "", "silicon", "mvc-1", "mp-5"])
-    result = screen(table, tmp_path / "out")
-    rows = rows_of(tmp_path / "out")
-    assert (result.n_rows, result.n_answered) == (7, 4)
-    assert [row["id"] for row in rows] == ["mp-5", "mp-9999", "mp-2", "ids#4", "silicon", "mvc-1", "mp-5"]
-    assert rows[0]["volume_per_atom_a3"] == pytest.approx(4.005**3 / 8)
-    assert rows[0]["file"] == "https://materialsproject.org/materials/mp-5" and rows[1]["file"] == table
-    assert "row 2: the Materials Project does not know this id" in rows[1]["reason"]
-    assert "row 5: not an id such as mp-149" in rows[4]["reason"]
-    assert materials_project.asked == [["mp-5", "mp-9999", "mp-2", "mvc-1"]]
-    assert screen(table, tmp_path / "out", resume=True) == result
-    assert len(materials_project.asked) == 1
-
-
-def test_batches_are_asked_once_and_failures_are_tried_again(materials_project, tmp_path, pauses):
-    ids = [f"mp-{k}" for k in range(1, 2 * UNIT_SIZE)]
-    table = id_table(tmp_path / "ids.csv", ids, column="id")
-    down = "REST query returned with error status code 503"
-    materials_project.fails = iter([None, *[down] * (1 + len(fetching.RETRY_DELAYS_S))])
-    with pytest.raises(BadSource, match=f"from row {UNIT_SIZE + 1}: .*503; {UNIT_SIZE} rows are stored, and --resume"):
-        list(units([table], tmp_path / FETCHED))
-    assert pauses == list(fetching.RETRY_DELAYS_S) and materials_project.opened == 1
-    materials_project.asked.clear()
-    assert [entry.id for entry in fetched_crystals(table, tmp_path / FETCHED)] == ids
-    assert materials_project.asked == [ids[UNIT_SIZE:]]
-    pauses.clear()
-    materials_project.fails = iter(["Valid API keys are 32 characters"])
-    with pytest.raises(BadSource, match="32 characters"):
-        list(units([table], tmp_path / "elsewhere"))
-    assert not pauses
-
-
-def test_what_the_client_needs_is_said(materials_project, tmp_path, monkeypatch):
-    table = id_table(tmp_path / "ids.csv", ["mp-5"])
-    monkeypatch.delenv("MP_API_KEY")
-    monkeypatch.setattr("pymatgen.core.SETTINGS", {})
-    with pytest.raises(BadSource, match="set MP_API_KEY"):
-        list(units([table], tmp_path / FETCHED))
-    monkeypatch.setitem(sys.modules, "mp_api.client", None)
-    with pytest.raises(BadSource, match=r"pip install '\.\[mp\]' in a clone"):
-        list(units([table], tmp_path / FETCHED))
-
-
-def test_tables_of_structures_are_not_taken_for_ids(tmp_path):
-    MGO.to_pymatgen().to(filename=str(tmp_path / "a.cif"))
-    table = tmp_path / "t.csv"
-    table.write_text("material_id,id,file\nmp-1,mine,a.cif\n")
-    assert [(e.id, e.formula) for e in fetched_crystals(str(table), tmp_path / FETCHED)] == [("mine", "MgO")]
-    table.write_text("id,kappa\nmp-1,3\nmine,4\n")
-    with pytest.raises(ValueError, match="column 'file' is missing"):
-        fetched_crystals(str(table), tmp_path / FETCHED)
