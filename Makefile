@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 TORCH ?= pinned
 BIN := $(VENV)/bin
-PYTEST_WORKERS ?= 2
+WORKERS ?= 2
 
 ifeq ($(TORCH),preinstalled)
 VENV_FLAGS := --system-site-packages
@@ -21,10 +21,10 @@ serve: $(VENV)/.installed
 	$(BIN)/kappatune serve
 
 test: $(VENV)/.installed-test
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 test-fast: $(VENV)/.installed-test
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile -m "not slow and not potential"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow and not potential"
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -38,7 +38,7 @@ docs: $(VENV)/.installed-dev
 	@echo "docs/_site/index.html"
 
 examples: $(VENV)/.installed-test
-	for script in examples/*.py; do echo "$$script"; OMP_NUM_THREADS=1 $(BIN)/python $$script || exit 1; done
+	ls examples/*.py | OMP_NUM_THREADS=1 xargs -P $(WORKERS) -n 1 $(BIN)/python
 
 bench: $(VENV)/.installed-test
 	$(BIN)/python -m studies
