@@ -33,7 +33,7 @@ from kappatune.structures import Crystal, Rejection
 from kappatune.structures.crystal import element_symbol
 from kappatune.structures.optimade import FIELDS
 from tests.builders import rocksalt, zincblende
-from tests.providers import answer, cut_short, hang_up
+from tests.providers import answer, cut_short, entry_of, hang_up
 
 CATIONS, ANIONS = (3, 11, 12, 19, 20, 37, 38, 56), (8, 16, 34, 52)
 KINDS = [(a, b) for a in CATIONS for b in ANIONS]
@@ -42,23 +42,6 @@ KINDS = [(a, b) for a in CATIONS for b in ANIONS]
 def crystals(n: int = 32) -> list[Crystal]:
     build = (rocksalt, zincblende)
     return [build[k % 2](*KINDS[k], 5.0 + 0.05 * k, f"db/{k}") for k in range(n)]
-
-
-def entry_of(crystal: Crystal, **changes) -> dict:
-    symbols = [element_symbol(z) for z in crystal.numbers.tolist()]
-    attributes = {
-        "lattice_vectors": crystal.lattice.tolist(),
-        "cartesian_site_positions": crystal.cartesian.tolist(),
-        "species": [{"name": s, "chemical_symbols": [s], "concentration": [1.0]} for s in dict.fromkeys(symbols)],
-        "species_at_sites": symbols,
-        "nperiodic_dimensions": 3,
-        "dimension_types": [1, 1, 1],
-        "structure_features": [],
-        "chemical_formula_reduced": "".join(sorted(set(symbols))),
-        "elements": sorted(set(symbols)),
-        "nsites": crystal.n_atoms,
-    }
-    return {"id": crystal.id, "type": "structures", "attributes": attributes | changes}
 
 
 def rows_of(folder: Path) -> list[dict]:

@@ -11,27 +11,9 @@ from hypothesis import strategies as st
 
 from kappatune.data import optimade
 from kappatune.structures import Crystal, Rejection
-from kappatune.structures.crystal import element_symbol
 from kappatune.structures.optimade import crystal_of_optimade
 from tests.builders import rocksalt
-
-
-def entry_of(crystal: Crystal, **changes) -> dict:
-    symbols = [element_symbol(z) for z in crystal.numbers.tolist()]
-    attributes = {
-        "lattice_vectors": crystal.lattice.tolist(),
-        "cartesian_site_positions": crystal.cartesian.tolist(),
-        "species": [{"name": s, "chemical_symbols": [s], "concentration": [1.0]} for s in dict.fromkeys(symbols)],
-        "species_at_sites": symbols,
-        "nperiodic_dimensions": 3,
-        "dimension_types": [1, 1, 1],
-        "structure_features": [],
-        "chemical_formula_reduced": "".join(sorted(set(symbols))),
-        "elements": sorted(set(symbols)),
-        "nsites": crystal.n_atoms,
-    }
-    return {"id": crystal.id, "type": "structures", "attributes": attributes | changes}
-
+from tests.providers import entry_of
 
 MGO = rocksalt(12, 8, 4.212, "MgO")
 TWO = [{"name": "Mg", "chemical_symbols": ["Mg"], "concentration": [1.0]}]
