@@ -66,16 +66,18 @@ async def _multipart(request: Request, limits: Limits) -> list[Upload]:
         if isinstance(error, RequestError):
             raise
         raise RequestError(422, "the multipart body is malformed: its boundary is missing or broken") from error
-    uploads = []
-    for field, value in form.multi_items():
-        if field != FIELD:
-            raise RequestError(422, f"the field must be called '{FIELD}', not '{display_name(field)[:40]}'")
-        if isinstance(value, UploadFile):
-            uploads.append(Upload(display_name(value.filename) or "upload", await value.read()))
-            await value.close()
-        else:
-            uploads.append(Upload("pasted", value.encode("utf-8", "replace")))
-    return uploads
+    try:
+        return [await _upload(field, value) for field, value in form.multi_items()]
+    finally:
+        await form.close()
+
+
+async def _upload(field: str, value: UploadFile | str) -> Upload:
+    if field != FIELD:
+        raise RequestError(422, f"the field must be called '{FIELD}', not '{display_name(field)[:40]}'")
+    if isinstance(value, UploadFile):
+        return Upload(display_name(value.filename) or "upload", await value.read())
+    return Upload("pasted", value.encode("utf-8", "replace"))
 
 
 async def read_json(request: Request, limits: Limits, body_type: type[Body]) -> Body:
