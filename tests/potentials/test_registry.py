@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from kappatune.potentials import BadPotential, load_potential
+from kappatune.potentials import BadPotential, best_available, load_potential
 from kappatune.potentials.registry import KNOWN
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones():
-    with pytest.raises(BadPotential, match="known are chgnet, sevennet, sevennet-l3i5, mace, nequix, or"):
+    with pytest.raises(BadPotential, match="known are chgnet, sevennet, sevennet-l3i5, mace, nequix and best, or"):
         load_potential("dream")
 
 
@@ -17,6 +17,15 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it(monkeypatc
         load_potential("chgnet")
     with pytest.raises(BadPotential, match="needs the package mace: pip install mace-torch"):
         load_potential("mace")
+
+
+def test_the_best_potential_is_nequix_once_its_weights_are_there(monkeypatch, tmp_path):
+    monkeypatch.setenv("KAPPATUNE_CACHE", str(tmp_path))
+    assert best_available() == "sevennet-l3i5"
+    (tmp_path / "nequix-mp-1-pft.nqx").write_text("{}\n")
+    assert best_available() == "nequix"
+    with pytest.raises(BadPotential, match="not a weights file of Nequix"):
+        load_potential("best")
 
 
 def test_weights_that_are_not_there_are_named(tmp_path):

@@ -9,7 +9,7 @@ from ase.build import bulk
 from ase.calculators.emt import EMT
 
 from kappatune import KappaModel
-from kappatune.potentials import BadPotential
+from kappatune.potentials import BadPotential, registry
 from kappatune.results import Results
 from kappatune.settings import BadSettings
 from kappatune.verification import VerifierSpec, VerifySettings, estimate_cost, verify
@@ -18,7 +18,7 @@ from kappatune.verification.cost import Cost
 from kappatune.verification.display import crystals_on_stderr
 from kappatune.verification.events import CostEstimated, CrystalFinished, ForcesProgress, StepStarted
 from kappatune.verification.prepare import NoPhono3py
-from tests.verification.small import COPPER, SETTINGS, TOY
+from tests.verification.small import COPPER, SETTINGS, TOY, potential
 
 ATOMS = bulk("Cu", "fcc", 3.6)
 COST = Cost(n_forces=16, n_atoms=32, n_harmonic_atoms=32, seconds_per_force=0.5, seconds=100.0, memory_gb=0.7)
@@ -121,3 +121,14 @@ def test_on_a_terminal_every_crystal_in_work_has_a_bar(capsys, monkeypatch):
         show(CrystalFinished("x", "unreadable"))
         assert [task.description for task in bars.bars.tasks] == ["au: relaxation"]
     assert "16 force calculations of 32 atoms" in capsys.readouterr().err
+
+
+def test_without_nequix_this_is_said_first_and_every_row_names_what_was_used(monkeypatch, tmp_path):
+    monkeypatch.setenv("KAPPATUNE_CACHE", str(tmp_path))
+    monkeypatch.setitem(registry.KNOWN, "sevennet-l3i5", registry.KnownPotential(potential, "ase"))
+    events = []
+    (row,) = verify(ATOMS, settings=SETTINGS, model=None, on_progress=events.append)
+    assert row.kappa_bte_w_mk > 0 and "copper" in row.potential
+    assert "kappatune data fetch nequix" in str(events[0]) and "sevennet-l3i5 is used" in str(events[0])
+    (cost,) = estimate_cost(ATOMS, quality="quick")
+    assert cost.potential == row.potential

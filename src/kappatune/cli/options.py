@@ -32,7 +32,8 @@ PotentialOption = Annotated[
     str,
     typer.Option(
         "--calculator",
-        help="`sevennet` (SevenNet-0), `sevennet-l3i5`, `chgnet`, `mace`, `nequix`, the path of Nequix weights (.nqx), "
+        help="`nequix`, `sevennet-l3i5`, `sevennet` (SevenNet-0), `chgnet`, `mace`, the path of Nequix weights (.nqx), "
+        "`best` (`nequix` if its weights are on this machine, `sevennet-l3i5` otherwise), "
         "or PATH:FACTORY, where FACTORY() of a module or of a .py file returns an ASE calculator.",
     ),
 ]

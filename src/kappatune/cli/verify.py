@@ -29,7 +29,7 @@ class QualityName(StrEnum):
 
 def verify(
     files: Files,
-    calculator: PotentialOption = "sevennet",
+    calculator: PotentialOption = "best",
     temperatures: Annotated[
         str,
         typer.Option(
@@ -159,7 +159,7 @@ def _write_estimates(
     from kappatune.verification.cost import format_duration
 
     rows: list[CostEstimate] = []
-    for row in iter_costs(entries, spec.calculator, spec.settings):
+    for row in iter_costs(entries, spec.calculator, spec.settings, lambda event: note(str(event))):
         note(str(row))
         rows.append(row)
     if output_format is OutputFormat.TABLE:

@@ -12,9 +12,10 @@ from kappatune.potentials.base import (
     UnknownElement,
     UnphysicalResult,
 )
-from kappatune.potentials.registry import as_potential, load_potential
+from kappatune.potentials.registry import BEST, as_potential, best_available, load_potential
 
 __all__ = [
+    "BEST",
     "BadPotential",
     "Evaluation",
     "EvaluationError",
@@ -22,5 +23,6 @@ __all__ = [
     "UnknownElement",
     "UnphysicalResult",
     "as_potential",
+    "best_available",
     "load_potential",
 ]

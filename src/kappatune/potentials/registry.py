@@ -61,24 +61,35 @@ KNOWN: dict[str, KnownPotential] = {
 }
 
 
+BEST = "best"
+"""In place of a name: the most accurate potential for phonons that this machine has."""
+
+def best_available() -> str:
+    """What `best` stands for: `nequix` once its weights are downloaded, `sevennet-l3i5` until then."""
+    return "nequix" if nequix.weights_path().is_file() else "sevennet-l3i5"
+
+
 def load_potential(name: str) -> Potential:
     """Load a potential.
 
     Args:
         name: `chgnet`, `sevennet` (SevenNet-0), `sevennet-l3i5`, `mace` (MACE-MP-0b3) or `nequix` (nequix-mp-1-pft);
-            the path of Nequix weights (`.nqx`); or `my_module:make` or `path/to/file.py:make`,
-            where `make()` returns an ASE calculator.
+            `best`, which is `nequix` if its weights are on this machine and `sevennet-l3i5` otherwise; the path of
+            Nequix weights (`.nqx`); or `my_module:make` or `path/to/file.py:make`, where `make()` returns an ASE
+            calculator.
 
     Raises:
         BadPotential: The name is unknown, the package is not installed, or loading fails.
     """
+    if name == BEST:
+        name = best_available()
     known = KNOWN.get(name) or _from_weights(name)
     if known:
         return _load(name, known)
     if ":" in name:
         return ase_calculator.from_factory(name)
     raise BadPotential(
-        f"no potential '{name}': known are {', '.join(KNOWN)}, or give PATH:FACTORY, for example 'my_file.py:make'"
+        f"no potential '{name}': known are {', '.join(KNOWN)} and {BEST}, or give PATH:FACTORY, for example 'my_file.py:make'"
     )
 
 

@@ -20,7 +20,7 @@ from kappatune.results import Results
 from kappatune.settings import BadSettings
 from kappatune.structures import Crystal, Rejection
 from kappatune.structures.inputs import Input, as_entries
-from kappatune.verification.batch import VerifierSpec, iter_verifications
+from kappatune.verification.batch import VerifierSpec, chosen_potential, iter_verifications
 from kappatune.verification.born import BadBorn
 from kappatune.verification.cost import Cost, measure_cost
 from kappatune.verification.display import crystals_on_stderr
@@ -38,6 +38,7 @@ class CostEstimate(BaseModel):
 
     Attributes:
         id: Name of the crystal.
+        potential: The potential that was timed.
         n_forces: Force calculations in all.
         n_atoms: Atoms of the supercell for third order.
         n_harmonic_atoms: Atoms of the supercell for second order.
@@ -50,6 +51,7 @@ class CostEstimate(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     id: str
+    potential: str | None = None
     n_forces: int | None = None
     n_atoms: int | None = None
     n_harmonic_atoms: int | None = None
@@ -62,12 +64,12 @@ class CostEstimate(BaseModel):
         """In one line."""
         if self.reason is not None:
             return f"{self.id}: {self.reason}"
-        return f"{self.id}: {Cost(**self.model_dump(exclude={'id', 'reason'}))}"
+        return f"{self.id}: {Cost(**self.model_dump(exclude={'id', 'potential', 'reason'}))}"
 
 
 def verify(
     structures: Input | Iterable[Input],
-    calculator: str | Potential | Calculator = "sevennet",
+    calculator: str | Potential | Calculator = "best",
     quality: Quality = "standard",
     *,
     settings: VerifySettings | None = None,
@@ -93,8 +95,8 @@ def verify(
     Args:
         structures: One structure or many: `Crystal`, pymatgen `Structure`, ASE `Atoms`, or paths of files and
             folders.
-        calculator: The potential: a name (`sevennet` is SevenNet-0; `load_potential` lists the others), a `Potential`,
-            or an ASE calculator. Several workers need a name, and so does continuing after an interruption: two
+        calculator: The potential: a name (`load_potential` lists them; `best` is Nequix if its weights are on this
+            machine, and SevenNet-l3i5 otherwise), a `Potential`, or an ASE calculator. Several workers need a name, and so does continuing after an interruption: two
             ASE calculators cannot be compared.
         quality: `quick`, `standard` or `converged`.
         settings: All settings; replaces `quality`.
@@ -141,7 +143,7 @@ def verify(
 
 def estimate_cost(
     structures: Input | Iterable[Input],
-    calculator: str | Potential | Calculator = "sevennet",
+    calculator: str | Potential | Calculator = "best",
     quality: Quality = "standard",
     *,
     settings: VerifySettings | None = None,
@@ -175,16 +177,25 @@ def estimate_cost(
 
 
 def iter_costs(
-    entries: Iterable[Crystal | Rejection], calculator: str | Potential | Calculator, settings: VerifySettings
+    entries: Iterable[Crystal | Rejection],
+    calculator: str | Potential | Calculator,
+    settings: VerifySettings,
+    on_progress: OnProgress = ignore,
 ) -> Iterator[CostEstimate]:
     """The costs of many crystals, each as soon as it is known.
+
+    Args:
+        entries: What `read_crystals` gives.
+        calculator: As for `verify`.
+        settings: Supercells, cutoff and mesh.
+        on_progress: Told if `best` is not Nequix.
 
     Raises:
         NoPhono3py: phono3py is not installed.
         BadPotential: The potential cannot be loaded.
     """
     require_phono3py()
-    potential = as_potential(calculator)
+    potential = as_potential(chosen_potential(calculator, on_progress))
     with one_thread():
         for entry in entries:
             yield _estimate(entry, potential, settings)
@@ -196,7 +207,7 @@ def _estimate(entry: Crystal | Rejection, potential: Potential, settings: Verify
     try:
         potential.check_elements(entry.numbers)
         prepared = prepare(standardise(entry, settings.symprec), settings)
-        return CostEstimate(id=entry.id, **vars(measure_cost(prepared, potential, settings)))
+        return CostEstimate(id=entry.id, potential=str(potential), **vars(measure_cost(prepared, potential, settings)))
     except UserError as error:
         return CostEstimate(id=entry.id, reason=str(error))
 

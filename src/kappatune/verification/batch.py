@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kappatune.model.kappa_model import KappaModel
-from kappatune.potentials import BadPotential, Potential, as_potential
+from kappatune.potentials import BEST, BadPotential, Potential, as_potential, best_available
 from kappatune.processes import exit_with_parent, map_in_processes, one_thread, use_one_thread
 from kappatune.progress import Event, OnProgress, ignore
 from kappatune.structures import Crystal, Rejection
+from kappatune.verification.events import NequixMissing
 from kappatune.verification.prepare import require_phono3py
 from kappatune.verification.row import Verification
 from kappatune.verification.settings import VerifySettings
@@ -58,6 +59,23 @@ class VerifierSpec:
         return Verifier(potential, self.settings, self.out, model, self.born, self.figures)
 
 
+def chosen_potential(
+    calculator: str | Potential | Calculator, on_progress: OnProgress = ignore
+) -> str | Potential | Calculator:
+    """The potential that `best` stands for on this machine; any other is returned as it is.
+
+    Args:
+        calculator: As for `VerifierSpec`.
+        on_progress: Told if `best` is not Nequix.
+    """
+    if calculator != BEST:
+        return calculator
+    name = best_available()
+    if name != "nequix":
+        on_progress(NequixMissing(name))
+    return name
+
+
 def iter_verifications(
     entries: Iterable[Crystal | Rejection],
     spec: VerifierSpec,
@@ -82,6 +100,7 @@ def iter_verifications(
         BadPotential: The potential cannot be loaded, or is an object where several workers need a name.
         BadBundle: The model cannot be loaded.
     """
+    spec = replace(spec, calculator=chosen_potential(spec.calculator, on_progress))
     verifier = spec.load()
     if workers == 1:
         with one_thread():

@@ -12,6 +12,24 @@ Step = Literal["relaxation", "forces", "transport", "AGL"]
 
 
 @dataclass(frozen=True)
+class NequixMissing(Event):
+    """The most accurate potential is not on this machine, and another one is used.
+
+    Attributes:
+        used: Name of the other one.
+    """
+
+    used: str
+
+    def __str__(self) -> str:
+        """In one line, with what to do."""
+        return (
+            f"nequix-mp-1-pft, the most accurate potential for phonons, is not on this machine, so {self.used} is used: "
+            "`kappatune data fetch nequix` downloads its weights (3 MB, CC BY 4.0)"
+        )
+
+
+@dataclass(frozen=True)
 class CrystalEvent(Event):
     """Something about one crystal.
 
