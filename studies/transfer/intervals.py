@@ -7,8 +7,9 @@ from typing import Literal
 import numpy as np
 
 from kappatune.model.intervals import IntervalCalibration
+from kappatune.training.conformal import Errors
 from studies.store import Record, today
-from studies.transfer.calibrate import Coverage, Errors, calibrate, coverage_of, cross_coverage
+from studies.transfer.calibrate import Coverage, calibrate, coverage_of, cross_coverage
 from studies.transfer.evaluations import EvaluationKey, EvaluationStore, Predictions
 from studies.transfer.splits import bonding_kind
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from kappatune.model.intervals import IntervalCalibration
-from studies.transfer.calibrate import Errors, calibrate, coverage_of, cross_coverage
+from kappatune.training.conformal import Errors
+from studies.transfer.calibrate import calibrate, coverage_of, cross_coverage
 
 
 def made_up(n: int, seed: int, shift: float = 0.0, outside: float = 0.0, worse: float = 1.0) -> Errors:
