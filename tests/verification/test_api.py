@@ -129,6 +129,6 @@ def test_without_nequix_this_is_said_first_and_every_row_names_what_was_used(mon
     events = []
     (row,) = verify(ATOMS, settings=SETTINGS, model=None, on_progress=events.append)
     assert row.kappa_bte_w_mk > 0 and "copper" in row.potential
-    assert "kappatune data fetch nequix" in str(events[0]) and "sevennet-l3i5 is used" in str(events[0])
+    assert "kappatune data fetch nequix" in str(events[0]) and "sevennet-l3i5 is used instead" in str(events[0])
     (cost,) = estimate_cost(ATOMS, quality="quick")
     assert cost.potential == row.potential

@@ -64,6 +64,7 @@ KNOWN: dict[str, KnownPotential] = {
 BEST = "best"
 """In place of a name: the most accurate potential for phonons that this machine has."""
 
+
 def best_available() -> str:
     """What `best` stands for: `nequix` once its weights are downloaded, `sevennet-l3i5` until then."""
     return "nequix" if nequix.weights_path().is_file() else "sevennet-l3i5"
@@ -89,7 +90,8 @@ def load_potential(name: str) -> Potential:
     if ":" in name:
         return ase_calculator.from_factory(name)
     raise BadPotential(
-        f"no potential '{name}': known are {', '.join(KNOWN)} and {BEST}, or give PATH:FACTORY, for example 'my_file.py:make'"
+        f"no potential '{name}': known are {', '.join(KNOWN)} and {BEST}, or give PATH:FACTORY, for example "
+        "'my_file.py:make'"
     )
 
 

@@ -96,8 +96,8 @@ def verify(
         structures: One structure or many: `Crystal`, pymatgen `Structure`, ASE `Atoms`, or paths of files and
             folders.
         calculator: The potential: a name (`load_potential` lists them; `best` is Nequix if its weights are on this
-            machine, and SevenNet-l3i5 otherwise), a `Potential`, or an ASE calculator. Several workers need a name, and so does continuing after an interruption: two
-            ASE calculators cannot be compared.
+            machine, and SevenNet-l3i5 otherwise), a `Potential`, or an ASE calculator. Several workers need a name, and
+            so does continuing after an interruption: two ASE calculators cannot be compared.
         quality: `quick`, `standard` or `converged`.
         settings: All settings; replaces `quality`.
         temperatures_k: Temperatures of kappa(T), K; 300 is always among them. By default those of `settings`, or 200 to

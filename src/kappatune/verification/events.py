@@ -24,8 +24,8 @@ class NequixMissing(Event):
     def __str__(self) -> str:
         """In one line, with what to do."""
         return (
-            f"nequix-mp-1-pft, the most accurate potential for phonons, is not on this machine, so {self.used} is used: "
-            "`kappatune data fetch nequix` downloads its weights (3 MB, CC BY 4.0)"
+            f"nequix-mp-1-pft, the most accurate potential for phonons, is not on this machine, so {self.used} is used "
+            "instead: `kappatune data fetch nequix` downloads its weights (3 MB, CC BY 4.0)"
         )
 
 
