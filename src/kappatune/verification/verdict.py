@@ -19,8 +19,8 @@ class PotentialAccuracy:
 
     Attributes:
         srd: kappa_SRD, the mean of 2 (kappa - kappa_DFT) / (kappa + kappa_DFT): the bias, -2 to 2.
-        srme: kappa_SRME, the same difference summed over phonon modes in absolute value: an upper bound of the
-            error of kappa, 0 to 2.
+        srme: kappa_SRME, the mean of the same difference summed over phonon modes in absolute value, 0 to 2. It
+            bounds the mean error of kappa from above, not the error of one crystal.
     """
 
     srd: float
