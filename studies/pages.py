@@ -1,6 +1,6 @@
 """Write the generated pages of the docs, with their figures, from stored results alone.
 
-    python -m studies.pages [benchmark] [model-card] [candidates] [verified]
+    python -m studies.pages [benchmark] [what-helps] [out-of-sample] [model-card] [candidates] [verified]
 
 Figures that show values which may not be passed on, or single runs that are not stored, are drawn by the study itself:
 `candidates.png`, `verified_showcase.png`, `agl_engine_*.png`, `prototypes_aflow.png`, `suggest_aflow.png` and
@@ -20,25 +20,36 @@ from kappatune.storage import write_text
 from studies.markdown import DOCS
 from studies.phonons.verified_page import verified_page
 from studies.screening.candidates_page import candidates_page
+from studies.store import load_result
 from studies.transfer.benchmark import MODELS
 from studies.transfer.benchmark_page import benchmark_page
 from studies.transfer.figures import draw
 from studies.transfer.model_card import model_card
+from studies.transfer.out_of_sample_page import out_of_sample_page
 from studies.transfer.results import TransferResults
+from studies.transfer.what_helps_page import what_helps_page
 
 
 def _benchmark(docs: Path) -> str:
     results = TransferResults.read()
     draw(results, docs / "figures")
-    return benchmark_page(results)
+    return benchmark_page(results, load_result("labels"))
 
 
 def _model_card(_: Path) -> str:
-    return model_card([KappaModel.load(name).card for name in MODELS], TransferResults.read())
+    cards = [KappaModel.load(name).card for name in MODELS]
+    return model_card(cards, TransferResults.read(), load_result("labels"), load_result("out_of_sample"))
+
+
+def _what_helps(_: Path) -> str:
+    names = ("labels", "averaging", "starter_host", "out_of_sample")
+    return what_helps_page(TransferResults.read(), {name: load_result(name) for name in names})
 
 
 PAGES: dict[str, Callable[[Path], str]] = {
     "benchmark": _benchmark,
+    "what-helps": _what_helps,
+    "out-of-sample": lambda _: out_of_sample_page(load_result("out_of_sample"), load_result("labels")),
     "model-card": _model_card,
     "candidates": lambda _: candidates_page(),
     "verified": lambda _: verified_page(),

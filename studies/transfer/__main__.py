@@ -14,7 +14,7 @@ import typer
 
 from kappatune.errors import UserError
 from kappatune.progress import Message, shown_on_stderr
-from studies.transfer.benchmark import run_benchmark
+from studies.transfer.benchmark import run_benchmark, run_intervals
 from studies.transfer.results import TRANSFER
 
 
@@ -24,6 +24,9 @@ def main(
     work: Annotated[Path, typer.Option(help="Folder of trained models and of predictions row by row.")] = Path(
         "runs/benchmark"
     ),
+    intervals: Annotated[
+        bool, typer.Option("--intervals", help="Only what the intervals on `dft` are calibrated on: an hour.")
+    ] = False,
     repeat: Annotated[bool, typer.Option("--repeat", help="Compute three evaluations a second time.")] = False,
     replay: Annotated[
         bool, typer.Option("--replay", help="Replay the paper's released protocol with its faults. Not a result.")
@@ -36,6 +39,9 @@ def main(
     """
     with shown_on_stderr() as on_progress:
         try:
+            if intervals:
+                run_intervals(data, results, work, on_progress)
+                return
             run_benchmark(data, results, work, on_progress, repeated=repeat, replayed=replay)
         except UserError as error:
             on_progress(Message(str(error)))

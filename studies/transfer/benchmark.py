@@ -8,7 +8,7 @@ from kappatune.progress import OnProgress
 from kappatune.training.recipe import read_recipe
 from studies.transfer.agl_evaluations import evaluate_aflow_folds, evaluate_crabnet_split
 from studies.transfer.baselines import baselines
-from studies.transfer.dft_evaluations import evaluate_on_dft_sets
+from studies.transfer.dft_evaluations import evaluate_grouped, evaluate_on_dft_sets, evaluate_on_textbook
 from studies.transfer.dft_sets import DftSets
 from studies.transfer.evaluations import EvaluationStore
 from studies.transfer.learners import TreeCorrectedEnsemble
@@ -47,6 +47,7 @@ def run_benchmark(
         recipe = read_recipe(name)
         ensemble = TreeCorrectedEnsemble(recipe, sets, work)
         evaluate_on_dft_sets(ensemble, name, sets, store, on_progress)
+        evaluate_on_textbook(ensemble, name, sets, store, on_progress)
         if name == MODELS[0]:
             for baseline, learner in baselines(sets, ensemble).items():
                 evaluate_on_dft_sets(learner, baseline, sets, store, on_progress)
@@ -59,4 +60,23 @@ def run_benchmark(
         repeat_evaluations(ensemble, MODELS[0], sets, steps, store, on_progress)
     if replayed:
         replay(tables, store.records, on_progress)
+    summarise(store, MODELS)
+
+
+def run_intervals(data: Path, results: Path, work: Path, on_progress: OnProgress) -> None:
+    """Compute only what the intervals on `dft` are calibrated on and tested with: a tenth of the benchmark.
+
+    Args:
+        data: As in `run_benchmark`.
+        results: As in `run_benchmark`.
+        work: As in `run_benchmark`.
+        on_progress: As in `run_benchmark`.
+    """
+    tables = read_research_tables(data)
+    store = EvaluationStore(results, work)
+    sets = DftSets.of(tables)
+    for name in MODELS:
+        ensemble = TreeCorrectedEnsemble(read_recipe(name), sets, work)
+        evaluate_grouped(ensemble, name, "MIX", sets, store, on_progress)
+        evaluate_on_textbook(ensemble, name, sets, store, on_progress)
     summarise(store, MODELS)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from kappatune.model.folds import group_folds
@@ -22,11 +24,13 @@ class Coverage(BaseModel):
 
     Attributes:
         n: Crystals.
-        coverage: Fraction of crystals whose value lies inside the interval.
+        n_predictions: Predictions of them: a crystal is predicted once in each split it is tested in.
+        coverage: Fraction of predictions whose interval contains the crystal's value.
         by_third: The same for the lowest, middle and highest third of kappa.
-        by_family: The same for each family of at least 20 crystals.
+        by_family: The same for each family of at least 20 predictions.
         median_factor: Median of (upper / lower)^(1/2).
-        outside: Fraction of crystals outside the domain.
+        outside: Fraction of predictions outside the domain.
+        n_outside: Crystals among these.
         inside_outside: Coverage inside and outside the domain; null where there is no crystal.
         median_error_ratio: Median |ln kappa| error outside over that inside; null if one has no crystal.
         nominal: Nominal levels.
@@ -37,11 +41,13 @@ class Coverage(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     n: int
+    n_predictions: int
     coverage: float
     by_third: tuple[float, float, float]
     by_family: dict[str, float]
     median_factor: float
     outside: float
+    n_outside: int
     inside_outside: tuple[float | None, float | None]
     median_error_ratio: float | None
     nominal: list[float]
@@ -49,7 +55,37 @@ class Coverage(BaseModel):
     miscalibration_area: float
 
 
-def calibrate(near: Errors, far: Sequence[Errors], *, date: str) -> IntervalCalibration:
+@dataclass(frozen=True)
+class NamedErrors(Errors):
+    """Errors of which it is known whose they are.
+
+    Attributes:
+        formulas: (n,) reduced formulas.
+        crystals: (n,) names; a crystal may be predicted several times, in one split each.
+    """
+
+    formulas: NDArray[np.str_]
+    crystals: NDArray[np.str_]
+
+    def __getitem__(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> NamedErrors:
+        return NamedErrors(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+    @property
+    def n_crystals(self) -> int:
+        """Number of crystals, each counted once."""
+        return len(np.unique(self.crystals))
+
+    def without(self, formulas: NDArray[np.str_]) -> NamedErrors:
+        """Those of other formulas."""
+        return self[~np.isin(self.formulas, formulas)]
+
+
+def together(parts: Sequence[NamedErrors]) -> NamedErrors:
+    """All errors of several parts."""
+    return NamedErrors(*(np.concatenate([getattr(p, field.name) for p in parts]) for field in fields(NamedErrors)))
+
+
+def calibrate(near: NamedErrors, far: Sequence[NamedErrors], *, date: str) -> IntervalCalibration:
     """Fit the factors and the floor of the intervals.
 
     Args:
@@ -58,21 +94,30 @@ def calibrate(near: Errors, far: Sequence[Errors], *, date: str) -> IntervalCali
         date: ISO 8601.
     """
     fitted = fit_widths(near, far, LEVEL)
-    n = len(near.error) + sum(int(family.outside.sum()) for family in far)
+    n = together([near, *(family[family.outside] for family in far)]).n_crystals
     return IntervalCalibration(level=LEVEL, n=n, date=date, **fitted._asdict())
 
 
 def cross_coverage(
-    near: Errors, far: Sequence[Errors], kappa: Values, formulas: Sequence[str], families: Sequence[str], seed: int = 0
+    near: NamedErrors, far: Sequence[NamedErrors], kappa: Values, families: Sequence[str], seed: int = 0
 ) -> Coverage:
-    """Coverage at each near crystal of intervals calibrated without those of its formula, in ten folds."""
+    """Coverage at each near crystal of intervals calibrated without any prediction of its formula, in ten folds.
+
+    Args:
+        near: As in `calibrate`.
+        far: As in `calibrate`.
+        kappa: (n,) true conductivity of the near crystals, W/(m K).
+        families: (n,) their families.
+        seed: Of the folds.
+    """
     half = np.empty(len(near.error))
     observed = np.zeros(len(_NOMINAL))
     size = np.abs(near.error)
-    for train, test in group_folds(formulas, 10, seed):
-        half[test] = fit_widths(near[train], far, LEVEL).half_width(near[test])
+    for train, test in group_folds(near.formulas.tolist(), 10, seed):
+        others = [family.without(near.formulas[test]) for family in far]
+        half[test] = fit_widths(near[train], others, LEVEL).half_width(near[test])
         for k, level in enumerate(_NOMINAL):
-            reach = fit_widths(near[train], far, float(level)).half_width(near[test])
+            reach = fit_widths(near[train], others, float(level)).half_width(near[test])
             observed[k] += (size[test] <= reach).sum() / len(size)
     inside = size <= half
     thirds = np.array_split(np.argsort(kappa, kind="stable"), 3)
@@ -81,7 +126,8 @@ def cross_coverage(
     zones = [inside[zone] for zone in (~near.outside, near.outside)]
     has_both = 0 < near.outside.sum() < len(size)
     return Coverage(
-        n=len(size),
+        n=near.n_crystals,
+        n_predictions=len(size),
         coverage=float(inside.mean()),
         by_third=tuple(float(inside[third].mean()) for third in thirds),  # type: ignore[arg-type]
         by_family={
@@ -91,6 +137,7 @@ def cross_coverage(
         },
         median_factor=float(np.exp(np.median(half))),
         outside=float(near.outside.mean()),
+        n_outside=near[near.outside].n_crystals,
         inside_outside=tuple(float(zone.mean()) if len(zone) else None for zone in zones),  # type: ignore[arg-type]
         median_error_ratio=float(np.median(size[near.outside]) / np.median(size[~near.outside])) if has_both else None,
         nominal=_NOMINAL.round(2).tolist(),

@@ -28,10 +28,7 @@ def evaluate_on_dft_sets(
     """All evaluations of one learner on the DFT sets that are not stored yet."""
     evaluate_across_sets(learner, model, sets, store, on_progress)
     for name in SET_NAMES:
-        rows = sets.rows_of[name]
-        for split, folds in _grouped_folds(sets, name).items():
-            key = EvaluationKey("grouped", model, name, name, split)
-            _evaluate(key, [(rows[a], rows[b]) for a, b in folds], learner, sets, store, on_progress)
+        evaluate_grouped(learner, model, name, sets, store, on_progress)
     for name in SET_NAMES:
         rows = sets.rows_of[name]
         for run, (train, test) in sets.tables.paper_splits[name].items():
@@ -46,6 +43,28 @@ def evaluate_across_sets(
     for train, test in (("L96", "HH143"), ("HH143", "L96")):
         key = EvaluationKey("transfer", model, train, test, "all")
         _evaluate(key, [(sets.rows_of[train], sets.rows_of[test])], learner, sets, store, on_progress)
+
+
+def evaluate_grouped(
+    learner: Learner, model: str, name: str, sets: DftSets, store: EvaluationStore, on_progress: OnProgress
+) -> None:
+    """Cross-validation of one set: by formula, by anion and, for both sets together, by family left out."""
+    rows = sets.rows_of[name]
+    for split, folds in _grouped_folds(sets, name).items():
+        key = EvaluationKey("grouped", model, name, name, split)
+        _evaluate(key, [(rows[a], rows[b]) for a, b in folds], learner, sets, store, on_progress)
+
+
+def evaluate_on_textbook(
+    learner: Learner, model: str, sets: DftSets, store: EvaluationStore, on_progress: OnProgress
+) -> None:
+    """Measured values of textbook crystals in folds by formula; trained on both sets without the tested formulas."""
+    rows, both = sets.rows_of["beside"], sets.rows_of["MIX"]
+    tested = [rows[test] for _, test in group_folds(sets.formulas[rows].tolist(), N_FOLDS, seed=0)]
+    folds = [(sets.unseen(test, both), test) for test in tested]
+    _evaluate(
+        EvaluationKey("textbook", model, "MIX", "textbook", "formula-0"), folds, learner, sets, store, on_progress
+    )
 
 
 def _grouped_folds(sets: DftSets, name: str) -> dict[str, list[Split]]:
@@ -79,11 +98,12 @@ def _evaluate(
             tested.append(unseen)
             outputs.append(learner(train, unseen))
     rows = np.concatenate(tested)
-    ids = [sets.tables.mix[i].crystal.id for i in rows]
+    everything = [*sets.tables.mix, *sets.beside]
+    ids = [everything[i].crystal.id for i in rows]
     predictions = Predictions(
         ids=ids,
         formulas=sets.formulas[rows].tolist(),
-        groups=[sets.tables.family[id] for id in ids],
+        groups=[sets.tables.family.get(id, "") for id in ids],
         truth=sets.kappa[rows],
         predicted=np.exp(np.concatenate([output.ln_kappa for output in outputs])),
         spread=np.concatenate([output.spread for output in outputs]),

@@ -15,7 +15,7 @@ from kappatune.storage import atomic_path
 from studies.store import Record, RecordFile, today, versions
 from studies.transfer.metrics import Metrics, measure
 
-Study = Literal["paper", "grouped", "transfer", "aflow", "crabnet"]
+Study = Literal["paper", "grouped", "transfer", "textbook", "aflow", "crabnet"]
 
 _CSV_COLUMNS = ("id", "formula", "group", "kappa_w_mk", "predicted_w_mk", "spread_ln", "distance")
 
@@ -26,7 +26,8 @@ class EvaluationKey:
 
     Attributes:
         study: `paper` (its nine splits), `grouped` (repeated cross-validation), `transfer` (train on one set, test on
-            another), `aflow` (5-fold by formula), `crabnet` (its published split).
+            another), `textbook` (measured values, formulas left out), `aflow` (5-fold by formula), `crabnet` (its
+            published split).
         model: `step-1` to `step-3`, `step-3-seen`, `accurate`, `fast`, or the name of a baseline.
         train: Name of the training set.
         test: Name of the test set.

@@ -7,9 +7,8 @@ from typing import Literal
 import numpy as np
 
 from kappatune.model.intervals import IntervalCalibration
-from kappatune.training.conformal import Errors
 from studies.store import Record, today
-from studies.transfer.calibrate import Coverage, calibrate, coverage_of, cross_coverage
+from studies.transfer.calibrate import Coverage, NamedErrors, calibrate, coverage_of, cross_coverage, together
 from studies.transfer.evaluations import EvaluationKey, EvaluationStore, Predictions
 from studies.transfer.splits import bonding_kind
 
@@ -29,8 +28,7 @@ class CalibrationResult(Record):
         fidelity: The rung.
         calibration: As in the model's card.
         coverage: On crystals the intervals were not calibrated on.
-        left_out: For each family left out of training: coverage of intervals calibrated without it, and of those in
-            the card, whose calibration includes it.
+        left_out: For each family left out of training: coverage of intervals calibrated without it.
     """
 
     record: Literal["calibration"] = "calibration"
@@ -38,7 +36,7 @@ class CalibrationResult(Record):
     fidelity: str
     calibration: IntervalCalibration
     coverage: Coverage
-    left_out: dict[str, tuple[float, float]]
+    left_out: dict[str, float]
 
     @property
     def name(self) -> str:
@@ -59,35 +57,36 @@ def calibrations_of(model: str, store: EvaluationStore) -> list[CalibrationResul
     return results
 
 
-def _calibrated(model: str, fidelity: str, near: list[Predictions], families: dict[str, Errors]) -> CalibrationResult:
-    near_errors = Errors.joined([_errors(predictions) for predictions in near])
-    calibration = calibrate(near_errors, list(families.values()), date=today())
+def _calibrated(
+    model: str, fidelity: str, near: list[Predictions], families: dict[str, NamedErrors]
+) -> CalibrationResult:
+    near_errors = together([_errors(predictions) for predictions in near])
     left_out = {}
     for family, errors in families.items():
         others = [of_other for name, of_other in families.items() if name != family]
-        without = calibrate(near_errors, others, date=today())
-        left_out[family] = (coverage_of(without, errors), coverage_of(calibration, errors))
+        without = calibrate(near_errors.without(errors.formulas), others, date=today())
+        left_out[family] = coverage_of(without, errors)
     return CalibrationResult(
         model=model,
         fidelity=fidelity,
-        calibration=calibration,
+        calibration=calibrate(near_errors, list(families.values()), date=today()),
         coverage=cross_coverage(
             near_errors,
             list(families.values()),
             np.concatenate([predictions.truth for predictions in near]),
-            [formula for predictions in near for formula in predictions.formulas],
             [group for predictions in near for group in predictions.groups],
         ),
         left_out=left_out,
     )
 
 
-def _by_family(predictions: Predictions) -> dict[str, Errors]:
+def _by_family(predictions: Predictions) -> dict[str, NamedErrors]:
     errors = _errors(predictions)
     family = np.array([bonding_kind(group) for group in predictions.groups])
     return {str(name): errors[family == name] for name in np.unique(family)}
 
 
-def _errors(predictions: Predictions) -> Errors:
+def _errors(predictions: Predictions) -> NamedErrors:
     ln_error = np.log(predictions.predicted / predictions.truth)
-    return Errors(ln_error, predictions.spread, predictions.distance > 1)
+    formulas, crystals = (np.asarray(names, dtype=np.str_) for names in (predictions.formulas, predictions.ids))
+    return NamedErrors(ln_error, predictions.spread, predictions.distance > 1, formulas, crystals)

@@ -48,6 +48,10 @@ class TransferResults:
 
 
 def summarise(store: EvaluationStore, models: Sequence[str]) -> None:
-    """Calibrate the models and compare them, from the stored predictions."""
-    store.records.replace(CalibrationResult, [found for name in models for found in calibrations_of(name, store)])
-    store.records.replace(Comparison, comparisons(store))
+    """Calibrate the models and compare them, from the stored predictions.
+
+    What the predictions in the work folder do not suffice for stays as it is stored.
+    """
+    for records in ([found for name in models for found in calibrations_of(name, store)], comparisons(store)):
+        if records:
+            store.records.add(*records)

@@ -7,6 +7,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from studies.store import load_result
 from studies.transfer.__main__ import main
 from studies.transfer.benchmark_page import benchmark_page
 from studies.transfer.evaluations import EvaluationKey, EvaluationStore, Predictions
@@ -78,11 +79,11 @@ def test_calibration_and_page_come_from_stored_evaluations(tmp_path):
     assert agl.coverage.coverage == pytest.approx(0.9, abs=0.08)
     assert dft.left_out.keys() == {"rocksalt", "other"}
     assert calibrations_of("nobody", store) == []
-    text = benchmark_page(TransferResults(store.evaluations(), [agl, dft]))
+    text = benchmark_page(TransferResults(store.evaluations(), [agl, dft]), load_result("labels"))
     assert "| accurate | L96 | HH143 | all | 60 | 2 |" in text
     assert "not computed" in text and "| no |" not in text.split("## Interval coverage")[1]
     assert "Does transfer help" not in text, "no step has been computed"
-    assert text == benchmark_page(TransferResults(store.evaluations(), [agl, dft]))
+    assert text == benchmark_page(TransferResults(store.evaluations(), [agl, dft]), load_result("labels"))
 
 
 def test_the_command_says_which_table_is_missing(tmp_path):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from kappatune import KappaModel
+from studies.store import load_result
 from studies.transfer.benchmark_page import benchmark_page
 from studies.transfer.comparisons import comparisons, split_kind
 from studies.transfer.evaluations import EvaluationKey, EvaluationStore, Predictions
@@ -90,10 +91,10 @@ def test_the_page_answers_the_question(store, tmp_path):
     store.records.add(Repeat(evaluation="a", first=0.2, second=0.2, largest_difference=0.0))
     results = TransferResults.read(tmp_path / "results.jsonl")
     assert results.replayed == reported and len(results.calibrations) == 4
-    text = benchmark_page(results)
+    text = benchmark_page(results, load_result("labels"))
     assert text.startswith("# Benchmark\n") and "`python -m studies.pages benchmark`" in text
     assert "(step I to II).** Lower error: L96 to L96, L96 to AFLOW †." in text
-    assert "(step II to III).** No difference shown: L96 to L96, L96 to AFLOW †." in text
+    assert "(step II to III).** No difference shown: L96 to L96 (0.00), L96 to AFLOW † (0.00)." in text
     assert "| L96 | L96 | III | 2 | 0.35 | 0.34 | 1.30 |" in text
     assert "0.76 ± 0.29 (0.51)" in text, "the published table and files"
     assert "| a | 0.2000 | 0.2000 | 0.0e+00 |" in text
@@ -103,10 +104,15 @@ def test_the_page_answers_the_question(store, tmp_path):
 
 
 def test_a_goal_is_compared_with_its_own_splits(store):
-    rows = {line.split(" | ")[0]: line.split(" | ")[1:] for line in goals_table(store.evaluations()).splitlines()}
-    limit, accurate, met, _ = rows["| other families (here: each left out): mean abs log10 error"]
-    assert limit == "≤ 0.28" and float(accurate) < 0.28 and met == "yes"
-    assert rows["| L96, by formula: MAPE"][1] == "not computed"
+    rows = {line.split(" | ")[0]: line.split(" | ")[1:] for line in _goals(store).splitlines()}
+    accurate, _, noise, limit, met = rows["| other families (here: each left out): mean abs log10 error"]
+    assert limit == "≤ 0.28" and float(accurate) < 0.28 and met == "yes |"
+    assert noise == "L96 0.125, HH143 0.172"
+    assert rows["| L96, by formula: MAPE"] == ["not computed", "not computed", "0.229", "withdrawn", "– |"]
+
+
+def _goals(store: EvaluationStore) -> str:
+    return goals_table(store.evaluations(), load_result("labels")["agreement"])
 
 
 def test_published_errors_belong_to_the_step_and_sets_they_come_from():
@@ -120,7 +126,15 @@ def test_published_errors_belong_to_the_step_and_sets_they_come_from():
 def test_the_card_describes_the_shipped_models(store, tmp_path):
     summarise(store, ("accurate", "fast"))
     cards = [KappaModel.load(name).card for name in ("accurate", "fast")]
-    text = model_card(cards, TransferResults.read(tmp_path / "results.jsonl"))
+    results = TransferResults.read(tmp_path / "results.jsonl")
+    text = model_card(cards, results, load_result("labels"), load_result("out_of_sample"))
     for card in cards:
         assert card.weights_sha256[:12] in text and f"{len(card.formulas['agl'])} (agl)" in text
     assert "Where not to trust" in text and "| accurate | dft | 0." in text
+
+
+def test_results_stay_where_the_work_folder_lacks_the_predictions(store, tmp_path):
+    summarise(store, ("accurate", "fast"))
+    before = (tmp_path / "results.jsonl").read_text(encoding="utf-8")
+    summarise(EvaluationStore(tmp_path / "results.jsonl", tmp_path / "another"), ("accurate", "fast"))
+    assert (tmp_path / "results.jsonl").read_text(encoding="utf-8") == before

@@ -117,6 +117,6 @@ def interval_note(evidence: Evidence | None, fidelity: str) -> str:
         )
     nearest = min(zip(measured[0].nominal, measured[0].observed, strict=True), key=lambda pair: abs(pair[0] - 0.9))
     return (
-        f"The 90 % interval was checked on crystals the model was not trained on: a nominal "
-        f"{nearest[0]:.0%} interval contained {nearest[1]:.0%} of their values."
+        "The 90 % interval was checked on formulas the model was not trained on, of the kinds of crystals it was "
+        f"trained on: a nominal {nearest[0]:.0%} interval contained {nearest[1]:.0%} of their values."
     )

@@ -1,0 +1,57 @@
+"""What hand-written pages quote is what is stored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from studies.store import load_result
+
+ROOT = Path(__file__).parents[2]
+
+
+def text_of(page: str) -> str:
+    return " ".join((ROOT / page).read_text(encoding="utf-8").split())
+
+
+def test_readme_quotes_other_kinds_of_crystals():
+    result = load_result("out_of_sample")
+    dft, agl = (result["errors"]["accurate"][rung] for rung in ("dft", "agl"))
+    error = dft["all"]["mean_abs_log10"]
+    ratio = dft["outside the domain"]["mean_abs_log10"] / dft["inside the domain"]["mean_abs_log10"]
+    held, held_low, inside = (
+        f"{100 * share:.0f} %"
+        for share in (dft["all"]["coverage"], dft["κ, low third"]["coverage"], dft["all"]["in_domain"])
+    )
+    bias = 10 ** dft["all"]["mean_signed_log10"]
+    readme = text_of("README.md")
+    for quoted in (
+        f"On {dft['all']['n']:,} DFT values of crystals of all kinds",
+        f"the mean |log10| error of `dft` is {error:.2f} (a factor of {10**error:.1f};",
+        f"by a factor of {bias:.1f} in the mean and {dft['soft']['median_ratio']:.1f} for soft crystals",
+        f"intervals hold {held}, {held_low} in the lowest third of κ",
+        f"`agl` is nearer there: {agl['all']['mean_abs_log10']:.2f},",
+        f"{inside} of these crystals are inside, and the error of the others is {ratio:.1f} times larger",
+    ):
+        assert quoted in readme
+    noise = load_result("labels")["agreement"]
+    assert all(0.08 < noise[pair]["mean_abs_log10"] < 0.13 for pair in ("L96", "L96, Phonix"))
+
+
+def test_verify_quotes_the_references():
+    page = text_of("docs/verify.md")
+    (found,) = load_result("verify_references")["potentials"].values()
+    own, l96 = found["κ_SRME"], found["L96"]
+
+    def minus(value: float) -> str:
+        return f"−{abs(value):.2f}"
+
+    for quoted in (
+        f"a κ_SRD of {minus(own['srd'])} where it gives a value, {minus(own['srd_with_failures'])} with the two",
+        f"against L96 {minus(l96['srd'])}.",
+        f"geometric mean of κ / κ_DFT is {own['ratio']:.2f}, and against L96 {l96['ratio']:.2f}, not the 0.57",
+    ):
+        assert quoted in page
+    assert own["n"] - own["n_answered"] == 2
+    assert 0.57 / l96["ratio"] == pytest.approx(1.3, abs=0.05)

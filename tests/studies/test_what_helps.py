@@ -1,0 +1,72 @@
+"""Sentences that are not made of numbers hold only while these do."""
+
+from __future__ import annotations
+
+import pytest
+
+from studies.store import load_result
+from studies.transfer.cells import Cells, Where
+from studies.transfer.multiple_tests import findings
+from studies.transfer.results import TransferResults
+from studies.transfer.what_helps_page import (
+    ACROSS,
+    BY_FORMULA,
+    CRABNET,
+    FAMILY_OUT,
+    HH143_TO_L96,
+    L96_TO_HH143,
+    WITHIN,
+)
+
+
+@pytest.fixture(scope="module")
+def cells() -> Cells:
+    results = TransferResults.read()
+    return Cells(results.evaluations, findings(results.comparisons))
+
+
+@pytest.mark.parametrize("where", WITHIN)
+def test_formation_energies_help_within_a_family_and_agl_values_are_not_shown_to(cells, where):
+    assert cells.finding("step-1", "step-2", where).shown == "lower error"
+    assert cells.finding("step-2", "step-3", where).shown == "no difference shown"
+
+
+def test_agl_values_help_from_binaries_to_half_heuslers_and_the_reverse_is_not_shown(cells):
+    there, back = ACROSS
+    assert cells.finding("step-1", "step-2", there).shown == "higher error"
+    assert cells.finding("step-2", "step-3", there).shown == "lower error"
+    assert cells.finding("step-2", "step-3", back).shown == "no difference shown"
+
+
+def test_fast_is_better_on_new_dft_families_and_nowhere_worse_but_accurate_is_on_agl(cells):
+    new = {where: cells.finding("fast", "accurate", where).shown for where in (FAMILY_OUT, L96_TO_HH143)}
+    assert set(new.values()) == {"higher error"}
+    for where in (*BY_FORMULA, *WITHIN, HH143_TO_L96):
+        assert cells.finding("fast", "accurate", where).shown == "no difference shown"
+    assert cells.finding("fast", "accurate", CRABNET).shown == "lower error"
+
+
+def test_the_slack_formula_ranks_families_left_out_better_than_the_models(cells):
+    rank = {model: cells.metric(model, FAMILY_OUT, "spearman") for model in ("slack", "fast", "accurate")}
+    assert rank["slack"] > rank["fast"] > rank["accurate"]
+
+
+def test_what_is_said_of_other_kinds_of_crystals_holds():
+    result = load_result("out_of_sample")
+    for model in ("accurate", "fast"):
+        dft, agl = (result["errors"][model][rung] for rung in ("dft", "agl"))
+        assert agl["all"]["mean_abs_log10"] < dft["all"]["mean_abs_log10"]
+        assert agl["all"]["spearman"] > dft["all"]["spearman"]
+        assert dft["soft"]["median_ratio"] > 2 > agl["soft"]["median_ratio"]
+        own = "families that `dft` learnt"
+        assert dft[own]["mean_abs_log10"] < agl[own]["mean_abs_log10"]
+        assert abs(dft["no AGL value known either"]["mean_abs_log10"] - dft["all"]["mean_abs_log10"]) < 0.02
+        assert all(test["gain_interval"][0] > 0 for test in result["compared"].values())
+    for rung in ("dft", "agl"):
+        fast, accurate = (result["errors"][m][rung]["all"]["mean_abs_log10"] for m in ("fast", "accurate"))
+        assert fast < accurate
+
+
+def test_a_number_that_is_not_stored_is_refused(cells):
+    with pytest.raises(KeyError, match="no evaluation of step-3"):
+        cells.metric("step-3", Where("AFLOW", "AFLOW"))
