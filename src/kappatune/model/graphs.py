@@ -24,6 +24,10 @@ from torch import Tensor
 
 from kappatune.model.rules import GraphRules
 from kappatune.structures.crystal import Crystal, n_translations, neighbour_pairs
+from kappatune.structures.translations import effective_n_translations
+
+FALL_ANGSTROM = 1.0
+"""Over this length before a host's cutoff bonds fall to zero, where the rules say so."""
 
 _CHUNK = 512
 
@@ -42,6 +46,7 @@ class GraphBatch:
         weight: (n_edges,) float32, bonds of one centre atom an edge stands for.
         volume_per_atom: (n_crystals,) float32, Å^3.
         n_primitive: (n_crystals,) float32, atoms in the primitive cell.
+        bonds_fall: Whether the weights of bonds are to fall to zero before a cutoff (`bond_weights`).
     """
 
     numbers: Tensor
@@ -53,6 +58,7 @@ class GraphBatch:
     weight: Tensor
     volume_per_atom: Tensor
     n_primitive: Tensor
+    bonds_fall: bool = False
 
     @property
     def n_crystals(self) -> int:
@@ -61,8 +67,22 @@ class GraphBatch:
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> GraphBatch:
         """The same batch on another device."""
-        moved = {f.name: getattr(self, f.name).to(device, non_blocking=non_blocking) for f in fields(self)}
-        return GraphBatch(**moved)
+        tensors = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "bonds_fall"}
+        moved = {name: tensor.to(device, non_blocking=non_blocking) for name, tensor in tensors.items()}
+        return GraphBatch(**moved, bonds_fall=self.bonds_fall)
+
+    def bond_weights(self, cutoff: float) -> Tensor:
+        """(n_edges,) weights of the edges for a host with this cutoff, Å."""
+        return self.weight * envelope(self.distance, cutoff) if self.bonds_fall else self.weight
+
+
+def envelope(distance: Tensor, cutoff: float, fall: float = FALL_ANGSTROM) -> Tensor:
+    """Weights of bonds: 1 up to `fall` Å before the cutoff, then falling to 0 there.
+
+    The polynomial of fifth order whose first and second derivatives vanish at both ends.
+    """
+    x = ((distance - (cutoff - fall)) / fall).clamp(0.0, 1.0)
+    return (1.0 - x) ** 3 * (1.0 + 3.0 * x + 6.0 * x**2)
 
 
 @dataclass(frozen=True)
@@ -120,6 +140,7 @@ class CrystalGraphs:
             weight=torch.from_numpy(self.weight[edges]),
             volume_per_atom=torch.from_numpy(self.volume_per_atom[chosen]),
             n_primitive=torch.from_numpy(self.n_primitive[chosen]),
+            bonds_fall=self.rules.bond_envelope == "smooth",
         )
 
 
@@ -190,7 +211,6 @@ def _build_chunk(crystals: Sequence[Crystal], cutoff: float, rules: GraphRules, 
     edge_source = bond[1, opens].astype(np.int64)
     length = np.add.reduceat(distance[order], opens) / count if len(opens) else distance
 
-    tolerance = rules.primitive_cell_tolerance_angstrom
     node_crystal = crystal[first]
     node_offsets = np.searchsorted(node_crystal, np.arange(len(crystals) + 1))
     edge_offsets = np.searchsorted(node_crystal[edge_target], np.arange(len(crystals) + 1))
@@ -207,10 +227,17 @@ def _build_chunk(crystals: Sequence[Crystal], cutoff: float, rules: GraphRules, 
         distance=length.astype(np.float32),
         weight=(count / multiplicity[edge_target]).astype(np.float32),
         volume_per_atom=np.array([c.volume / c.n_atoms for c in crystals], dtype=np.float32),
-        n_primitive=np.array([c.n_atoms / n_translations(c, tolerance) for c in crystals], dtype=np.float32),
+        n_primitive=np.array([_n_primitive(c, rules) for c in crystals], dtype=np.float32),
         n_bonds=n_bonds,
         n_isolated=n_isolated,
     )
+
+
+def _n_primitive(crystal: Crystal, rules: GraphRules) -> float:
+    """Atoms in the primitive cell."""
+    if rules.primitive_cell == "smooth":
+        return crystal.n_atoms / effective_n_translations(crystal)
+    return crystal.n_atoms / n_translations(crystal, rules.primitive_cell_tolerance_angstrom)
 
 
 def _equivalent_atoms(

@@ -14,7 +14,6 @@ from kappatune.model.heads import BASE_FIDELITY, KappaNetwork, TargetScaler
 from kappatune.model.hosts import HostCard
 from kappatune.model.intervals import IntervalCalibration
 from kappatune.model.kappa_model import KappaModel
-from kappatune.model.rules import GraphRules
 from kappatune.structures.table import Fidelity
 from kappatune.training.recipe import Recipe
 from kappatune.training.rows import PreparedStage
@@ -57,7 +56,7 @@ def card_of_trained(
         created=datetime.now(UTC).date().isoformat(),
         description=recipe.description,
         recipe=recipe.model_dump(mode="json"),
-        rules=before.rules if before else GraphRules(),
+        rules=before.rules if before else recipe.rules,
         host=host,
         embedding=members[0].level,
         head=members[0].widths,

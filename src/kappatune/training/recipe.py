@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from kappatune.errors import UserError
 from kappatune.model.heads import BASE_FIDELITY, Composition, Property, Target
+from kappatune.model.rules import GraphRules
 from kappatune.storage import ASSETS
 from kappatune.structures.table import Fidelity
 
@@ -100,6 +101,7 @@ class Recipe(_Strict):
         head: Widths of the head's hidden layers.
         composition: How kappa comes from the heads: `direct` or `debye` (see `kappatune.model.heads`).
         target: Scale of the targets.
+        rules: By which crystals become graphs, of a new model (see `kappatune.model.rules`).
         seeds: One member of the ensemble per seed; with `start`, one seed per member, or one for all.
         stages: What is trained, in order.
     """
@@ -114,6 +116,7 @@ class Recipe(_Strict):
     head: tuple[Annotated[int, Field(ge=1)], ...] = (450, 350, 350)
     composition: Composition = "direct"
     target: Target = "ln"
+    rules: GraphRules = GraphRules()
     seeds: tuple[int, ...] = Field(default=(1,), min_length=1)
     stages: tuple[Stage, ...] = Field(min_length=1)
 
@@ -146,7 +149,7 @@ class Recipe(_Strict):
         if (self.start is None) == (self.host is None):
             raise ValueError("give either 'start' (a model to start from) or 'host' (a pretrained network)")
         if self.start is not None:
-            from_model = {"pretrained", "embedding", "head", "composition", "target"} & self.model_fields_set
+            from_model = {"pretrained", "embedding", "head", "composition", "target", "rules"} & self.model_fields_set
             changed = [name for name in from_model if getattr(self, name) != type(self).model_fields[name].default]
             if changed:
                 raise ValueError(f"with 'start', {', '.join(sorted(changed))} come from the model: remove them here")

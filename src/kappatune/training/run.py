@@ -15,7 +15,6 @@ from kappatune.model.graphs import build_graphs
 from kappatune.model.heads import KappaNetwork, TargetScaler
 from kappatune.model.hosts import Host, HostCard, new_host, read_host_card
 from kappatune.model.kappa_model import KappaModel
-from kappatune.model.rules import GraphRules
 from kappatune.progress import OnProgress, handler_or_default
 from kappatune.storage import SHIPPED_TABLES
 from kappatune.structures.crystal import Crystal
@@ -86,7 +85,7 @@ def train(
         starting_model, start_sha256 = _starting_model(plan, start)
         host_card = starting_model.card.host if starting_model else _host_card(plan)
         host = starting_model.members[0].host if starting_model else new_host(host_card)
-        rules = starting_model.card.rules if starting_model else GraphRules()
+        rules = starting_model.card.rules if starting_model else plan.rules
         _check_names(plan, host, starting_model)
         seeds = _seeds(plan, starting_model)
         source = as_source(data)

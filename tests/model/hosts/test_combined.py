@@ -50,6 +50,11 @@ class TestCombinedHost(HostContract):
         statistics = self.embed(load_host(ELEMENTS), crystals)["pooled"]
         assert torch.allclose(self.embed(host, crystals)["pooled"][:, given.start : given.stop], statistics, atol=1e-6)
 
+    def test_hosts_without_weights_side_by_side_are_all_given(self):
+        host = load_host((PARTS[0], ELEMENTS, "bond-geometry", PARTS[1]))
+        sizes = [part.embedding_sizes["pooled"] for part in host.hosts]
+        assert host.fixed_columns("pooled") == range(sizes[0], sum(sizes[:3]))
+
     def test_without_given_columns_all_are(self):
         host = load_host(PARTS[:2])
         assert host.fixed_columns("pooled") == range(host.embedding_sizes["pooled"])

@@ -61,7 +61,7 @@ def predict(name, crystals):
 
 
 def test_hosts_that_are_shipped():
-    assert shipped_hosts() == sorted(["element-statistics", FORMATION, BULK, SHEAR])
+    assert shipped_hosts() == sorted(["bond-geometry", "element-statistics", FORMATION, BULK, SHEAR])
 
 
 def test_known_formation_energies_and_moduli():

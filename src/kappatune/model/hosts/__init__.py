@@ -5,6 +5,7 @@ class that inherits `HostContract` of `tests/model/hosts/host_contract.py`.
 """
 
 from kappatune.model.hosts.base import Host
+from kappatune.model.hosts.bonds import BondGeometry
 from kappatune.model.hosts.combined import CombinedHost
 from kappatune.model.hosts.elements import ElementStatistics
 from kappatune.model.hosts.megnet import MEGNet
@@ -22,6 +23,7 @@ from kappatune.model.hosts.weights import (
 __all__ = [
     "ARCHITECTURES",
     "BadWeights",
+    "BondGeometry",
     "CombinedHost",
     "ElementStatistics",
     "Host",

@@ -54,14 +54,17 @@ class CombinedHost(Host):
         return cls([host_of(part["architecture"], part["settings"]) for part in description["parts"]])
 
     def fixed_columns(self, level: str) -> range:
-        """Columns of the first part without weights to train; without such a part, all of them."""
-        start = 0
+        """Columns of the first parts in a row without weights to train; without such a part, all of them."""
+        start = stop = 0
         for part in self.hosts:
             size = part.embedding_sizes[level]
             if not list(part.parameters()):
-                return range(start, start + size)
-            start += size
-        return range(start)
+                stop = max(start, stop) + size
+            elif stop > start:
+                break
+            else:
+                start += size
+        return range(start, stop) if stop > start else range(start)
 
     def embed(self, batch: GraphBatch, level: str = "pooled") -> Tensor:
         """Embed crystals as (n_crystals, embedding_sizes[level])."""

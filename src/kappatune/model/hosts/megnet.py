@@ -25,6 +25,11 @@ _READOUT = 16
 _ELEMENT = 16
 _STATE = 2
 
+_FEWEST_BONDS = 0.5
+"""Where bonds fall to zero at the cutoff and less than this is left, the mean over bonds fades too."""
+
+_NO_BOND = 1e-30
+
 
 class MEGNetSettings(BaseModel):
     """What distinguishes one MEGNet from another.
@@ -121,10 +126,12 @@ class MEGNet(Host):
         """
         n = batch.n_crystals
         edge_crystal = batch.crystal[batch.target]
-        in_crystal = batch.multiplicity[batch.target] * batch.weight
+        weight = batch.bond_weights(self.cutoff_angstrom)
+        in_crystal = batch.multiplicity[batch.target] * weight
+        fewest = _FEWEST_BONDS if batch.bonds_fall else 0.0
         shares = Shares(
-            edge_in_node=_share(batch.weight, batch.target, len(batch.numbers)),
-            edge_in_crystal=_share(in_crystal, edge_crystal, n),
+            edge_in_node=_share(weight, batch.target, len(batch.numbers), fewest),
+            edge_in_crystal=_share(in_crystal, edge_crystal, n, fewest),
             node_in_crystal=_share(batch.multiplicity, batch.crystal, n),
             edge_crystal=edge_crystal,
         )
@@ -139,7 +146,7 @@ class MEGNet(Host):
         pooled = torch.cat(
             [
                 self.pool_nodes(node, batch.crystal, batch.multiplicity, n),
-                self.pool_edges(edge, edge_crystal, in_crystal, n),
+                self.pool_edges(edge, edge_crystal, in_crystal, n, fewest),
                 state,
             ],
             dim=1,
@@ -234,13 +241,13 @@ class LstmSet2Set(nn.Module):
         self.steps = steps
         self.lstm = nn.LSTMCell(self.size, _DIM)
 
-    def forward(self, features: Tensor, crystal: Tensor, multiplicity: Tensor, n: int) -> Tensor:
+    def forward(self, features: Tensor, crystal: Tensor, multiplicity: Tensor, n: int, fewest: float = 0.0) -> Tensor:
         """Pool (n_items, 32) features into (n_crystals, 64)."""
         query = features.new_zeros(n, self.size)
         hidden = cell = features.new_zeros(n, _DIM)
         for _ in range(self.steps):
             hidden, cell = self.lstm(query, (hidden, cell))
-            query = torch.cat([hidden, _attend(features, hidden, crystal, multiplicity)], dim=1)
+            query = torch.cat([hidden, _attend(features, hidden, crystal, multiplicity, fewest)], dim=1)
         return query
 
 
@@ -255,14 +262,14 @@ class KerasSet2Set(nn.Module):
         self.project = nn.Linear(_DIM, _READOUT)
         self.gates = nn.Linear(self.size, 4 * _READOUT)
 
-    def forward(self, features: Tensor, crystal: Tensor, multiplicity: Tensor, n: int) -> Tensor:
+    def forward(self, features: Tensor, crystal: Tensor, multiplicity: Tensor, n: int, fewest: float = 0.0) -> Tensor:
         """Pool (n_items, 32) features into (n_crystals, 32)."""
         memory = self.project(features)
         query = features.new_zeros(n, self.size)
         for _ in range(self.steps):
             gate_in, _, candidate, gate_out = self.gates(query).chunk(4, dim=1)
             hidden = _hard_sigmoid(gate_out) * torch.tanh(_hard_sigmoid(gate_in) * torch.tanh(candidate))
-            query = torch.cat([hidden, _attend(memory, hidden, crystal, multiplicity)], dim=1)
+            query = torch.cat([hidden, _attend(memory, hidden, crystal, multiplicity, fewest)], dim=1)
         return query
 
 
@@ -297,14 +304,20 @@ def _sum(values: Tensor, index: Tensor, n: int) -> Tensor:
     return values.new_zeros(n, *values.shape[1:]).index_add(0, index, values)
 
 
-def _share(amount: Tensor, group: Tensor, n: int) -> Tensor:
-    """(n_items, 1) share of each item in its group's total."""
-    return (amount / _sum(amount, group, n)[group])[:, None]
+def _share(amount: Tensor, group: Tensor, n: int, fewest: float = 0.0) -> Tensor:
+    """(n_items, 1) share of each item in its group's total, or in `fewest` if that is more."""
+    return (amount / _sum(amount, group, n).clamp(min=fewest)[group])[:, None]
 
 
-def _attend(features: Tensor, query: Tensor, crystal: Tensor, multiplicity: Tensor) -> Tensor:
-    """Softmax attention within each crystal, an item counting `multiplicity` times."""
+def _attend(features: Tensor, query: Tensor, crystal: Tensor, multiplicity: Tensor, fewest: float) -> Tensor:
+    """Softmax attention within each crystal, an item counting `multiplicity` times.
+
+    Where all items together count less than `fewest` times, the result fades with them.
+    """
     score = (features * _gather(query, crystal)).sum(dim=1)
     top = score.new_full((len(query),), -torch.inf).scatter_reduce(0, crystal, score.detach(), "amax")
     raw = multiplicity * torch.exp(score - top[crystal])
-    return _sum(features * _share(raw, crystal, len(query)), crystal, len(query))
+    attended = _sum(features * _share(raw, crystal, len(query), _NO_BOND if fewest else 0.0), crystal, len(query))
+    if not fewest:
+        return attended
+    return attended * (_sum(multiplicity, crystal, len(query)) / fewest).clamp(max=1.0)[:, None]
