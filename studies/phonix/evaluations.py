@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Literal
 
 from studies.phonix.metrics import PhonixMetrics
-from studies.phonix.noise import LabelNoise
 from studies.store import RESULTS, Record
 
 PHONIX_RESULTS: Path = RESULTS / "phonix.jsonl"
@@ -50,20 +49,3 @@ class PhonixEvaluation(Record):
         m = self.metrics
         rank = "" if m.spearman is None else f", rank correlation {m.spearman:.2f}"
         return f"{self.name}: mean |log10| error {m.mean_abs_log10:.3f}, bias {m.bias_log10:+.2f}{rank}, n {m.n}"
-
-
-class NoiseRecord(Record):
-    """Label noise of two sets.
-
-    Attributes:
-        record: Always `noise`.
-        noise: The numbers.
-    """
-
-    record: Literal["noise"] = "noise"
-    noise: LabelNoise
-
-    @property
-    def name(self) -> str:
-        """The two sets."""
-        return " and ".join(self.noise.sets)

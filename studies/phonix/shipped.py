@@ -2,8 +2,9 @@
 
     python -m studies.phonix.shipped --data FOLDER
 
-Nothing is trained. `tested` says which crystals: all of Phonix without the formulas of the model's `dft` rung, and the
-same without the formulas of its AGL values.
+The first rows of the table that models trained on Phonix are compared in; `studies.transfer.out_of_sample` looks at the
+same crystals by kind. Nothing is trained. `tested` says which crystals: all of Phonix without the formulas of the
+model's `dft` rung, and the same without the formulas of its AGL values.
 """
 
 from __future__ import annotations
@@ -19,10 +20,9 @@ from numpy.typing import NDArray
 
 from kappatune.model.kappa_model import KappaModel
 from kappatune.structures import read_table
-from studies.phonix.evaluations import PHONIX_RESULTS, NoiseRecord, PhonixEvaluation
+from studies.phonix.evaluations import PHONIX_RESULTS, PhonixEvaluation
 from studies.phonix.labels import PHONIX_SET, DftLabels, read_labels
 from studies.phonix.metrics import Intervals, measure
-from studies.phonix.noise import label_noise
 from studies.research_data import AFLOW, DataOption, research_folder
 from studies.store import RecordFile, today, versions
 
@@ -34,12 +34,11 @@ def main(
     data: DataOption = None,
     results: Annotated[Path, typer.Option(help="File of the results.")] = PHONIX_RESULTS,
 ) -> None:
-    """Predict Phonix with the shipped models, a minute each, and measure the label noise."""
+    """Predict Phonix with the shipped models, a minute each."""
     torch.set_num_threads(1)
     folder = research_folder(data)
     labels = read_labels(folder)
     records = RecordFile(results)
-    records.replace(NoiseRecord, [NoiseRecord(noise=noise) for noise in label_noise(labels)])
     with_agl = {row.crystal.formula for row in read_table(folder / AFLOW).rows}
     known = {str(f) for f in labels.formulas[labels.set_of != PHONIX_SET]}
     phonix = labels.rows_of(PHONIX_SET)

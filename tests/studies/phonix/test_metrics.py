@@ -5,8 +5,7 @@ import pytest
 
 from studies.phonix.labels import labels_of
 from studies.phonix.metrics import Intervals, measure
-from studies.phonix.noise import label_noise, noise_of
-from tests.studies.phonix.synthetic import HALIDES, row, synthetic_labels
+from tests.studies.phonix.synthetic import HALIDES, row
 
 
 def many_labels(n=300):
@@ -62,18 +61,3 @@ def test_few_rows_have_no_screen():
     labels = many_labels()
     metrics = measure(labels, np.array([0, 200]), labels.kappa[[0, 200]])
     assert metrics.below_1_of_100_lowest is None and metrics.enrichment_lowest is None and metrics.spearman is None
-
-
-def test_noise_of_two_sets():
-    noise = {found.sets: found for found in label_noise(synthetic_labels())}
-    l96 = noise["Phonix", "L96"]
-    assert l96.n == 3 and l96.mean_abs_log10 == pytest.approx(np.log10(2.0)) == l96.offset_log10
-    assert l96.after_offset == pytest.approx(0.0)
-    assert noise["Phonix", "HH143"].mean_abs_log10 == 0.0
-    assert noise["L96", "L96, second value"].offset_log10 == pytest.approx(-np.log10(2.0))
-
-
-def test_noise_after_offset():
-    noise = noise_of(("a", "b"), np.array([0.1, 0.3]))
-    assert (noise.offset_log10, noise.after_offset) == (pytest.approx(0.2), pytest.approx(0.1))
-    assert noise.median_abs_log10 == pytest.approx(0.2)
