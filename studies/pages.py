@@ -1,6 +1,6 @@
 """Write the generated pages of the docs, with their figures, from stored results alone.
 
-    python -m studies.pages [benchmark] [what-helps] [out-of-sample] [model-card] [candidates] [verified]
+    python -m studies.pages [benchmark] [what-helps] [out-of-sample] [model-card] [speed] [candidates] [verified]
 
 Figures that show values which may not be passed on, or single runs that are not stored, are drawn by the study itself:
 `candidates.png`, `verified_showcase.png`, `agl_engine_*.png`, `prototypes_aflow.png`, `suggest_aflow.png` and
@@ -20,6 +20,8 @@ from kappatune.storage import write_text
 from studies.markdown import DOCS
 from studies.phonons.verified_page import verified_page
 from studies.screening.candidates_page import candidates_page
+from studies.speed.speed_page import STUDIES, speed_page
+from studies.speed.weights import shipped_weights
 from studies.store import load_result
 from studies.transfer.benchmark import MODELS
 from studies.transfer.benchmark_page import benchmark_page
@@ -51,6 +53,7 @@ PAGES: dict[str, Callable[[Path], str]] = {
     "what-helps": _what_helps,
     "out-of-sample": lambda _: out_of_sample_page(load_result("out_of_sample"), load_result("labels")),
     "model-card": _model_card,
+    "speed": lambda _: speed_page({name: load_result(name) for name in STUDIES}, shipped_weights()),
     "candidates": lambda _: candidates_page(),
     "verified": lambda _: verified_page(),
 }

@@ -31,6 +31,7 @@ from kappatune.training.recipe import Stage, Validation
 from kappatune.training.stage import StageData, train_stage
 from studies.machine import machine_gflops
 from studies.research_data import DataOption, research_folder
+from studies.speed.weights import shipped_weights
 from studies.store import save_result
 
 PUBLIC_TRAIN_MS = 4.27
@@ -59,6 +60,7 @@ def main(data: DataOption = None, repeats: int = 3) -> None:
     save_result(
         "speed",
         {
+            "weights_sha256": shipped_weights(),
             "machine_gflops": round(gflops, 1),
             "n_crystals": len(crystals),
             "mean_atoms": float(np.mean([c.n_atoms for c in crystals])),

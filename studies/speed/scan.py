@@ -36,6 +36,7 @@ from studies.machine import machine_gflops
 from studies.research_data import AFLOW, PHONONDB_POOL, DataOption, research_folder
 from studies.speed.model import PUBLIC_GFLOPS, PUBLIC_SCAN_PER_S
 from studies.speed.usage import memory_mb
+from studies.speed.weights import shipped_weights
 from studies.store import save_result
 
 LOWEST = 50
@@ -65,6 +66,7 @@ def main(data: DataOption = None, repeats: int = 3) -> None:
         save_result(
             "scan",
             {
+                "weights_sha256": shipped_weights(),
                 "machine_gflops": round(gflops, 1),
                 "model": KappaModel.load("fast").card.name,
                 "repeats": repeats,

@@ -15,6 +15,7 @@ import typer
 
 from studies.research_data import PHONONDB_POOL, DataOption, research_folder
 from studies.speed.scan import median_run, repeated
+from studies.speed.weights import shipped_weights
 from studies.store import save_result
 
 SIZES = (1_000, 10_000, 100_000)
@@ -31,6 +32,7 @@ def main(data: DataOption = None, repeats: int = 3) -> None:
     save_result(
         "scan_growth",
         {
+            "weights_sha256": shipped_weights(),
             "repeats": repeats,
             "start_up_s": start_up.seconds,
             "ms_per_crystal": per_crystal,

@@ -27,6 +27,7 @@ from kappatune.web.app import page_files
 from studies.speed.scan_parts import write_scan
 from studies.speed.serving import Server, serving
 from studies.speed.usage import memory_mb, processor_seconds
+from studies.speed.weights import shipped_weights
 from studies.store import save_result
 
 N_FILES = 100
@@ -58,6 +59,7 @@ def main(
     save_result(
         "serve",
         {
+            "weights_sha256": shipped_weights(),
             "model": model,
             "seed": SEED,
             "n_cores": os.cpu_count(),

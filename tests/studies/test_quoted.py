@@ -55,3 +55,17 @@ def test_verify_quotes_the_references():
         assert quoted in page
     assert own["n"] - own["n_answered"] == 2
     assert 0.57 / l96["ratio"] == pytest.approx(1.3, abs=0.05)
+
+
+def test_readme_quotes_speed_and_the_scan_of_the_authors():
+    speed, scan = load_result("speed"), load_result("scan")
+    theirs = load_result("candidates")["against_published_scan"]["MIX"]["ours"]
+    readme = text_of("README.md")
+    for quoted in (
+        f"training takes {min(speed['train_ms_per_crystal'].values()):.1f} ms per crystal and core at best",
+        f"a cold `kappatune predict one.cif` {speed['cold_predict_one_cif_s']:.0f} s",
+        f"values is {theirs['MIX']['spearman']:.2f} for the paper's ladder done here and "
+        f"{theirs['accurate']['spearman']:.2f} for `accurate`",
+        f"two workers scan {round(scan['ten_atom_cells_per_s'], -2):.0f} cells of ten atoms per second",
+    ):
+        assert quoted in readme
