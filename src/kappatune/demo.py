@@ -87,7 +87,7 @@ def run_demo(on_progress: OnProgress = ignore) -> Demo:
             source=row.source,
             before=first,
             after=second,
-            known=first.formula in model.card.formulas[BASE_FIDELITY],
+            known=row.crystal.formula_key in model.card.formulas[BASE_FIDELITY],
         )
         for row, first, second in zip(shown.rows, before, after, strict=True)
     ]

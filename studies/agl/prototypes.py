@@ -39,9 +39,9 @@ def main(
     ours = read_table(parts).rows
     columns = pq.read_table(parts, columns=["prototype", "energy_above_best_ev_per_atom", "n_competing"]).to_pydict()
     known: dict[tuple[str, int, int], list[LabelledCrystal]] = defaultdict(list)
-    formulas = {row.crystal.formula for row in ours}
+    formulas = {row.crystal.formula_key for row in ours}
     for row in aflow:
-        if row.crystal.formula in formulas:
+        if row.crystal.formula_key in formulas:
             known[_kind(row.crystal)].append(row)
     shared = [(row, known[kind]) for row in ours if (kind := _kind(row.crystal)) in known]
     kappa = _compared([row.kappa for row, _ in shared], [[t.kappa for t in theirs] for _, theirs in shared])
@@ -59,7 +59,7 @@ def main(
             "share_above_0.1_ev": float((above > 0.1).mean()),
             "share_lowest": float((above == 0.0).mean()),
             "median_competing": float(np.median(columns["n_competing"])),
-            "aflow_formulas_in_common": len({row.crystal.formula for row in aflow} & formulas),
+            "aflow_formulas_in_common": len({row.crystal.formula_key for row in aflow} & formulas),
             "against_aflow": kappa,
             "theta_against_aflow": _compared(
                 [row.properties["debye_temperature_k"] for row, _ in shared],
@@ -81,7 +81,7 @@ def _kind(crystal: Crystal) -> tuple[str, int, int]:
     dataset = spglib.get_symmetry_dataset(cell, symprec=SYMPREC)
     primitive = spglib.find_primitive(cell, symprec=SYMPREC)
     number = 0 if dataset is None else int(dataset.number)
-    return crystal.formula, number, crystal.n_atoms if primitive is None else len(primitive[2])
+    return crystal.formula_key, number, crystal.n_atoms if primitive is None else len(primitive[2])
 
 
 def _compared(ours: list[float], theirs: list[list[float]]) -> dict[str, Any]:

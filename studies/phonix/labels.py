@@ -99,7 +99,7 @@ def labels_of(tables: Mapping[str, Sequence[LabelledCrystal]], families: dict[st
     set_of = np.empty(len(rows), dtype="<U16")
     for name, (start, stop) in zip(tables, pairwise(ends), strict=True):
         set_of[start:stop] = name
-    formulas = [row.crystal.formula for row in rows]
+    formulas = [row.crystal.formula_key for row in rows]
     prototypes = [prototype(row) for row in rows]
     anions = [anion(formula) for formula in formulas]
     own = [f"{a} {p}" for a, p in zip(anions, prototypes, strict=True)]
@@ -119,7 +119,7 @@ def labels_of(tables: Mapping[str, Sequence[LabelledCrystal]], families: dict[st
 def prototype(row: LabelledCrystal) -> str:
     """Anonymous formula, space group and number of sites, as `AB 225 2`."""
     number, n_sites = _symmetry(row)
-    return f"{Composition(row.crystal.formula).anonymized_formula} {number} {n_sites}"
+    return f"{Composition(row.crystal.formula_key).anonymized_formula} {number} {n_sites}"
 
 
 def _symmetry(row: LabelledCrystal) -> tuple[int, int]:

@@ -39,7 +39,7 @@ def main(
     folder = research_folder(data)
     labels = read_labels(folder)
     records = RecordFile(results)
-    with_agl = {row.crystal.formula for row in read_table(folder / AFLOW).rows}
+    with_agl = {row.crystal.formula_key for row in read_table(folder / AFLOW).rows}
     known = {str(f) for f in labels.formulas[labels.set_of != PHONIX_SET]}
     phonix = labels.rows_of(PHONIX_SET)
     new = phonix[~np.isin(labels.formulas[phonix], list(known))]

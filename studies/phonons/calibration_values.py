@@ -135,7 +135,7 @@ def drawn(table: Path) -> list[Crystal]:
         except UserError:
             continue
         if len(standard.primitive) <= MAX_ATOMS:
-            kind = (Composition(crystal.formula).anonymized_formula, standard.space_group, len(standard.primitive))
+            kind = (Composition(crystal.formula_key).anonymized_formula, standard.space_group, len(standard.primitive))
             kinds.setdefault(kind, []).append(crystal)
     rng = np.random.default_rng(SEED)
     names = sorted(kinds)

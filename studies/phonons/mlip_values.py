@@ -55,8 +55,8 @@ def _chosen(folder: Path) -> list[Crystal]:
     kinds: dict[tuple[str, int], list[Crystal]] = {}
     cost: dict[str, float] = {}
     for crystal in _pool(folder / PHONONDB_POOL):
-        composition = Composition(crystal.formula)
-        if crystal.formula not in dft_formulas and len(composition) > 1 and "H" not in composition:
+        composition = Composition(crystal.formula_key)
+        if crystal.formula_key not in dft_formulas and len(composition) > 1 and "H" not in composition:
             standard = standardise(crystal, SETTINGS.symprec)
             kinds.setdefault((composition.anonymized_formula, standard.space_group), []).append(crystal)
             cost[crystal.id] = len(standard.primitive) ** 2 / standard.n_operations

@@ -118,7 +118,7 @@ def described(crystal: Crystal) -> Description:
     for number in np.unique(crystal.numbers).tolist():
         near = distance[crystal.numbers[centre] == number]
         numbers[number] = float(near.min()) if len(near) else FAR_ANGSTROM
-    return crystal.formula, numbers
+    return crystal.formula_key, numbers
 
 
 def agree(one: Description, other: Description) -> bool:

@@ -163,7 +163,7 @@ def read_pool(path: Path) -> Pool:
         properties=transform_properties(torch.tensor(properties), of_crystal).double().numpy(),
         features=torch.cat([*embeddings, of_crystal], dim=1).clone(),
         n_distance=embeddings[0].shape[1],
-        formula=np.unique([crystals[k].formula for k in usable], return_inverse=True)[1],
+        formula=np.unique([crystals[k].formula_key for k in usable], return_inverse=True)[1],
         fractions=fractions,
     )
 

@@ -99,7 +99,7 @@ def _train_seconds(folder: Path, rows: list[Any], batch_size: int, repeats: int)
         graphs=build_graphs([row.crystal for row in rows], 4.0),
         kappa=kappa,
         properties=np.full((len(rows), 4), np.nan),
-        formulas=[row.crystal.formula for row in rows],
+        formulas=[row.crystal.formula_key for row in rows],
     )
     stage = Stage(
         name="speed", fidelity="agl", loss="mape", epochs=1, batch_size=batch_size, validation=Validation(fraction=0.2)

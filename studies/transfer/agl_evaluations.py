@@ -32,7 +32,7 @@ def evaluate_aflow_folds(
 ) -> None:
     """Five folds by formula, one evaluation per fold."""
     small = recipe.model_copy(update={"seeds": recipe.seeds[:FOLD_MEMBERS]})
-    folds = group_folds([row.crystal.formula for row in tables.aflow.rows], N_FOLDS, seed=0)
+    folds = group_folds([row.crystal.formula_key for row in tables.aflow.rows], N_FOLDS, seed=0)
     for k, split in enumerate(folds):
         key = EvaluationKey("aflow", model, "AFLOW", "AFLOW", f"formula-{k}")
         _evaluate(key, small, tables, split, store, work, on_progress)
@@ -46,7 +46,7 @@ def evaluate_crabnet_split(
     One evaluation counts crystals; in another each formula counts once, with the median over its crystals, against
     CrabNet's value and beside the published models.
     """
-    part = np.array([tables.crabnet_part.get(row.crystal.formula, "") for row in tables.aflow.rows])
+    part = np.array([tables.crabnet_part.get(row.crystal.formula_key, "") for row in tables.aflow.rows])
     recipe = recipe.model_copy(update={"seeds": recipe.seeds[:CRABNET_MEMBERS]})
     split = (np.flatnonzero((part == "train") | (part == "val")), np.flatnonzero(part == "test"))
     by_crystal = EvaluationKey("crabnet", model, "AFLOW", "AFLOW", "published")
@@ -86,7 +86,7 @@ def predict_rows(
     predicted = [supported[i] for i in bonded]
     predictions = Predictions(
         ids=[row.crystal.id for row in predicted],
-        formulas=[row.crystal.formula for row in predicted],
+        formulas=[row.crystal.formula_key for row in predicted],
         groups=[family[row.crystal.id] for row in predicted],
         truth=np.array([row.kappa for row in predicted]),
         predicted=np.exp(ln_kappa.mean(axis=0)),

@@ -14,7 +14,7 @@ from kappatune.training.recipe import Recipe, Stage
 
 def without_formulas(table: LabelledTable, formulas: AbstractSet[str]) -> LabelledTable:
     """The table without the rows of some reduced formulas."""
-    return replace(table, rows=[row for row in table.rows if row.crystal.formula not in formulas])
+    return replace(table, rows=[row for row in table.rows if row.crystal.formula_key not in formulas])
 
 
 def trained_member(recipe: Recipe, stage: Stage, table: LabelledTable, seed: int, folder: Path) -> KappaModel:

@@ -46,7 +46,7 @@ class DftSets:
         rows_of = {name: np.arange(a, b) for name, (a, b) in zip(names, pairwise(ends), strict=True)}
         rows_of["MIX"] = np.arange(len(tables.mix))
         return cls(
-            tables, beside, np.array([r.crystal.formula for r in rows]), np.array([r.kappa for r in rows]), rows_of
+            tables, beside, np.array([r.crystal.formula_key for r in rows]), np.array([r.kappa for r in rows]), rows_of
         )
 
     def unseen(self, train: Rows, test: Rows) -> Rows:

@@ -87,7 +87,7 @@ class Answers:
         unanswered = [answer.id for answer in answers if answer.kappa_w_mk is None]
         if unanswered:
             raise typer.BadParameter(f"{len(unanswered)} crystals got no prediction, {unanswered[0]} among them")
-        self.formulas = np.array([row.crystal.formula for row in rows])
+        self.formulas = np.array([row.crystal.formula_key for row in rows])
         self.truth = np.array([row.kappa for row in rows])
         self.kappa, self.lower, self.upper = (
             np.array([getattr(answer, name) for answer in answers], dtype=np.float64)
@@ -128,14 +128,14 @@ def main(data: DataOption = None) -> None:
     models = {name: KappaModel.load(name) for name in MODELS}
     learnt = {formula for model in models.values() for formula in model.card.formulas["dft"]}
     in_agl = {formula for model in models.values() for formula in model.card.formulas["agl"]}
-    unseen = [row for row in rows if row.crystal.formula not in learnt]
+    unseen = [row for row in rows if row.crystal.formula_key not in learnt]
     columns = pq.read_table(table, columns=["id", "spacegroup"]).to_pydict()
     space_group = dict(zip(columns["id"], columns["spacegroup"], strict=True))
     of_learnt_family = np.array([in_learnt_family(row.crystal, space_group[row.crystal.id]) for row in unseen])
     kinds = {
         "families that `dft` learnt": of_learnt_family,
         "other families": ~of_learnt_family,
-        "no AGL value known either": np.array([row.crystal.formula not in in_agl for row in unseen]),
+        "no AGL value known either": np.array([row.crystal.formula_key not in in_agl for row in unseen]),
     }
     answers = {(name, rung): Answers(model, rung, unseen) for name, model in models.items() for rung in RUNGS}
     save_result(
@@ -155,7 +155,7 @@ def main(data: DataOption = None) -> None:
 
 def in_learnt_family(crystal: Crystal, space_group: int) -> bool:
     """Whether a crystal is a rocksalt, zincblende, wurtzite or half-Heusler, by formula and space group."""
-    kind = Composition(crystal.formula).anonymized_formula
+    kind = Composition(crystal.formula_key).anonymized_formula
     return (kind == "AB" and space_group in (186, 216, 225)) or (kind == "ABC" and space_group == 216)
 
 

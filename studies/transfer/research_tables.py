@@ -60,7 +60,7 @@ class ResearchTables:
     @property
     def dft_formulas(self) -> set[str]:
         """Reduced formulas of the DFT sets and of the textbook values."""
-        return {row.crystal.formula for row in (*self.mix, *self.textbook)}
+        return {row.crystal.formula_key for row in (*self.mix, *self.textbook)}
 
 
 def read_research_tables(folder: Path) -> ResearchTables:

@@ -34,7 +34,7 @@ def main(
     trained = {formula for formulas in starter.card.formulas.values() for formula in formulas}
     found: dict[str, Any] = {}
     for name, fidelity in RUNGS.items():
-        rows = [row for row in read_table(research_folder(data) / name).rows if row.crystal.formula not in trained]
+        rows = [row for row in read_table(research_folder(data) / name).rows if row.crystal.formula_key not in trained]
         predictions = starter.predict([row.crystal for row in rows], fidelity)
         pairs = [(p.kappa_w_mk, row.kappa) for p, row in zip(predictions, rows, strict=True) if p.kappa_w_mk]
         ours, theirs = np.log(pairs).T

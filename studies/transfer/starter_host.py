@@ -37,11 +37,11 @@ def main(
     """Train a host from four starts and compare them on AGL values: hours."""
     torch.set_num_threads(1)
     table = read_table(research_folder(data) / AFLOW)
-    fitted, test = split_by_formula([row.crystal.formula for row in table.rows], TEST_FRACTION, SPLIT_SEED)
+    fitted, test = split_by_formula([row.crystal.formula_key for row in table.rows], TEST_FRACTION, SPLIT_SEED)
     tested = [table.rows[i] for i in test]
-    tested_formulas = {row.crystal.formula for row in tested}
+    tested_formulas = {row.crystal.formula_key for row in tested}
     own = read_table(SHIPPED_TABLES["shipped:prototypes"])
-    own = replace(own, rows=[row for row in own.rows if row.crystal.formula not in tested_formulas])
+    own = replace(own, rows=[row for row in own.rows if row.crystal.formula_key not in tested_formulas])
     known = replace(table, rows=[table.rows[i] for i in fitted])
 
     def tables(stage: Stage) -> list[LabelledTable]:

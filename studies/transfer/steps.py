@@ -99,10 +99,10 @@ def evaluate_step(
     known = [_rows(tables, train)[i] for i in tables.paper_splits[train][run][0]]
     model = _trained(tables, steps, step, train, run, known, work)
     seconds = time.monotonic() - started
-    formulas = {row.crystal.formula for row in known}
+    formulas = {row.crystal.formula_key for row in known}
     for key in keys:
         tested = [_rows(tables, key.test)[i] for i in tables.paper_splits[key.test][run][1]]
-        unseen = [row for row in tested if row.crystal.formula not in formulas]
+        unseen = [row for row in tested if row.crystal.formula_key not in formulas]
         if not unseen:
             on_progress(Message(f"{key.name}: skipped, all formulas of the test rows were trained on"))
             continue

@@ -19,7 +19,6 @@ from kappatune.structures.crystal import (
     element_symbol,
     n_translations,
     neighbour_pairs,
-    reduced_formula,
 )
 
 
@@ -136,26 +135,7 @@ class TestCheck:
         assert len(expected) == 2 * (8 + 6)
 
 
-class TestFormula:
-    @pytest.mark.parametrize(
-        ("numbers", "formula"),
-        [
-            ([11, 17] * 4, "NaCl"),
-            ([14] * 8, "Si"),
-            ([3, 30, 15], "LiZnP"),
-            ([22, 8, 8], "TiO2"),
-            ([83, 83, 52, 52, 52], "Bi2Te3"),
-            ([1, 1, 8], "H2O"),
-            ([8, 8], "O2"),
-            ([56, 22, 8, 8, 8], "BaTiO3"),
-        ],
-    )
-    def test_known_compounds(self, numbers: list[int], formula: str) -> None:
-        assert reduced_formula(np.array(numbers)) == formula
-
-    def test_order_of_sites_does_not_matter(self) -> None:
-        assert reduced_formula(np.array([17, 11])) == reduced_formula(np.array([11, 17]))
-
+class TestSymbols:
     def test_symbols(self) -> None:
         assert [element_symbol(z) for z in (1, 26, 118)] == ["H", "Fe", "Og"]
 

@@ -70,7 +70,8 @@ def _row(
 ) -> dict[str, Any]:
     prediction = details.prediction
     row: dict[str, Any] = prediction.model_dump(exclude={"temperature_k"})
-    row["known_rungs"] = [rung for rung, known in formulas.items() if prediction.formula in known]
+    key = entry.formula_key if isinstance(entry, Crystal) else None
+    row["known_rungs"] = [rung for rung, known in formulas.items() if key in known]
     if details.members_w_mk is not None and prediction.kappa_w_mk is not None:
         row["members_w_mk"] = details.members_w_mk.tolist()
     if details.embedding is not None and prediction.kappa_w_mk is not None:

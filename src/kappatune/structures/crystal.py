@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-import warnings
-from collections import Counter
 from dataclasses import dataclass, field
-from functools import cache, cached_property, lru_cache
+from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kappatune.errors import UserError
+from kappatune.structures.formula import formula_key, symbol_counts, usual_formula
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -93,8 +92,13 @@ class Crystal:
 
     @cached_property
     def formula(self) -> str:
-        """Reduced formula, in pymatgen's spelling (``LiZnP``)."""
-        return reduced_formula(self.numbers)
+        """Reduced formula as the field writes it (`PbTe`)."""
+        return usual_formula(symbol_counts(self.numbers))
+
+    @cached_property
+    def formula_key(self) -> str:
+        """Reduced formula by which models and splits group crystals; its order of elements is another (`TePb`)."""
+        return formula_key(symbol_counts(self.numbers))
 
     def to_pymatgen(self) -> Structure:
         """The same crystal as a pymatgen ``Structure``."""
@@ -384,17 +388,3 @@ def atomic_number(symbol: str, site: int) -> int:
     if number is None:
         raise BadCrystal(f"site {site} is '{symbol}', which is not a chemical element: correct its symbol")
     return number
-
-
-def reduced_formula(numbers: NDArray[np.int64]) -> str:
-    """Reduced formula, in pymatgen's spelling, of (n_atoms,) atomic numbers."""
-    return _reduced_formula(tuple(sorted(Counter(numbers.tolist()).items())))
-
-
-@lru_cache(maxsize=65536)
-def _reduced_formula(counts: tuple[tuple[int, int], ...]) -> str:
-    from pymatgen.core import Composition
-
-    with warnings.catch_warnings():  # noble gases have no electronegativity, and pymatgen says so
-        warnings.simplefilter("ignore")
-        return str(Composition({element_symbol(z): n for z, n in counts}).reduced_formula)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import BinaryIO, NoReturn
 
 from kappatune.structures.crystal import BadCrystal
+from kappatune.structures.formula import usual_formula
 
 DISORDER_ADVICE = (
     "replace it by an ordered approximant (for example with pymatgen's OrderDisorderedStructureTransformation)"
@@ -62,7 +63,7 @@ def formula_of(composition: str | Mapping[str, float]) -> str | None:
     try:
         with warnings.catch_warnings():  # noble gases have no electronegativity, and pymatgen says so
             warnings.simplefilter("ignore")
-            return str(Composition(composition).reduced_formula) or None
+            return usual_formula(Composition(composition).get_el_amt_dict()) or None
     except Exception:
         return None
 

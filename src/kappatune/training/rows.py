@@ -96,7 +96,7 @@ def prepare_stage(stage: Stage, tables: Sequence[LabelledTable], host: Host, rul
         graphs=graphs,
         kappa=np.array([row.kappa for row in rows]),
         properties=_properties(stage, rows, graphs),
-        formulas=[row.crystal.formula for row in rows],
+        formulas=[row.crystal.formula_key for row in rows],
         pretraining=_pretraining_values(stage, rows),
     )
     cards = [
