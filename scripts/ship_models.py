@@ -23,6 +23,7 @@ from kappatune.progress import shown_on_stderr
 from kappatune.storage import write_text
 from kappatune.training import train
 from studies.pages import write_pages
+from studies.store import load_result
 from studies.transfer.benchmark import MODELS
 from studies.transfer.evidence import evidence
 from studies.transfer.results import TRANSFER, TransferResults
@@ -73,7 +74,9 @@ def calibrations(name: str, stored: TransferResults) -> dict[str, IntervalCalibr
 
 def write_evidence(folder: Path, stored: TransferResults) -> None:
     """Write `evidence.json` of a shipped model."""
-    write_text(folder / EVIDENCE, evidence(folder.name, stored).model_dump_json(indent=1) + "\n")
+    write_text(
+        folder / EVIDENCE, evidence(folder.name, stored, load_result("out_of_sample")).model_dump_json(indent=1) + "\n"
+    )
 
 
 if __name__ == "__main__":

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from kappatune.model.evidence import Evidence, EvidenceTable, IntervalCoverage
 from studies.transfer.benchmark_page import STUDY_TITLES
 from studies.transfer.results import TransferResults
@@ -10,9 +13,15 @@ _COLUMNS = ["model", "trained on", "tested on", "split", "n", "mean abs log10 er
 _NOTE = "`python -m studies.transfer`; test rows whose formula was trained on are left out."
 
 
-def evidence(model: str, results: TransferResults) -> Evidence:
-    """What `evidence.json` of a shipped model holds."""
-    tables = []
+def evidence(model: str, results: TransferResults, out_of_sample: Mapping[str, Any]) -> Evidence:
+    """What `evidence.json` of a shipped model holds.
+
+    Args:
+        model: Its name.
+        results: Stored results of the benchmark.
+        out_of_sample: Stored result of `studies.transfer.out_of_sample`.
+    """
+    tables = [_other_crystals(out_of_sample["errors"][model])]
     for study, title in STUDY_TITLES.items():
         rows: list[list[str | int | float | None]] = [
             [
@@ -36,3 +45,26 @@ def evidence(model: str, results: TransferResults) -> Evidence:
         if r.model == model
     ]
     return Evidence(date=max(e.date for e in results.evaluations), tables=tables, calibration=shares)
+
+
+def _other_crystals(errors: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> EvidenceTable:
+    rows: list[list[str | int | float | None]] = [
+        [
+            rung,
+            name,
+            groups[name]["n"],
+            round(groups[name]["mean_abs_log10"], 3),
+            round(groups[name]["mean_signed_log10"], 3),
+            round(groups[name]["spearman"], 2),
+            round(groups[name]["coverage"], 2),
+            round(groups[name]["in_domain"], 2),
+        ]
+        for rung, groups in errors.items()
+        for name in ("all", "inside the domain", "outside the domain", "soft")
+    ]
+    return EvidenceTable(
+        title="DFT values of other kinds of crystals, of which the model learnt none",
+        columns=["rung", "crystals", "n", "mean abs log10 error", "bias (log10)", "rank", "held by 90 %", "in domain"],
+        rows=rows,
+        note="`python -m studies.transfer.out_of_sample`; soft: predicted acoustic Debye temperature below 100 K.",
+    )
