@@ -30,7 +30,8 @@ def verified_page() -> str:
         f"Born charges. [What the columns mean](verify.md). The first row is {SHOWCASE}, BaSb2O6, the discovery of the "
         f"paper, which reports {_PAPER}. Below it are the {N_CANDIDATES} crystals of at most {MAX_ATOMS} atoms for "
         "which `accurate` predicts the lowest κ in the [scan of the pool](candidates.md). κ in W/(m K) at 300 K; "
-        "*likely* is the range of κ after the potential's known bias is removed.",
+        "*likely* is the range of κ after the potential's known bias is removed. *Agrees* [says "
+        "little](verify.md#the-verdict): two wide ranges almost always overlap.",
         f"![{SHOWCASE}](figures/verified_showcase.png)",
     ]
     for result in results:
