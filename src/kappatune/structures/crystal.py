@@ -27,6 +27,7 @@ OCCUPANCY_TOLERANCE = 0.001
 """Occupancies so near to 1 are whole atoms; several ions of one element that share a site fill it together."""
 
 MAX_ATOMIC_NUMBER = 118
+_ATOMIC_NUMBERS = frozenset(range(1, MAX_ATOMIC_NUMBER + 1))
 MAX_VOLUME_PER_ATOM = 10_000.0
 """Å^3. With the two limits below, it bounds the memory of the search for neighbours."""
 
@@ -36,6 +37,7 @@ MIN_CELL_HEIGHT_ANGSTROM = 0.01
 _FEW_ATOMS = 64
 _PROBES = 4
 _ALL_PAIRS = 10_000
+_ONES = np.ones(3)
 _PERIODIC = np.ones(3, dtype=np.int64)
 
 
@@ -190,15 +192,15 @@ def check(crystal: Crystal) -> Crystal:
         raise BadCrystal(
             f"{crystal.n_atoms} atoms but coordinates of shape {crystal.frac_coords.shape}: give three per atom"
         )
-    if not ((crystal.numbers >= 1) & (crystal.numbers <= MAX_ATOMIC_NUMBER)).all():
+    if not _ATOMIC_NUMBERS.issuperset(crystal.numbers.tolist()):
         raise BadCrystal("an atomic number is not that of an element: correct it")
-    _check_lattice(crystal.lattice, crystal.n_atoms)
-    if not np.isfinite(crystal.frac_coords).all():
+    heights = _check_lattice(crystal.lattice, crystal.n_atoms)
+    if np.count_nonzero(np.isfinite(crystal.frac_coords)) < crystal.frac_coords.size:
         site = int(np.flatnonzero(~np.isfinite(crystal.frac_coords).all(axis=1))[0])
         raise BadCrystal(
             f"site {site + 1} ({_symbol(crystal, site)}) has a coordinate that is not a number: correct it"
         )
-    if _are_apart(crystal):
+    if min(heights) > 2 * MIN_DISTANCE_ANGSTROM and crystal.n_atoms <= _FEW_ATOMS and _are_apart(crystal):
         return crystal
     first, second, distances = neighbour_pairs(crystal, MIN_DISTANCE_ANGSTROM)
     if len(distances):
@@ -215,22 +217,15 @@ def check(crystal: Crystal) -> Crystal:
 
 
 def _are_apart(crystal: Crystal) -> bool:
-    """Whether no two atoms of a small crystal overlap; for others this is not decided.
-
-    In a cell whose planes are more than twice the distance apart, the nearest image is the one in the cell around.
-    """
-    if crystal.n_atoms > _FEW_ATOMS or min(_volume_and_heights(crystal.lattice)[1]) <= 2 * MIN_DISTANCE_ANGSTROM:
-        return False
+    """Whether no atoms overlap, in a cell so thick that the nearest image of an atom is the one in the cell around."""
     apart = crystal.frac_coords[:, None] - crystal.frac_coords
     apart -= np.rint(apart)
-    apart = apart @ crystal.lattice
-    close = (apart * apart).sum(axis=2) < MIN_DISTANCE_ANGSTROM**2 + 1e-6
-    return bool(close.sum() == crystal.n_atoms)
+    squares = (apart.reshape(-1, 3) @ crystal.lattice) ** 2
+    return bool(np.count_nonzero(squares @ _ONES < MIN_DISTANCE_ANGSTROM**2 + 1e-6) == crystal.n_atoms)
 
 
-def _volume_and_heights(lattice: NDArray[np.float64]) -> tuple[float, list[float]]:
-    """Volume, Å^3, and distances of the planes that bound the cell, Å."""
-    a, b, c = lattice.tolist()
+def _volume_and_heights(a: list[float], b: list[float], c: list[float]) -> tuple[float, list[float]]:
+    """Volume, Å^3, and distances of the planes that bound a cell, Å."""
     faces = [_cross(b, c), _cross(c, a), _cross(a, b)]
     volume = abs(a[0] * faces[0][0] + a[1] * faces[0][1] + a[2] * faces[0][2])
     return volume, [volume / math.hypot(*face) if any(face) else 0.0 for face in faces]
@@ -330,16 +325,18 @@ def _lands(
     return np.asarray(np.linalg.norm((apart - np.round(apart)) @ lattice, axis=1) < tolerance)
 
 
-def _check_lattice(lattice: NDArray[np.float64], n_atoms: int) -> None:
-    if lattice.shape != (3, 3) or not np.isfinite(lattice).all():
+def _check_lattice(lattice: NDArray[np.float64], n_atoms: int) -> list[float]:
+    """Refuse what is not a cell; the distances of its planes, Å."""
+    entries = lattice.ravel().tolist()
+    if lattice.shape != (3, 3) or not all(map(math.isfinite, entries)):
         raise BadCrystal("the cell has an entry that is not a number: correct the lattice vectors")
-    longest = np.abs(lattice).max()
+    longest = max(map(abs, entries))
     if longest > MAX_CELL_LENGTH_ANGSTROM:
         raise BadCrystal(
             f"the cell extends over {longest:.3g} Å, more than {MAX_CELL_LENGTH_ANGSTROM:g}: "
             "check the lattice vectors and their unit (Å)"
         )
-    volume, heights = _volume_and_heights(lattice)
+    volume, heights = _volume_and_heights(entries[:3], entries[3:6], entries[6:])
     per_atom = volume / n_atoms
     if not MIN_VOLUME_PER_ATOM <= per_atom <= MAX_VOLUME_PER_ATOM:
         raise BadCrystal(
@@ -348,6 +345,7 @@ def _check_lattice(lattice: NDArray[np.float64], n_atoms: int) -> None:
         )
     if min(heights) < MIN_CELL_HEIGHT_ANGSTROM:
         raise BadCrystal(f"the cell is {min(heights):.2g} Å thin: correct the lattice vectors")
+    return heights
 
 
 def _symbol(crystal: Crystal, site: int) -> str:

@@ -79,16 +79,17 @@ def read_content(
         As `read_file`.
     """
     path = PurePath(name)
-    entries = _entries(_buffered(content), path, max_inflated_bytes)
+    entries = _entries(_buffered(content), kind_of(path), max_inflated_bytes)
     yield from _named(file_id(path), printable(name), entries)
 
 
 def kind_of(path: PurePath) -> str | None:
     """Kind of a structure file by its name, a key of `READERS`, or None."""
-    if path.suffix.lower() == ".gz":
+    suffix = path.suffix.lower()
+    if suffix == ".gz":
         path = path.with_suffix("")
-    kind = _KIND_OF_SUFFIX.get(path.suffix.lower())
-    return kind or ("POSCAR" if _POSCAR_NAME.fullmatch(path.name) else None)
+        suffix = path.suffix.lower()
+    return _KIND_OF_SUFFIX.get(suffix) or ("POSCAR" if _POSCAR_NAME.fullmatch(path.name) else None)
 
 
 def kind_of_content(content: bytes) -> str | None:
@@ -111,7 +112,7 @@ def is_structure_file(path: Path) -> bool:
     if kind_of(path):
         return True
     try:
-        with _opened(path) as file:
+        with _opened(path, None) as file:
             return kind_of_content(_inflated(file, MAX_INFLATED_BYTES).peek(_HEAD_BYTES)) is not None
     except (BadCrystal, OSError, EOFError, zlib.error):
         return False
@@ -130,13 +131,18 @@ def _named(stem: str, file: str, entries: Iterator[Crystal | Rejection]) -> Iter
     """Entries of one file with their ids, read one ahead to know whether there are several."""
     head = [entry for entry in (next(entries, None), next(entries, None)) if entry]
     for position, entry in enumerate(chain(head, entries), 1):
-        yield replace(entry, id=entry.id or (stem if len(head) == 1 else f"{stem}#{position}"), file=file)
+        id = entry.id or (stem if len(head) == 1 else f"{stem}#{position}")
+        if isinstance(entry, Crystal):
+            yield Crystal(entry.lattice, entry.numbers, entry.frac_coords, id, file)
+        else:
+            yield replace(entry, id=id, file=file)
 
 
 def _entries_of_file(path: Path) -> Iterator[Crystal | Rejection]:
+    kind = kind_of(path)
     try:
-        with _opened(path) as file:
-            yield from _entries(file, path, MAX_INFLATED_BYTES)
+        with _opened(path, kind) as file:
+            yield from _entries(file, kind, MAX_INFLATED_BYTES)
     except FileNotFoundError:
         yield Rejection("", "there is no such file or folder: check the path")
     except IsADirectoryError:
@@ -145,9 +151,8 @@ def _entries_of_file(path: Path) -> Iterator[Crystal | Rejection]:
         yield Rejection("", f"the file cannot be opened ({error.strerror or error}): check its permissions")
 
 
-def _entries(file: BufferedReader, path: PurePath, max_inflated_bytes: int) -> Iterator[Crystal | Rejection]:
+def _entries(file: BufferedReader, kind: str | None, max_inflated_bytes: int) -> Iterator[Crystal | Rejection]:
     """The entries of an open file, checked."""
-    kind = kind_of(path)
     try:
         inflated = _inflated(file, max_inflated_bytes)
         kind = kind or kind_of_content(inflated.peek(_HEAD_BYTES))
@@ -181,8 +186,9 @@ def _inflated(file: BufferedReader, most: int) -> BufferedReader:
     return _buffered(content)
 
 
-def _opened(path: Path) -> BufferedReader:
-    return cast(BufferedReader, path.open("rb", _HEAD_BYTES))
+def _opened(path: Path, kind: str | None) -> BufferedReader:
+    """An open file; one whose content is to tell its kind has a buffer large enough to peek into."""
+    return cast(BufferedReader, path.open("rb", -1 if kind else _HEAD_BYTES))
 
 
 def _buffered(content: bytes) -> BufferedReader:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import stat
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
@@ -34,16 +35,16 @@ def read_crystals(sources: Iterable[str | Path]) -> Iterator[Crystal | Rejection
 
 
 def _read_source(source: str | Path) -> Iterator[Crystal | Rejection]:
-    path, name = Path(source), printable(str(source))
+    path, name = source if isinstance(source, Path) else Path(source), printable(str(source))
     try:
-        exists, is_folder = path.exists(), path.is_dir()
-    except OSError:
-        exists, is_folder = False, False
-    if is_folder:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        mode = 0
+    if stat.S_ISDIR(mode):
         yield from _read_all(structure_files(path), Rejection(name, f"the folder has no structure file: {_READ}", name))
-    elif exists and path.suffix.lower() in SUFFIXES:
+    elif mode and path.suffix.lower() in SUFFIXES:
         yield from _read_table(path, name)
-    elif exists:
+    elif mode:
         yield from read_file(path, name)
     elif glob.has_magic(name):
         found = sorted(glob.glob(str(source), recursive=True))

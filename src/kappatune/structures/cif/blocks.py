@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import cast
 
@@ -16,7 +16,8 @@ _CELL_OR_ATOMS = re.compile(r"^\s*_(cell[_.]length_|atom_site[_.](?!aniso))", re
 _UNQUOTED = re.compile(r"(\s*_[^\s#]+\s+)([^\s'\"#;_][^#'\"]*\s[^#'\"\s][^#'\"]*?)\s*(#.*)?")
 _OF_A_STRUCTURE = ("_cell_length_", "_atom_site_")
 _USED = (*_OF_A_STRUCTURE, "_cell_", "_symmetry_", "_space_group_", "_chemical_formula_sum")
-_QUOTES = ("'", '"', ";")
+_OF_A_MODULATION = ("_cell_wave_vector", "_space_group_ssg", "_space_group_symop_ssg")
+_QUOTES = "'\";"
 _NOT_GIVEN = ("?", ".", "")
 
 
@@ -24,34 +25,37 @@ class Values:
     """The values of a data block by name; `_Cell.Length_A` goes by `_cell_length_a`."""
 
     def __init__(self, block: cif.Block) -> None:
-        self._pairs: dict[str, str] = {}
-        self._loops: dict[str, tuple[cif.Loop, int]] = {}
+        self._found: dict[str, str | tuple[cif.Loop, int]] = {}
         self._repeated: set[str] = set()
         self._copied: tuple[cif.Loop | None, list[str]] = (None, [])
         for item in block:
             if pair := item.pair:
                 tag, value = cast("tuple[str, str]", pair)
                 if name := _plain_name(tag):
-                    self._add_pair(name, value)
+                    self._add(name, value)
             elif loop := item.loop:
                 for index, tag in enumerate(loop.tags):
                     if name := _plain_name(tag):
-                        if name in self:
-                            self._repeated.add(name)
-                        self._loops[name] = (loop, index)
+                        self._add(name, (loop, index))
+        self._kinds = _kinds_of(tuple(self._found))
 
-    def _add_pair(self, name: str, value: str) -> None:
-        if name in self and self._pairs.get(name) != value:
+    def _add(self, name: str, value: str | tuple[cif.Loop, int]) -> None:
+        if name in self._found and (isinstance(value, tuple) or self._found[name] != value):
             self._repeated.add(name)
-        self._pairs[name] = value
+        self._found[name] = value
 
     def __contains__(self, name: str) -> bool:
-        return name in self._pairs or name in self._loops
+        return name in self._found
 
-    def names(self) -> Iterator[str]:
-        """All names."""
-        yield from self._pairs
-        yield from self._loops
+    @property
+    def holds_structure(self) -> bool:
+        """Whether there is a cell or an atom."""
+        return self._kinds[0]
+
+    @property
+    def is_modulated(self) -> bool:
+        """Whether a modulation is described."""
+        return self._kinds[1] or self.text("_cell_modulation_dimension") not in (None, "0")
 
     def text(self, name: str) -> str | None:
         """The one value of a name, None if it is missing or is `?` or `.`.
@@ -59,16 +63,27 @@ class Values:
         Raises:
             BadCrystal: There are several.
         """
-        if name in self._pairs and name not in self._repeated:
-            value = self._pairs[name]
-            value = cif.as_string(value) if value[:1] in _QUOTES else value
-            return value if value not in _NOT_GIVEN else None
-        if name not in self:
+        found = self._found.get(name)
+        if found is None:
             return None
+        if isinstance(found, str) and name not in self._repeated:
+            value = _unquoted(found)
+            return value if value not in _NOT_GIVEN else None
         values = self.column(name)
         if len(set(values)) > 1:
             raise BadCrystal(f"{name} has {len(values)} values: give one crystal per data block")
         return values[0] if values and values[0] not in _NOT_GIVEN else None
+
+    def first_text(self, names: Iterable[str]) -> str:
+        """The value of the first of some names that has one, or an empty text.
+
+        Raises:
+            BadCrystal: One before it has several.
+        """
+        for name in names:
+            if name in self._found and (text := self.text(name)):
+                return text
+        return ""
 
     def column(self, name: str) -> list[str]:
         """All values of a name, without quotes; none if it is missing.
@@ -76,27 +91,35 @@ class Values:
         Raises:
             BadCrystal: The name stands in the block twice.
         """
+        return [_unquoted(raw) for raw in self._raw_column(name)]
+
+    def given(self, names: Iterable[str]) -> tuple[str, ...]:
+        """All values of the first of some names that is there, except `?` and `.`; remembered from file to file.
+
+        Raises:
+            BadCrystal: The name stands in the block twice.
+        """
+        for name in names:
+            if name in self._found:
+                return _given(tuple(self._raw_column(name)))
+        return ()
+
+    def _raw_column(self, name: str) -> list[str]:
         if name in self._repeated:
             raise BadCrystal(f"{name} stands in the data block twice, with different values: keep the right one")
-        if name in self._pairs:
-            raw = self._pairs[name]
-            return [cif.as_string(raw) if raw[:1] in _QUOTES else raw]
-        if name not in self._loops:
+        found = self._found.get(name)
+        if found is None:
             return []
-        loop, index = self._loops[name]
-        return [cif.as_string(raw) if raw[:1] in _QUOTES else raw for raw in self._values(loop)[index :: loop.width()]]
+        if isinstance(found, str):
+            return [found]
+        loop, index = found
+        return self._values(loop)[index :: loop.width()]
 
     def _values(self, loop: cif.Loop) -> list[str]:
         """All values of a loop, row by row; copied from gemmi once."""
         if loop is not self._copied[0]:
             self._copied = (loop, loop.values)
         return self._copied[1]
-
-    def holds_structure(self) -> bool:
-        """Whether there is a cell or an atom."""
-        return any(
-            name.startswith(_OF_A_STRUCTURE) and not name.startswith("_atom_site_aniso") for name in self.names()
-        )
 
 
 def blocks_of(text: str) -> Iterator[Values | BadCrystal]:
@@ -114,7 +137,7 @@ def blocks_of(text: str) -> Iterator[Values | BadCrystal]:
         if not texts:
             raise BadCrystal("there is no data_ line: the file is no CIF, or its beginning is missing") from None
         blocks = [_parsed_alone(first, lines) for first, lines in texts if _CELL_OR_ATOMS.search("\n".join(lines))]
-    found = [block for block in blocks if isinstance(block, BadCrystal) or block.holds_structure()]
+    found = [block for block in blocks if isinstance(block, BadCrystal) or block.holds_structure]
     if not found:
         what = "no data block has a cell or atom sites: the file is cut, or holds no structure"
         raise BadCrystal(what if blocks or _HEADER.search(text) else "there is no data_ line: the file is no CIF")
@@ -169,6 +192,22 @@ def _split(text: str) -> list[tuple[int, list[str]]]:
         if blocks:
             blocks[-1][1].append(line)
     return blocks
+
+
+def _unquoted(raw: str) -> str:
+    return cif.as_string(raw) if raw[:1] in _QUOTES else raw
+
+
+@lru_cache(maxsize=1024)
+def _given(raws: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(value for raw in raws if (value := _unquoted(raw)) not in _NOT_GIVEN)
+
+
+@lru_cache(maxsize=1024)
+def _kinds_of(names: tuple[str, ...]) -> tuple[bool, bool]:
+    """Whether some names are those of a structure, and whether they are those of a modulated one."""
+    is_structure = any(name.startswith(_OF_A_STRUCTURE) and not name.startswith("_atom_site_aniso") for name in names)
+    return is_structure, any(name.startswith(_OF_A_MODULATION) for name in names)
 
 
 @lru_cache(maxsize=8192)

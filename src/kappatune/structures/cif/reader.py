@@ -29,8 +29,14 @@ from kappatune.structures.crystal import (
 )
 from kappatune.structures.text import formula_of, unexpected, whole_text
 
-_LENGTHS = ("_cell_length_a", "_cell_length_b", "_cell_length_c")
-_ANGLES = ("_cell_angle_alpha", "_cell_angle_beta", "_cell_angle_gamma")
+_CELL = (
+    "_cell_length_a",
+    "_cell_length_b",
+    "_cell_length_c",
+    "_cell_angle_alpha",
+    "_cell_angle_beta",
+    "_cell_angle_gamma",
+)
 _MIN_HEIGHT_ANGSTROM = 0.01
 _ONE_PLACE_ANGSTROM = 0.01
 
@@ -44,6 +50,7 @@ _SYMBOLS = (
 _REFERENCE_SYMBOL = "_space_group_name_h-m_ref"
 _NUMBERS = ("_space_group_it_number", "_symmetry_int_tables_number")
 _HALL_SYMBOLS = ("_space_group_name_hall", "_symmetry_space_group_name_hall")
+_COORDINATE_SYSTEM = "_space_group_it_coordinate_system_code"
 _SYSTEMS = ("_space_group_crystal_system", "_symmetry_cell_setting")
 _OPERATIONS = (
     "_space_group_symop_operation_xyz",
@@ -52,7 +59,6 @@ _OPERATIONS = (
     "_space_group_symop_magn_operation_mxmymz",
 )
 _CENTRINGS = "_space_group_symop_magn_centering_xyz"
-_MODULATION = ("_cell_wave_vector", "_space_group_ssg", "_space_group_symop_ssg")
 _ELEMENT_COUNT = re.compile(r"([A-Z][a-z]?)(\d+(?:\.\d*)?|\.\d+)?[\s,]*", re.ASCII)
 
 
@@ -92,7 +98,7 @@ class _AsymmetricUnit:
             return check(crystal)
         except OverlappingAtoms as error:
             first, second = sorted((int(rows[error.first]), int(rows[error.second])))
-            one, other = self._sites.names[first], self._sites.names[second]
+            one, other = self._sites.name(first), self._sites.name(second)
             if first == second:
                 raise BadCrystal(
                     f"{one} and its image by symmetry are {error.distance:.2f} Å apart: correct its coordinates, "
@@ -107,14 +113,15 @@ class _AsymmetricUnit:
     def _repeat(self, group: Group) -> tuple[NDArray[np.int64], Crystal]:
         if group not in self._repeated:
             rows, frac_coords = expanded(self._sites, group, self._lattice)
-            self._repeated[group] = rows, Crystal(self._lattice, self._sites.numbers[rows], frac_coords)
+            self._repeated[group] = rows, Crystal(self._lattice, self._sites.numbers.take(rows), frac_coords)
         return self._repeated[group]
 
 
 def _crystal(values: Values) -> Crystal | Rejection:
     crystal = None
     try:
-        _refuse_modulated(values)
+        if values.is_modulated:
+            raise BadCrystal("modulated crystals are not read: give the average one, or a commensurate supercell")
         lattice = _lattice(values)
         formula = values.text("_chemical_formula_sum") or ""
         counts = _counts_of(formula)
@@ -132,61 +139,50 @@ def _crystal(values: Values) -> Crystal | Rejection:
     return Rejection("", reason, formula=crystal.formula if crystal else _stated_formula(values))
 
 
-def _refuse_modulated(values: Values) -> None:
-    dimension = values.text("_cell_modulation_dimension") if "_cell_modulation_dimension" in values else None
-    if dimension not in (None, "0") or any(name.startswith(_MODULATION) for name in values.names()):
-        raise BadCrystal("modulated crystals are not read: give the average one, or a commensurate supercell")
-
-
 def _lattice(values: Values) -> NDArray[np.float64]:
     """(3, 3) row vectors, Å, oriented as pymatgen does: c along z, a in the plane of x and z."""
     cell = []
-    for name in (*_LENGTHS, *_ANGLES):
-        if name not in values:
-            raise BadCrystal(f"{name} is missing: the file is cut, or add the value")
+    for name in _CELL:
         text = values.text(name)
         number = cif.as_number(text or "")
         if not 0 < number < math.inf:
+            if name not in values:
+                raise BadCrystal(f"{name} is missing: the file is cut, or add the value")
             raise BadCrystal(f"{name} is '{text}', which is not a positive number: correct it")
         cell.append(number)
     a, b, c, *degrees = cell
-    check_angles(*degrees)
-    alpha, beta, gamma = (math.radians(angle) for angle in degrees)
+    (ax, az), (bx, by, bz) = _directions(*degrees)
+    if ax * by < _MIN_HEIGHT_ANGSTROM / min(a, b, c):
+        raise BadCrystal("the cell is flat: correct the cell lengths (Å) and angles")
+    return np.array([[a * ax, 0.0, a * az], [b * bx, b * by, b * bz], [0.0, 0.0, c]])
+
+
+@lru_cache(maxsize=4096)
+def _directions(alpha: float, beta: float, gamma: float) -> tuple[tuple[float, float], tuple[float, float, float]]:
+    """Unit vectors along a (x and z) and b; angles in degrees."""
+    check_angles(alpha, beta, gamma)
+    alpha, beta, gamma = math.radians(alpha), math.radians(beta), math.radians(gamma)
     cosine = (math.cos(alpha) * math.cos(beta) - math.cos(gamma)) / (math.sin(alpha) * math.sin(beta))
     gamma_star = math.acos(max(-1.0, min(1.0, cosine)))
-    lattice = np.array(
-        [
-            [a * math.sin(beta), 0.0, a * math.cos(beta)],
-            [
-                -b * math.sin(alpha) * math.cos(gamma_star),
-                b * math.sin(alpha) * math.sin(gamma_star),
-                b * math.cos(alpha),
-            ],
-            [0.0, 0.0, c],
-        ]
+    return (math.sin(beta), math.cos(beta)), (
+        -math.sin(alpha) * math.cos(gamma_star),
+        math.sin(alpha) * math.sin(gamma_star),
+        math.cos(alpha),
     )
-    volume = abs(lattice[0, 0] * lattice[1, 1] * c)
-    if volume < _MIN_HEIGHT_ANGSTROM * max(a * b, b * c, c * a):
-        raise BadCrystal("the cell is flat: correct the cell lengths (Å) and angles")
-    return lattice
 
 
 def _declared(values: Values) -> Declared:
-    def first(names: tuple[str, ...]) -> str:
-        return next((text for name in names if name in values and (text := values.text(name))), "")
-
-    symbols = tuple(text for name in _SYMBOLS if name in values and (text := values.text(name)))
-    number = first(_NUMBERS)
-    operations = next((values.column(name) for name in _OPERATIONS if name in values), [])
+    symbols = [text for name in _SYMBOLS if (text := values.text(name))]
+    number = values.first_text(_NUMBERS)
     return Declared(
         symbols=tuple(dict.fromkeys(" ".join(symbol.split()) for symbol in symbols)),
-        reference=first((_REFERENCE_SYMBOL,)),
+        reference=values.text(_REFERENCE_SYMBOL) or "",
         number=int(number) if number.isdecimal() and int(number) else None,
-        hall=first(_HALL_SYMBOLS),
-        system=first(_SYSTEMS),
-        code=first(("_space_group_it_coordinate_system_code",)),
-        operations=tuple(operation for operation in operations if operation not in ("?", ".", "")),
-        centrings=tuple(values.column(_CENTRINGS)) if _CENTRINGS in values else (),
+        hall=values.first_text(_HALL_SYMBOLS),
+        system=values.first_text(_SYSTEMS),
+        code=values.text(_COORDINATE_SYSTEM) or "",
+        operations=values.given(_OPERATIONS),
+        centrings=tuple(values.column(_CENTRINGS)),
     )
 
 

@@ -22,6 +22,7 @@ _SAME_PLACE = 1e-4
 _SPECIAL_ANGSTROM = 0.1
 """Images of one row closer than this are one atom on a special position, written with few digits."""
 
+_ONES = np.ones(3)
 _NOT_GIVEN = ("?", ".", "")
 _AXES = ("_atom_site_fract_x", "_atom_site_fract_y", "_atom_site_fract_z")
 COLUMNS = (
@@ -51,14 +52,24 @@ class Sites:
     """The rows of the atom list that are atoms.
 
     Attributes:
-        names: How messages call them, `site 2 ('Cl1')`.
+        rows: Their rows, counted from 0.
+        labels: Of all rows.
         numbers: (m,) atomic numbers.
         frac_coords: (m, 3).
     """
 
-    names: list[str]
+    rows: list[int]
+    labels: Sequence[str]
     numbers: NDArray[np.int64]
     frac_coords: NDArray[np.float64]
+
+    def name(self, site: int) -> str:
+        """How messages call a site, `site 2 ('Cl1')`."""
+        return _name(self.labels, self.rows[site])
+
+
+def _name(labels: Sequence[str], row: int) -> str:
+    return f"site {row + 1} ('{labels[row][:20]}')"
 
 
 def read_sites(columns: Mapping[str, Sequence[str]], elements: Collection[int] = ()) -> Sites:
@@ -79,26 +90,26 @@ def read_sites(columns: Mapping[str, Sequence[str]], elements: Collection[int] =
     assert shown is not None
     if not shown:
         raise BadCrystal("a loop_ table lacks rows: the file is cut, get the complete file")
-    names = [f"site {row} ('{label[:20]}')" for row, label in enumerate(shown, 1)]
     if len({len(column) for column in columns.values()}) != 1:
         raise BadCrystal("the columns of the atom list differ in length: the file is damaged, get the complete file")
-    _require_no_hydrogens(columns.get("_atom_site_attached_hydrogens", ()), names)
-    frac_coords = np.empty((len(names), 3))
-    for axis, tag in enumerate(_AXES):
-        frac_coords[:, axis] = values = [cif.as_number(text) for text in columns[tag]]
-        if not math.isfinite(sum(values)):
-            row = next(k for k, value in enumerate(values) if not math.isfinite(value))
-            raise BadCrystal(
-                f"{names[row]} has the {'xyz'[axis]} coordinate '{columns[tag][row]}', not a number: correct it"
-            )
-    if types is not None:
-        numbers = _numbers_of_types(types, shown, names, elements)
-    else:
-        numbers = _numbers_of_labels(shown, names, elements)
-    kept = _occupied(columns.get("_atom_site_occupancy"), names, numbers, frac_coords)
-    if len(kept) < len(names):
-        names, numbers, frac_coords = [names[k] for k in kept], [numbers[k] for k in kept], frac_coords[kept]
-    return Sites(names, np.array(numbers, dtype=np.int64), _with_exact_thirds(frac_coords))
+    if "_atom_site_attached_hydrogens" in columns:
+        _require_no_hydrogens(columns["_atom_site_attached_hydrogens"], shown)
+    coordinates = [cif.as_number(text) for tag in _AXES for text in columns[tag]]
+    if not math.isfinite(sum(coordinates)):
+        axis, row = divmod(next(k for k, value in enumerate(coordinates) if not math.isfinite(value)), len(shown))
+        raise BadCrystal(
+            f"{_name(shown, row)} has the {'xyz'[axis]} coordinate '{columns[_AXES[axis]][row]}', not a number: "
+            "correct it"
+        )
+    exact = [_with_exact_thirds(value) if 0.33 < value < 0.67 else value for value in coordinates]
+    frac_coords = np.ascontiguousarray(np.array(exact).reshape(3, -1).T)
+    numbers = _numbers_of_types(types, shown, elements) if types is not None else _numbers_of_labels(shown, elements)
+    rows = list(range(len(shown)))
+    if "_atom_site_occupancy" in columns:
+        rows = _occupied(columns["_atom_site_occupancy"], shown, numbers, frac_coords)
+        if len(rows) < len(shown):
+            numbers, frac_coords = [numbers[k] for k in rows], frac_coords[rows]
+    return Sites(rows, shown, np.array(numbers, dtype=np.int64), frac_coords)
 
 
 def expanded(sites: Sites, group: Group, lattice: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -119,114 +130,115 @@ def expanded(sites: Sites, group: Group, lattice: NDArray[np.float64]) -> tuple[
     if len(group) == 1:
         return np.arange(len(sites.numbers)), sites.frac_coords % 1.0 % 1.0
     coords = sites.frac_coords
-    apart = _images(group, coords) - coords[:, None]
-    apart -= np.rint(apart)
-    near = ((apart @ lattice) ** 2).sum(axis=2) < _SPECIAL_ANGSTROM**2
-    coords = coords + np.einsum("mo,moi->mi", near, apart) / near.sum(axis=1)[:, None]
     images = _images(group, coords)
+    apart = images - coords[:, None]
+    apart -= np.rint(apart)
+    distances = (apart.reshape(-1, 3) @ lattice) ** 2
+    near = (distances @ _ONES < _SPECIAL_ANGSTROM**2).reshape(len(coords), -1)
+    if np.count_nonzero(apart[near]):
+        shifts = np.einsum("mo,moi->mi", near, apart) / near.sum(axis=1)[:, None]
+        images = _images(group, coords + shifts)
     chosen = [_representatives(group, row.tobytes()) for row in near]
-    for name, kept in zip(sites.names, chosen, strict=True):
-        if not kept:
-            raise BadCrystal(
-                f"{name} lies near a special position, but not on it: give its coordinates with more digits"
-            )
-    site = np.repeat(np.arange(len(chosen)), [len(kept) for kept in chosen])
-    return site, images[site, [k for kept in chosen for k in kept]] % 1.0 % 1.0
+    counts = [len(kept) for kept in chosen]
+    if not all(counts):
+        raise BadCrystal(
+            f"{sites.name(counts.index(0))} lies near a special position, but not on it: give its coordinates with "
+            "more digits"
+        )
+    site = np.repeat(np.arange(len(chosen)), counts)
+    return site, images[site, np.concatenate(chosen)] % 1.0 % 1.0
 
 
 def _images(group: Group, coords: NDArray[np.float64]) -> NDArray[np.float64]:
     """(m, n, 3) images of (m, 3) fractional coordinates by n operations."""
-    turned: NDArray[np.float64] = (coords @ group.rotations.transpose(0, 2, 1)).transpose(1, 0, 2)
-    return turned + group.translations
+    images: NDArray[np.float64] = coords @ group.side_by_side + group.translations.ravel()
+    return images.reshape(len(coords), -1, 3)
 
 
 @lru_cache(maxsize=4096)
-def _representatives(group: Group, near: bytes) -> tuple[int, ...]:
+def _representatives(group: Group, near: bytes) -> NDArray[np.int64]:
     """One operation for each image of a site that the operations marked in `near` leave in place.
 
     Empty if these are not a subgroup.
     """
     fixes = np.flatnonzero(np.frombuffer(near, dtype=bool))
     if len(fixes) == 1:
-        return tuple(range(len(group)))
+        return np.arange(len(group))
     products = product_table(group)
     if not np.isin(products[np.ix_(fixes, fixes)], fixes).all():
-        return ()
+        return np.array([], dtype=np.int64)
     chosen: list[int] = []
     seen: set[int] = set()
     for operation in range(len(group)):
         if operation not in seen:
             chosen.append(operation)
             seen.update(products[operation, fixes].tolist())
-    return tuple(chosen)
+    return np.array(chosen)
 
 
-def _require_no_hydrogens(column: Sequence[str], names: list[str]) -> None:
-    for name, text in zip(names, column, strict=False):
+def _require_no_hydrogens(column: Sequence[str], labels: Sequence[str]) -> None:
+    for row, text in enumerate(column):
         if text not in _NOT_GIVEN and cif.as_number(text) != 0:
-            raise BadCrystal(f"{name} carries {text} hydrogens without coordinates: add the hydrogens to the atom list")
+            raise BadCrystal(
+                f"{_name(labels, row)} carries {text} hydrogens without coordinates: add the hydrogens to the atom list"
+            )
 
 
 def _occupied(
-    column: Sequence[str] | None, names: list[str], numbers: list[int], frac_coords: NDArray[np.float64]
+    column: Sequence[str], labels: Sequence[str], numbers: list[int], frac_coords: NDArray[np.float64]
 ) -> list[int]:
     """Rows that are whole atoms; several ions of one element that share a site fill the row of the first."""
-    rows = list(range(len(names)))
-    if column is None:
+    rows = list(range(len(column)))
+    by_text = {text: 1.0 if text in _NOT_GIVEN else cif.as_number(text) for text in set(column)}
+    if all(abs(occupancy - 1) <= OCCUPANCY_TOLERANCE for occupancy in by_text.values()):
         return rows
-    occupancies = [1.0 if text in _NOT_GIVEN else cif.as_number(text) for text in column]
+    occupancies = [by_text[text] for text in column]
     partial = [row for row in rows if not abs(occupancies[row] - 1) <= OCCUPANCY_TOLERANCE]
     dropped = set()
     for row in partial:
         if not 0 < occupancies[row] < 1:
-            raise BadCrystal(f"{names[row]} has the occupancy '{column[row]}', which must be 1: correct it")
+            raise BadCrystal(f"{_name(labels, row)} has the occupancy '{column[row]}', which must be 1: correct it")
     while partial:
         apart = frac_coords[partial] - frac_coords[partial[0]]
         here = (np.abs(apart - np.round(apart)) < _SAME_PLACE).all(axis=1)
         sharing = [row for row, same in zip(partial, here, strict=True) if same]
+        first = _name(labels, sharing[0])
         if len({numbers[row] for row in sharing}) > 1:
-            shares = " and ".join(f"{names[row]} {column[row]}" for row in sharing)
-            raise BadCrystal(f"{names[sharing[0]]} is disordered, its place is shared by {shares}: {DISORDER_ADVICE}")
+            shares = " and ".join(f"{_name(labels, row)} {column[row]}" for row in sharing)
+            raise BadCrystal(f"{first} is disordered, its place is shared by {shares}: {DISORDER_ADVICE}")
         if abs(sum(occupancies[row] for row in sharing) - 1) > OCCUPANCY_TOLERANCE * len(sharing):
-            raise BadCrystal(f"{names[sharing[0]]} is disordered (occupancy {column[sharing[0]]}): {DISORDER_ADVICE}")
+            raise BadCrystal(f"{first} is disordered (occupancy {column[sharing[0]]}): {DISORDER_ADVICE}")
         dropped.update(sharing[1:])
         partial = [row for row, same in zip(partial, here, strict=True) if not same]
     return [row for row in rows if row not in dropped]
 
 
-def _with_exact_thirds(frac_coords: NDArray[np.float64]) -> NDArray[np.float64]:
+def _with_exact_thirds(coordinate: float) -> float:
     """Coordinates such as 0.3333 and 0.6667 stand for thirds; to four digits, as pymatgen takes them."""
-    thirds = 3 * frac_coords
-    nearest = np.rint(thirds)
-    near = (np.abs(thirds - nearest) <= 1.0001e-4 * nearest) & (nearest > 0) & (nearest < 3)
-    return np.where(near, nearest / 3, frac_coords) if near.any() else frac_coords
+    third = round(3 * coordinate)
+    return third / 3 if abs(3 * coordinate - third) <= 1.0001e-4 * third else coordinate
 
 
-def _numbers_of_types(
-    types: Sequence[str], shown: Sequence[str], names: list[str], elements: Collection[int]
-) -> list[int]:
+def _numbers_of_types(types: Sequence[str], labels: Sequence[str], elements: Collection[int]) -> list[int]:
     """Atomic numbers of type symbols, which are whole symbols, with or without a charge."""
-    has_small_letters = any(len(text) > 1 and text[1].islower() for text in types)
     numbers = []
     for row, text in enumerate(types):
         found = _element_of_type(text)
-        if isinstance(found, int) and _may_be_group(text, text == shown[row], has_small_letters, found in elements):
-            found = _GROUP
-        if isinstance(found, str):
+        if isinstance(found, str) or _may_be_group(found, text, labels[row], types, elements):
             if not found:
                 atomic_number(text, row + 1)
-            raise BadCrystal(f"{names[row]} is '{text[:40]}', {found}")
+            raise BadCrystal(f"{_name(labels, row)} is '{text[:40]}', {found if isinstance(found, str) else _GROUP}")
         numbers.append(found)
     return numbers
 
 
-def _may_be_group(text: str, is_label: bool, has_small_letters: bool, in_formula: bool) -> bool:
+def _may_be_group(number: int, text: str, label: str, types: Sequence[str], elements: Collection[int]) -> bool:
     """Whether what reads as an element is rather a group: CO3 or CO beside Na, O2 as a molecule."""
-    if len(text) < 2 or in_formula:
-        return text in _DIATOMIC and not is_label
+    if number in elements or len(text) < 2:
+        return text in _DIATOMIC and text != label
     if text[:2].isupper() and all(number_of_element(letter) for letter in text[:2]):
-        return has_small_letters or text[2:].isdecimal()
-    return text in _DIATOMIC and not is_label
+        return text[2:].isdecimal() or any(len(other) > 1 and other[1].islower() for other in types)
+    return text in _DIATOMIC and text != label
 
 
 _GROUP = "a group of atoms and no single one: give each atom a row of its own"
@@ -251,19 +263,22 @@ def _element_of_type(text: str) -> int | str:
     return _MIXED if shared else _GROUP
 
 
-def _numbers_of_labels(labels: Sequence[str], names: list[str], elements: Collection[int]) -> list[int]:
+def _numbers_of_labels(labels: Sequence[str], elements: Collection[int]) -> list[int]:
     """Atomic numbers of labels, which start with a symbol: Na1, Cl(2), O1A."""
-    return [_number_of_label(label, row, names[row - 1], elements) for row, label in enumerate(labels, 1)]
+    return [_number_of_label(labels, row, elements) for row in range(len(labels))]
 
 
-def _number_of_label(label: str, row: int, name: str, elements: Collection[int]) -> int:
+def _number_of_label(labels: Sequence[str], row: int, elements: Collection[int]) -> int:
+    label = labels[row]
     found = _LETTERS.match(label)
     letters = found[0] if found else ""
     if not letters.isupper():
-        return atomic_number(letters.capitalize() if len(letters) <= 2 else label, row)
+        return atomic_number(letters.capitalize() if len(letters) <= 2 else label, row + 1)
     possible = {number for text in (letters[:2], letters[:1]) if (number := number_of_element(text.capitalize()))}
     if len(possible) > 1 and elements:
         possible &= set(elements)
     if len(possible) > 1:
-        raise BadCrystal(f"the element of {name} is not clear from its label: add the column _atom_site_type_symbol")
-    return possible.pop() if possible else atomic_number(letters or label, row)
+        raise BadCrystal(
+            f"the element of {_name(labels, row)} is not clear from its label: add the column _atom_site_type_symbol"
+        )
+    return possible.pop() if possible else atomic_number(letters or label, row + 1)

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,8 +48,7 @@ Contents = Counter[int]
 """Atoms in the cell by atomic number."""
 
 
-@dataclass(frozen=True)
-class Declared:
+class Declared(NamedTuple):
     """What a file says of its symmetry.
 
     Attributes:
@@ -279,9 +279,11 @@ def _is_plausible(crystal: Crystal, group: Group, evidence: SymmetryEvidence) ->
 
 def same_composition(crystal: Crystal, counts: dict[int, float]) -> bool:
     """Whether the shares of the elements are those of a formula."""
-    found, total = Counter(crystal.numbers.tolist()), sum(counts.values())
-    return found.keys() == counts.keys() and all(
-        math.isclose(found[z] / crystal.n_atoms, counts[z] / total, rel_tol=_FORMULA_TOLERANCE) for z in counts
+    numbers, total = crystal.numbers.tolist(), sum(counts.values())
+    found = [numbers.count(z) for z in counts]
+    return sum(found) == len(numbers) and all(
+        math.isclose(n / len(numbers), count / total, rel_tol=_FORMULA_TOLERANCE)
+        for n, count in zip(found, counts.values(), strict=True)
     )
 
 
