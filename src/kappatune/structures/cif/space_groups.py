@@ -273,18 +273,27 @@ def _short_of_full(symbol: str) -> str:
     return " ".join([centring, *(a if k == 0 and keeps_first else a.rpartition("/")[2] for k, a in enumerate(axes))])
 
 
-def _matrix(index: int, text: str) -> list[int]:
+def _matrix(index: int, text: str) -> tuple[int, ...]:
+    flat = _matrix_of(text)
+    if not flat:
+        raise BadOperation(index, text)
+    return flat
+
+
+@lru_cache(maxsize=8192)
+def _matrix_of(text: str) -> tuple[int, ...]:
+    """As `_flat`; empty if the text is no operation of a crystal."""
     triplet = text.strip().strip("'\"")
     if triplet.count(",") == 3 and triplet.rpartition(",")[2].strip() in ("+1", "-1", "1"):
         triplet = triplet.rpartition(",")[0]
     try:
         flat = _flat(gemmi.Op(triplet))
-    except (RuntimeError, ValueError) as error:
-        raise BadOperation(index, text) from error
+    except (RuntimeError, ValueError):
+        return ()
     rotation = np.array(flat[:9]).reshape(3, 3)
     if abs(round(float(np.linalg.det(rotation)))) != 1 or abs(rotation).max() > _LARGEST_ENTRY:
-        raise BadOperation(index, text)
-    return flat
+        return ()
+    return tuple(flat)
 
 
 def _flat(operation: gemmi.Op) -> list[int]:
@@ -307,7 +316,9 @@ def _keys_of(matrices: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _closure(matrices: NDArray[np.int64]) -> NDArray[np.int64]:
-    """All products of operations, the given ones first."""
+    """All products of operations, the given ones first; the identity is among these."""
+    if _is_closed(matrices):
+        return matrices
     while True:
         products = _products(matrices, matrices)
         if np.abs(products[:, :9]).max() > _LARGEST_ENTRY:
@@ -321,12 +332,36 @@ def _closure(matrices: NDArray[np.int64]) -> NDArray[np.int64]:
         matrices = together[np.sort(first)]
 
 
+def _is_closed(matrices: NDArray[np.int64]) -> bool:
+    """Whether distinct operations, the identity among them, are what a few of them generate."""
+    keys = _keys_of(matrices).tolist()
+    by_key = dict(zip(keys, matrices, strict=True))
+    reached = {int(_keys_of(_identity())[0])}
+    generators: list[NDArray[np.int64]] = []
+    for key in keys:
+        if key in reached:
+            continue
+        generators.append(by_key[key])
+        new = reached
+        while new:
+            products = _products(np.array(generators), np.array([by_key[one] for one in new]))
+            if np.abs(products[:, :9]).max() > _LARGEST_ENTRY:
+                return False
+            new = {*_keys_of(products).tolist()} - reached
+            if not new <= by_key.keys():
+                return False
+            reached = reached | new
+    return len(reached) == len(matrices)
+
+
 def _products(then: NDArray[np.int64], first: NDArray[np.int64]) -> NDArray[np.int64]:
     """All of `first` followed by all of `then`, those of one of `then` together."""
-    rotations = then[:, :9].reshape(-1, 3, 3)
-    turned = np.einsum("aij,bjk->abik", rotations, first[:, :9].reshape(-1, 3, 3)).reshape(-1, 9)
-    moved = (np.einsum("aij,bj->abi", rotations, first[:, 9:]) + then[:, None, 9:]).reshape(-1, 3) % _DENOMINATOR
-    return np.concatenate([turned, moved], axis=1)
+    rows = then[:, :9].reshape(-1, 3).astype(np.float64)  # small integers are exact, and their product is fast
+    columns = np.concatenate([first[:, :9].reshape(-1, 3, 3), first[:, 9:, None]], axis=2).transpose(1, 0, 2)
+    products = (rows @ columns.reshape(3, -1)).reshape(len(then), 3, len(first), 4).transpose(0, 2, 1, 3)
+    moved = (products[..., 3] + then[:, None, 9:]) % _DENOMINATOR
+    exact: NDArray[np.float64] = np.concatenate([products[..., :3].reshape(-1, 9), moved.reshape(-1, 3)], axis=1)
+    return np.rint(exact).astype(np.int64)
 
 
 def _group(name: str, matrices: NDArray[np.int64]) -> Group:
