@@ -1,6 +1,6 @@
 """Parts of a scan: one Parquet file per unit of a source, complete or absent.
 
-A part stores the hash of its unit, so that a resumed scan notices a source that has changed.
+A part records what it was made from (`kappatune.screening.changes`), so that a resumed scan notices a change.
 """
 
 from __future__ import annotations
@@ -11,12 +11,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from kappatune.screening.changes import Record, disappeared, require_unchanged
 from kappatune.screening.layout import FETCHED
-from kappatune.screening.settings import BadRequest
 from kappatune.screening.unit import Unit
 from kappatune.storage import atomic_path, remove_partials
-
-_UNIT_HASH = b"unit_sha256"
 
 
 @dataclass(frozen=True)
@@ -40,14 +38,14 @@ def part_path(out: Path, index: int) -> Path:
     return out / f"part-{index:06d}.parquet"
 
 
-def write_part(out: Path, index: int, unit: Unit, rows: pa.Table) -> ScanCounts:
-    """Write the rows of a unit.
+def write_part(out: Path, index: int, record: Record, rows: pa.Table) -> ScanCounts:
+    """Write the rows of a unit, and what the part records of it.
 
     Raises:
         OSError: The disk is full; nothing of the part remains.
     """
     with atomic_path(part_path(out, index)) as partial:
-        pq.write_table(rows.replace_schema_metadata({_UNIT_HASH: unit.digest().encode()}), partial, compression="zstd")
+        pq.write_table(rows.replace_schema_metadata(record), partial, compression="zstd")
     return _counts(rows)
 
 
@@ -55,15 +53,23 @@ def counts_of_part(out: Path, index: int, unit: Unit) -> ScanCounts | None:
     """Counts of a part that is complete; None if there is none.
 
     Raises:
-        BadRequest: The part was made from something else than this unit.
+        kappatune.screening.settings.BadRequest: The part was made from something else than this unit.
     """
     path = part_path(out, index)
     if not path.is_file():
         return None
-    if pq.read_metadata(path).metadata.get(_UNIT_HASH) != unit.digest().encode():
-        where = unit.file or f"{unit.items[0]} or a file after it"
-        raise BadRequest(f"{where} has changed since this scan began: start again in another --out")
+    require_unchanged(path, unit)
     return _counts(pq.read_table(path, columns=["kappa_w_mk"]))
+
+
+def require_no_part(out: Path, index: int) -> None:
+    """Refuse to resume a scan that has more parts than its sources have units.
+
+    Raises:
+        kappatune.screening.settings.BadRequest: There is a part of this number.
+    """
+    if part_path(out, index).is_file():
+        raise disappeared(part_path(out, index))
 
 
 def remove_leftovers(out: Path) -> None:

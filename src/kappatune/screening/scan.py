@@ -1,8 +1,8 @@
 """The scan: every crystal of every source becomes one row of a partitioned Parquet table, whatever happens.
 
 One unit of a source becomes one part (`kappatune.screening.parts`). A resumed scan skips the parts that are complete,
-and stops where a source has changed. Rows are made from the crystal they belong to; nothing is ever joined by position.
-This process never imports torch: the workers do (`kappatune.screening.worker_pool`).
+and stops where the content of a source has changed. Rows are made from the crystal they belong to; nothing is ever
+joined by position. This process never imports torch: the workers do (`kappatune.screening.worker_pool`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from kappatune.progress import Advanced, OnProgress, handler_or_default
 from kappatune.screening.layout import FETCHED, MANIFEST, PARTS, SCAN_INFO
-from kappatune.screening.parts import ScanCounts, counts_of_part, remove_leftovers
+from kappatune.screening.parts import ScanCounts, counts_of_part, remove_leftovers, require_no_part
 from kappatune.screening.settings import BadRequest, ScanSettings
 from kappatune.screening.sources import is_url, units
 from kappatune.screening.unit import Unit
@@ -223,8 +223,11 @@ def _claim(out: Path, info: dict[str, object]) -> None:
 
 def _pending(stream: Iterator[Unit], out: Path) -> Iterator[IndexedUnit | ScanCounts]:
     """Units still to process, and the counts of the parts that are complete."""
+    n_units = 0
     for index, unit in enumerate(stream):
         yield counts_of_part(out, index, unit) or (index, unit)
+        n_units += 1
+    require_no_part(out, n_units)
 
 
 def _write_json(path: Path, content: dict[str, object]) -> None:

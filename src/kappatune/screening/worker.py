@@ -10,6 +10,7 @@ import torch
 
 from kappatune.model.kappa_model import KappaModel, UnknownFidelity
 from kappatune.model.label_index import LabelIndex
+from kappatune.screening.changes import record_of
 from kappatune.screening.parts import ScanCounts, write_part
 from kappatune.screening.rows import SCHEMA, scan_rows
 from kappatune.screening.settings import ScanSettings
@@ -50,7 +51,8 @@ class Worker:
             crashing: Positions of the items that are not read because they crash the process; each becomes a row with
                 that reason.
         """
-        return write_part(self.out, index, unit, self._table(unit, crashing))
+        record = record_of(unit)
+        return write_part(self.out, index, record, self._table(unit, crashing))
 
     def try_unit(self, unit: Unit) -> None:
         """Predict a unit without writing its part, to see whether it crashes the process."""
