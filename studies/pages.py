@@ -1,6 +1,7 @@
 """Write the generated pages of the docs, with their figures, from stored results alone.
 
-    python -m studies.pages [benchmark] [what-helps] [out-of-sample] [model-card] [speed] [candidates] [verified]
+    python -m studies.pages [benchmark] [what-helps] [out-of-sample] [model-card] [textbook] [speed] [candidates]
+        [verified]
 
 Figures that show values which may not be passed on, or single runs that are not stored, are drawn by the study itself:
 `candidates.png`, `verified_showcase.png`, `agl_engine_*.png`, `prototypes_aflow.png`, `suggest_aflow.png` and
@@ -15,6 +16,7 @@ from typing import Annotated
 
 import typer
 
+from kappatune.model.card import ModelCard
 from kappatune.model.kappa_model import KappaModel
 from kappatune.storage import write_text
 from studies.markdown import DOCS
@@ -23,6 +25,7 @@ from studies.screening.candidates_page import candidates_page
 from studies.speed.speed_page import STUDIES, speed_page
 from studies.speed.weights import shipped_weights
 from studies.store import load_result
+from studies.textbook_page import textbook_page
 from studies.transfer.benchmark import MODELS
 from studies.transfer.benchmark_page import benchmark_page
 from studies.transfer.figures import draw
@@ -39,8 +42,11 @@ def _benchmark(docs: Path) -> str:
 
 
 def _model_card(_: Path) -> str:
-    cards = [KappaModel.load(name).card for name in MODELS]
-    return model_card(cards, TransferResults.read(), load_result("labels"), load_result("out_of_sample"))
+    return model_card(_cards(), TransferResults.read(), load_result("labels"), load_result("out_of_sample"))
+
+
+def _cards() -> list[ModelCard]:
+    return [KappaModel.load(name).card for name in MODELS]
 
 
 def _what_helps(_: Path) -> str:
@@ -53,6 +59,7 @@ PAGES: dict[str, Callable[[Path], str]] = {
     "what-helps": _what_helps,
     "out-of-sample": lambda _: out_of_sample_page(load_result("out_of_sample"), load_result("labels")),
     "model-card": _model_card,
+    "textbook": lambda _: textbook_page(_cards()),
     "speed": lambda _: speed_page({name: load_result(name) for name in STUDIES}, shipped_weights()),
     "candidates": lambda _: candidates_page(),
     "verified": lambda _: verified_page(),

@@ -1,6 +1,6 @@
 """The demonstration: textbook crystals beside measured values, on the AGL rung and after training on a few.
 
-The shipped `dft` rung was trained on these measured values, so the demonstration does not use it.
+The shipped `dft` rung was trained on measured values of most of these crystals, so the demonstration does not use it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class DemoRow:
 
     Attributes:
         measured: Measured conductivity, W/(m K).
-        source: Where the value was looked up.
+        source: Paper or handbook that states the value.
         before: Prediction of the shipped model on its `agl` rung.
         after: Prediction after training on measured values of other crystals.
         known: Whether the shipped model was trained on an AGL value (not a measured one) of the same formula.

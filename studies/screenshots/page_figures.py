@@ -24,7 +24,7 @@ from studies.speed.serving import serving
 
 WIDTHS = {"wide": 1280, "narrow": 390}
 TEXTBOOK = SHIPPED_TABLES["shipped:textbook"].parent
-BATCH = ("Si", "MgO", "NaCl", "GaAs", "Bi2Te3", "CaF2", "ZnO", "PbS")
+BATCH = ("Si", "BeO", "NaCl", "GaAs", "Bi2Te3", "CaF2", "ZnO", "PbS")
 _COLOURS = 256
 _MAX_HEIGHT = {"wide": 1750, "narrow": 2600}
 _GPU = ["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--no-sandbox"]
@@ -63,7 +63,7 @@ def main(
 
 
 def _predict(page: Any) -> None:
-    page.get_by_role("button", name="MgO").click()
+    page.get_by_role("button", name="NaCl").click()
     page.wait_for_selector("canvas")
 
 

@@ -30,6 +30,8 @@ def model_card(
         "interval, from its structure alone. `accurate` is the default of `kappatune predict`; `fast` has a smaller "
         "host and is meant for scans of millions of crystals.",
         *(_one(card) for card in cards),
+        "**Measured values count as `dft`.** The rows from `values.csv` are of fidelity `experiment`; the recipes join "
+        "them into the `dft` rung. [What each value cites, and which have changed since](textbook.md).",
         "## Protocol and results\n\nWhat was measured on formulas a model had not seen; splits, baselines "
         "and paired tests are in the [benchmark](benchmark.md). The shipped weights were then trained on everything "
         "with the same recipes (`accurate.yaml`, `fast.yaml`), so that no number of this section is of these weights "
@@ -67,7 +69,7 @@ def _one(card: ModelCard) -> str:
         f"{len(card.members)} members on {card.host.name.replace(' + ', ', ')}. Weights `{card.weights_sha256[:12]}`, "
         f"{card.licence}. Numbers of formulas trained on: {counts}; they are listed in the model's `card.json` "
         f"(`KappaModel.card.formulas`).\n\n"
-        + table(("stage", "table", "fidelity", "source", "rows used", "left out", "sha256"), rows)
+        + table(("stage", "table", "rung", "source", "rows used", "left out", "sha256"), rows)
     )
 
 

@@ -89,10 +89,11 @@ def test_a_scan_is_ranked_and_reported(tmp_path):
 
 
 def test_a_labelled_twin_is_the_nearest(tmp_path):
-    mgo = rocksalt(12, 8, 4.212, "mine")
-    screen(write_jsonl(tmp_path / "t.jsonl", [mgo]), tmp_path / "out")
+    salt = rocksalt(11, 17, 5.64, "mine")
+    screen(write_jsonl(tmp_path / "t.jsonl", [salt]), tmp_path / "out")
     (nearest, *_) = rows_of(tmp_path / "out")[0]["nearest"]
-    assert nearest["id"] == "MgO" and nearest["distance"] < 1e-3 and nearest["kappa_w_mk"] == 62.5
+    assert nearest["id"] == "NaCl" and nearest["distance"] < 1e-3 and nearest["kappa_w_mk"] == 6.05
+    assert nearest["fidelity"] == "experiment"
 
 
 def test_the_nearest_come_from_a_table_of_ones_own(tmp_path):

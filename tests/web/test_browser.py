@@ -190,7 +190,7 @@ def test_filter_a_scan(page):
 
 def test_the_other_views_and_the_weight(page, server):
     page.reload()
-    page.get_by_role("button", name="MgO").click()
+    page.get_by_role("button", name="NaCl").click()
     page.wait_for_selector("#detail canvas")
     page.click("nav >> text=Evidence")
     page.wait_for_selector("#evidence table")
@@ -204,7 +204,7 @@ def test_the_other_views_and_the_weight(page, server):
 @pytest.mark.parametrize("width", [390, 1280])
 def test_nothing_runs_out_of_the_window(page, width):
     page.set_viewport_size({"width": width, "height": 800})
-    page.get_by_role("button", name="MgO").click()
+    page.get_by_role("button", name="NaCl").click()
     page.wait_for_selector("#detail canvas")
     for view in ("predict", "explore", "evidence", "api"):
         page.evaluate(f"location.hash = '{view}'")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def demo() -> None:
-    """Predict a dozen textbook crystals, train on measured values of others, and show the change.
+    """Predict textbook crystals, train on measured values of others, and show the change.
 
     Takes under two minutes on two cores and needs no file and no network.
     """
@@ -42,5 +42,5 @@ def _summary(result: Demo) -> str:
     return (
         f"\nTypical factor between prediction and measurement: {before:.2f} before, {after:.2f} after training on "
         f"{result.n_learned} measured\nvalues of other crystals. No measured value in this table was trained on. The "
-        "shipped dft rung, which `predict`\nuses by default, was trained on these values too, so it is not shown.\n"
+        "shipped dft rung, which `predict`\nuses by default, was trained on most of these crystals: it is not shown.\n"
     )

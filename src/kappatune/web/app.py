@@ -25,7 +25,7 @@ from kappatune.web.schemas import PredictBody, StreamLine, Structure
 from kappatune.web.security import SecurityMiddleware
 from kappatune.web.service import Service
 
-EXAMPLES = ("Si", "MgO", "Bi2Te3")
+EXAMPLES = ("Si", "NaCl", "Bi2Te3")
 """Textbook crystals that the page offers as examples."""
 
 _TYPES = {
