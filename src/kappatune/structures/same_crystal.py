@@ -1,9 +1,9 @@
 """Which crystals are one: the same up to the choice of cell, axes, origin and order of the atoms.
 
-Crystals are compared by their average minimum distances (Widdowson, Mosca, Pulido, Cooper and Kurlin, MATCH Commun. Math.
-Comput. Chem. 87, 529 (2022)), here for each pair of elements: the distance from an atom of one to its first, second, ...
-nearest neighbour of the other, averaged over the atoms. They do not depend on how the crystal is described, and change
-little when the atoms move a little.
+Crystals are compared by their average minimum distances (Widdowson, Mosca, Pulido, Cooper and Kurlin, MATCH Commun.
+Math. Comput. Chem. 87, 529 (2022)), here for each pair of elements: the distance from an atom of one to its first,
+second, ... nearest neighbour of the other, averaged over the atoms. They do not depend on how the crystal is described,
+and change little when the atoms move a little.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def same_crystals(crystals: Sequence[Crystal]) -> list[list[int]]:
     """
     by_formula = defaultdict(list)
     for index, crystal in enumerate(crystals):
-        by_formula[crystal.formula].append(index)
+        by_formula[crystal.formula_key].append(index)
     groups = []
     for indices in by_formula.values():
         if len(indices) > 1:
