@@ -1,170 +1,174 @@
-"""Structure files that others wrote, read by kappatune, gemmi or ASE, and pymatgen: who agrees with whom.
+"""Structure files that others wrote, read by kappatune, gemmi, pymatgen, ASE and phonopy: who agrees with whom?
 
     python -m studies.reading.real_files FOLDER_OR_ARCHIVE... [--list CLASS]
 
-Archives are source distributions (`.tar.gz`, `.zip`), such as `pip download --no-binary :all: --no-deps ase` fetches.
-Each crystal is described by its formula, its volume per atom, and the nearest distance of each element. Two readers
-agree if these differ by less than 1 %. Compared is the first crystal of a file.
+Archives are sources of packages (`.tar.gz`, `.tar.xz`, `.zip`), such as `pip download --no-binary :all: --no-deps ase`
+and `apt-get source --download-only cod-tools` fetch; a folder may hold them. Added are crystals that come with the
+package as pymatgen, ASE and gemmi write them. Compared is the first crystal of a file or data block. What the other
+readers say is kept in the folder `--work`.
 """
 
 from __future__ import annotations
 
 import argparse
-import tarfile
-import tempfile
-import warnings
-import zipfile
+import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
 
-import numpy as np
+from kappatune.structures import Crystal, read_content
+from studies.reading.fingerprint import Fingerprint
+from studies.reading.judged import why_ours
+from studies.reading.other_readers import FILE_NAMES, MAX_ATOMS, READER_VERSIONS, Answer, KeptAnswers
+from studies.reading.shipped import shipped_structures
+from studies.reading.structure_files import StructureFile, structure_files
+from studies.reading.writers import written
+from studies.store import save_result
 
-from kappatune.structures import Crystal, check, read_crystals
-from kappatune.structures.crystal import neighbour_pairs
-from kappatune.structures.files import kind_of
+AGREE = "others agree with ours"
+AGREE_SOME = "one other or more agree with ours, another differs"
+RIGHT = "two others agree on another crystal, and ours is right"
+WRONG = "two others agree on another crystal, and ours is wrong"
+ALONE = "ours reads it, the others do not"
+DIFFER = "all readers differ"
+CONTRADICTORY = "refused with reason, two others agree"
+REFUSED = "refused, though two others agree"
+REFUSED_ONE = "refused, one other reads it, or they differ"
+NONE = "no reader gives a crystal"
+CLASSES = (AGREE, AGREE_SOME, RIGHT, WRONG, ALONE, DIFFER, CONTRADICTORY, REFUSED, REFUSED_ONE, NONE)
 
-TOLERANCE = 0.01
-FAR_ANGSTROM = 6.0
-MAX_ATOMS = 500
-
-Description = tuple[str, dict[int, float]]
-"""Formula, and numbers that characterise the crystal: volume per atom at 0, nearest distance by atomic number."""
-
-CLASSES = {
-    "agree": "ours and at least one other agree, none of the others contradicts",
-    "agree with one": "ours agrees with one, and another reads another crystal",
-    "only ours": "ours reads a crystal, the others none",
-    "contradicts one": "ours contradicts the only other reader that reads it",
-    "wrong": "ours contradicts two others that agree",
-    "all differ": "ours and the others differ, and no two of the others agree",
-    "refused, others agree": "refused, though two others agree",
-    "refused, one reads": "refused, and only one other reads it",
-    "refused, others differ": "refused, and the others read different crystals",
-    "none reads": "no reader gives a crystal",
+REASONS = {
+    "partial occupancies or mixed sites": r"is disordered|shared by|the occupancy",
+    "hydrogens without coordinates": "hydrogens without coordinates",
+    "groups of atoms as one site": "group of atoms",
+    "isotopes": "an isotope",
+    "modulated crystals": "modulated",
+    "atoms and formula contradict each other": r"_chemical_formula_sum is|contradicts? Z = ",
+    "symmetry contradicts itself or the cell": r"symmetry operations?\b|contradicts itself|does not have the symmetry",
+    "elements not named": "line 1 names none",
 }
+"""Refusals that are right although other readers give a crystal: kind, and pattern of our reason."""
+
+OTHER_REASONS = {
+    "not periodic": "not periodic",
+    "atoms at one place": "apart|overlap at one position",
+    "no crystal in the file": "holds? no (crystal|structure)|has a cell or atom|is missing|no data_ line|no column",
+}
+"""Kinds and patterns of further refusals."""
 
 
 def main() -> None:
-    """Read all files and print the table of classes."""
+    """Read all files, print the classes and store them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sources", nargs="+", type=Path)
-    parser.add_argument("--list", default="", help="print the files of the classes whose name contains this text")
+    parser.add_argument("--list", default="-", help="print the files of the classes whose name contains this text")
+    parser.add_argument("--work", type=Path, default=Path("runs/reading"), help="folder for what other readers say")
     arguments = parser.parse_args()
-    warnings.simplefilter("ignore")
-    counts: Counter[str] = Counter()
-    for source in arguments.sources:
-        for path in structure_files(source):
-            found, reason = class_of(path)
-            counts[found] += 1
-            if arguments.list and arguments.list in found:
-                print(f"{found}: {path}: {reason}")
-    print(f"| files | class | meaning |\n|---:|---|---|\n| {counts.total()} | all | |")
-    for name, meaning in CLASSES.items():
-        print(f"| {counts[name]} | {name} | {meaning} |")
+    arguments.work.mkdir(parents=True, exist_ok=True)
+    answers = KeptAnswers(arguments.work / "answers.jsonl")
+    counts = {"real": Counter[str](), "written": Counter[str]()}
+    judged, packages, kinds = Counter[str](), Counter[str](), Counter[str]()
+    reasons: dict[str, Counter[str]] = {name: Counter() for name in (CONTRADICTORY, REFUSED, REFUSED_ONE, NONE)}
+    other_crystals = 0
+    for file, original in with_written(arguments.sources):
+        others = answers.of(file)
+        ours, reason = read_by_us(file)
+        found, why = judged_class(file, ours, reason, others)
+        counts["real" if original is None else "written"][found] += 1
+        if original is not None and (ours is None or ours.differs_from(original)):
+            other_crystals += 1
+            print(f"not as written: {file.name}: {reason}", flush=True)
+        if original is None and found != NONE:
+            packages[file.name.partition("/")[0]] += 1
+            kinds[file.kind] += 1
+        if found in reasons:
+            reasons[found][kind_of_reason(reason, REASONS | OTHER_REASONS) or "other reasons"] += 1
+        if found == RIGHT:
+            judged[why] += 1
+        if arguments.list in found:
+            print(f"{found}: {file.hash} {file.name}: {why or reason} {told(ours, others)}", flush=True)
+    save_result(
+        "real_files",
+        {
+            "readers": READER_VERSIONS,
+            "classes": {name: {group: counts[group][name] for group in counts} for name in CLASSES},
+            "not_as_written": other_crystals,
+            "reasons": {name: dict(some.most_common()) for name, some in reasons.items()},
+            "ours_is_right": dict(judged.most_common()),
+            "kinds": dict(kinds.most_common()),
+            "packages": dict(packages.most_common()),
+        },
+    )
 
 
-def structure_files(source: Path) -> Iterator[Path]:
-    """Files with names of structure files below a folder or in an archive."""
-    if source.is_dir():
-        yield from (path for path in sorted(source.rglob("*")) if path.is_file() and kind_of(path))
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        if zipfile.is_zipfile(source):
-            with zipfile.ZipFile(source) as archive:
-                archive.extractall(folder)  # noqa: S202  zipfile keeps members inside the folder
-        else:
-            with tarfile.open(source) as archive:
-                archive.extractall(folder, filter="data")
-        yield from structure_files(Path(folder))
+def with_written(sources: Sequence[Path]) -> list[tuple[StructureFile, Fingerprint | None]]:
+    """The files of the sources, then those that writers make of our crystals, these with what they should give."""
+    files: list[tuple[StructureFile, Fingerprint | None]] = [(file, None) for file in structure_files(sources)]
+    for file, structure in written(shipped_structures()):
+        files.append((file, Fingerprint.of(Crystal.from_pymatgen(structure))))
+    return files
 
 
-def class_of(path: Path) -> tuple[str, str]:
-    """The class of a file, and the reason if ours refuses it."""
-    readers = [with_pymatgen, with_gemmi if kind_of(path) == "CIF" else with_ase]
-    first = next(iter(read_crystals([path])))
-    others = [found for read in readers if (found := described_by(read, path))]
-    alike = len(others) == 2 and agree(others[0], others[1])
-    if not isinstance(first, Crystal):
-        by_count = ("none reads", "refused, one reads", "refused, others agree" if alike else "refused, others differ")
-        return by_count[len(others)], first.reason
-    matches = [agree(described(first), other) for other in others]
-    if not others:
-        which = "only ours"
-    elif all(matches):
-        which = "agree"
-    elif any(matches):
-        which = "agree with one"
-    elif len(others) == 1:
-        which = "contradicts one"
-    else:
-        which = "wrong" if alike else "all differ"
-    return which, ""
+def read_by_us(file: StructureFile) -> tuple[Fingerprint | None, str]:
+    """The first crystal of a file, or why there is none."""
+    entry = next(iter(read_content(file.content, FILE_NAMES[file.kind])))
+    if not isinstance(entry, Crystal):
+        return None, entry.reason
+    if entry.n_atoms > MAX_ATOMS:
+        return None, f"more than {MAX_ATOMS} atoms"
+    return Fingerprint.of(entry), ""
 
 
-def described_by(read: Callable[[Path], Crystal], path: Path) -> Description | None:
-    """What another reader makes of a file, None if it fails or gives no crystal."""
-    try:
-        crystal = read(path)
-        return described(check(crystal)) if crystal.n_atoms <= MAX_ATOMS else described(crystal)
-    except Exception:  # other readers raise whatever they like
-        return None
+def judged_class(
+    file: StructureFile, ours: Fingerprint | None, reason: str, others: Sequence[Answer]
+) -> tuple[str, str]:
+    """The class of a file, and why ours is right where two others agree on another crystal."""
+    found = class_of(ours, reason, others)
+    if found != WRONG or ours is None:
+        return found, ""
+    against = [one.crystal for one in others if one.crystal and ours.differs_from(one.crystal)]
+    why = why_ours(file.content, file.hash, ours, against)
+    return (RIGHT, why) if why else (WRONG, "")
 
 
-def described(crystal: Crystal) -> Description:
-    """Formula, volume per atom and nearest distance of each element."""
-    centre, _, distance = neighbour_pairs(crystal, FAR_ANGSTROM)
-    numbers: dict[int, float] = {0: crystal.volume / crystal.n_atoms}
-    for number in np.unique(crystal.numbers).tolist():
-        near = distance[crystal.numbers[centre] == number]
-        numbers[number] = float(near.min()) if len(near) else FAR_ANGSTROM
-    return crystal.formula_key, numbers
+def class_of(ours: Fingerprint | None, reason: str, others: Sequence[Answer]) -> str:
+    """The class of a file, where two others that agree are taken to be right."""
+    crystals = [one.crystal for one in others if one.crystal]
+    if ours is None:
+        return _class_of_refused(reason, crystals)
+    unlike = [crystal for crystal in crystals if ours.differs_from(crystal)]
+    if _two_agree(unlike):
+        return WRONG
+    if not crystals:
+        return ALONE
+    if len(unlike) == len(crystals):
+        return DIFFER
+    return AGREE_SOME if unlike else AGREE
 
 
-def agree(one: Description, other: Description) -> bool:
-    """Whether two descriptions are of the same crystal."""
-    if one[0] != other[0] or one[1].keys() != other[1].keys():
-        return False
-    return all(abs(one[1][key] / other[1][key] - 1) < TOLERANCE for key in one[1])
+def _class_of_refused(reason: str, crystals: list[Fingerprint]) -> str:
+    if not crystals:
+        return NONE
+    if not _two_agree(crystals):
+        return REFUSED_ONE
+    return CONTRADICTORY if kind_of_reason(reason, REASONS) else REFUSED
 
 
-def with_pymatgen(path: Path) -> Crystal:
-    """Read with pymatgen."""
-    from pymatgen.core import Structure
-    from pymatgen.io.cif import CifParser
-    from pymatgen.io.vasp import Poscar
-
-    kind = kind_of(path)
-    if kind == "CIF":
-        return Crystal.from_pymatgen(CifParser(path).parse_structures(primitive=False)[0])
-    if kind == "POSCAR":
-        return Crystal.from_pymatgen(Poscar.from_file(path, check_for_potcar=False).structure)
-    return Crystal.from_pymatgen(Structure.from_file(path))
+def _two_agree(crystals: list[Fingerprint]) -> bool:
+    return any(not one.differs_from(other) for one, other in combinations(crystals, 2))
 
 
-def with_ase(path: Path) -> Crystal:
-    """Read with ASE."""
-    import ase.io
-
-    formats = {"POSCAR": "vasp", "extxyz": "extxyz", "JSON": "json"}
-    return Crystal.from_ase(ase.io.read(path, index=0, format=formats[kind_of(path) or ""]))
+def kind_of_reason(reason: str, kinds: Mapping[str, str]) -> str:
+    """The first of some kinds whose pattern a reason has, or an empty text."""
+    return next((kind for kind, pattern in kinds.items() if re.search(pattern, reason)), "")
 
 
-def with_gemmi(path: Path) -> Crystal:
-    """Read and expand with gemmi; partial occupancies fail."""
-    import gemmi
-    from pymatgen.core import Lattice
-
-    small = gemmi.read_small_structure(str(path))
-    if any(abs(site.occ - 1) > TOLERANCE for site in small.sites):
-        raise ValueError("disordered")
-    sites = list(small.get_all_unit_cell_sites())
-    cell = small.cell
-    lattice = Lattice.from_parameters(cell.a, cell.b, cell.c, cell.alpha, cell.beta, cell.gamma)
-    return Crystal(
-        np.array(lattice.matrix),
-        np.array([site.element.atomic_number for site in sites]),
-        np.array([site.fract.tolist() for site in sites]),
+def told(ours: Fingerprint | None, others: Sequence[Answer]) -> str:
+    """How the others differ, or why they give no crystal."""
+    return "; ".join(
+        f"{one.reader}: {(ours.differs_from(one.crystal) or 'same') if ours and one.crystal else one.reason}"
+        for one in others
     )
 
 

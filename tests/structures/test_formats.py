@@ -42,8 +42,17 @@ CIFS = {
     "capital labels that the formula explains": HEAD
     + "_chemical_formula_sum 'Cl Na'\n"
     + loop("NA1 0 0 0", "CL1 0.5 0.5 0.5", columns="label fract_x fract_y fract_z"),
+    "labels of a place": HEAD + loop("NaM2 0 0 0", "ClA 0.5 0.5 0.5", columns="label fract_x fract_y fract_z"),
+    "small letters after an element that the formula explains": HEAD
+    + "_chemical_formula_sum 'Na Cl'\n"
+    + loop("Nab 0 0 0", "Cla 0.5 0.5 0.5", columns="label fract_x fract_y fract_z"),
+    "a formula, and an empty one": HEAD + "_chemical_formula_sum 'Na Cl'\n_chemical_formula_sum ''\n" + SALT,
+    "an unknown value, and a known one": HEAD + "_chemical_formula_sum ?\n_chemical_formula_sum 'Na Cl'\n" + SALT,
+    "number 1 alone": HEAD.replace("_symmetry_space_group_name_H-M 'P 1'", "_space_group_IT_number 1") + SALT,
     "quoted numbers of a cell": CIF.replace("a 5.64", "a '5.64'"),
     "a value with spaces and no quotes": CIF.replace("'P 1'", "P 1"),
+    "a quote that does not end": CIF.replace("loop_", "_computing_molecular_graphics 'ORTEP\nloop_", 1),
+    "a block with spaces in its name": CIF.replace("data_salt", "data_sodium chloride, 300 K"),
     "Latin-1 without quotes": CIF.replace("loop_", "_publ_author_name Müller\nloop_", 1).encode("latin-1"),
     "an unused tag twice": CIF.replace("loop_", "_journal_year 1999\n_journal_year 2000\nloop_", 1),
     "the same symbol under two tags": CIF.replace("loop_", "_space_group_name_H-M_alt 'P1'\nloop_", 1),
@@ -83,6 +92,14 @@ REFUSED_CIFS = {
     "a mixed site": (HEAD + loop("M1 Al/Si 0 0 0"), "'Al/Si', a site shared by several elements"),
     "two ions": (HEAD + loop("M1 Fe2+Fe3+ 0 0 0"), "'Fe2[+]Fe3[+]', a site shared"),
     "water by its label": (HEAD + loop("Wat1 0 0 0", columns="label fract_x fract_y fract_z"), "'Wat1'"),
+    "water by its label and formula": (
+        HEAD + "_chemical_formula_sum 'H2 O'\n" + loop("Wat 0 0 0", columns="label fract_x fract_y fract_z"),
+        "'Wat'.* is water, a group of atoms",
+    ),
+    "an element with a word": (
+        HEAD + loop("Ala 0 0 0", columns="label fract_x fract_y fract_z"),
+        "'Ala'.* not a chemical",
+    ),
     "an unclear label": (HEAD + loop("CA1 0 0 0", columns="label fract_x fract_y fract_z"), "not clear from its label"),
     "hydrogens attached": (
         HEAD + loop("O1 0 0 0 2", columns="label fract_x fract_y fract_z attached_hydrogens"),
@@ -120,6 +137,10 @@ REFUSED_CIFS = {
         .replace("length_b 5.64", "length_b 7"),
         "cell does not have the symmetry of the listed operations",
     ),
+    "a translation in place of the identity": (
+        CIF.replace("loop_", "loop_\n_symmetry_equiv_pos_as_xyz\nx+1/2,y+1/2,z\nloop_", 1),
+        "the identity 'x, y, z' is missing, and nothing else in the file decides",
+    ),
     "near a special position": (
         CIF.replace("'P 1'", "'P -1'").replace("Na1 Na 0.0 0.0 0.0", "Na1 Na 0.02 0.0 0.0"),
         r"site 1 \('Na1'\) and its image by symmetry are 0.23 Å apart",
@@ -143,6 +164,15 @@ def test_short_monoclinic_symbols_follow_the_unique_axis_of_the_cell() -> None:
         first, second = entry.frac_coords[entry.numbers == 11]
         turned = np.round((second - first) % 1.0, 6)["abc".index(axis)]
         assert turned == 0.5
+
+
+def test_the_code_of_the_axes_decides() -> None:
+    head = HEAD.replace("_symmetry_space_group_name_H-M 'P 1'", "_space_group_IT_number 14")
+    sites = loop("Na1 Na 0.1 0.2 0.3", "Cl1 Cl 0.6 0.7 0.9")
+    (named,) = read(HEAD.replace("'P 1'", "'P 1 21/a 1'") + sites)
+    (coded,) = read(head + "_space_group_IT_coordinate_system_code b3\n" + sites)
+    assert isinstance(coded, Crystal) and isinstance(named, Crystal)
+    np.testing.assert_allclose(np.sort(coded.frac_coords, axis=0), np.sort(named.frac_coords, axis=0))
 
 
 def test_digits_of_thirds_do_not_matter() -> None:

@@ -55,8 +55,6 @@ class PreparedStage:
         elements: Atomic numbers among them, ascending.
         cards: One per table, for the card of the model.
         left_out: The other rows.
-        tables: Its tables.
-        usable: The usable rows, each with the index of its table.
     """
 
     stage: Stage
@@ -65,8 +63,6 @@ class PreparedStage:
     elements: list[int]
     cards: list[DataCard]
     left_out: list[LeftOutRow]
-    tables: Sequence[LabelledTable]
-    usable: list[tuple[int, LabelledCrystal]]
 
 
 def prepare_stage(stage: Stage, tables: Sequence[LabelledTable], host: Host, rules: GraphRules) -> PreparedStage:
@@ -108,7 +104,7 @@ def prepare_stage(stage: Stage, tables: Sequence[LabelledTable], host: Host, rul
         for index, table in enumerate(tables)
     ]
     elements = sorted({z for row in rows for z in row.crystal.numbers.tolist()})
-    return PreparedStage(stage, fidelity, data, elements, cards, left_out, tables, usable)
+    return PreparedStage(stage, fidelity, data, elements, cards, left_out)
 
 
 def first_reasons(left_out: Sequence[LeftOutRow]) -> str:

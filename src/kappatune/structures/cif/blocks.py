@@ -14,6 +14,7 @@ from kappatune.structures.crystal import BadCrystal
 _HEADER = re.compile(r"\s*data_", re.IGNORECASE)
 _CELL_OR_ATOMS = re.compile(r"^\s*_(cell[_.]length_|atom_site[_.](?!aniso))", re.IGNORECASE | re.MULTILINE)
 _UNQUOTED = re.compile(r"(\s*_[^\s#]+\s+)([^\s'\"#;_][^#'\"]*\s[^#'\"\s][^#'\"]*?)\s*(#.*)?")
+_UNCLOSED = re.compile(r"(\s*_[^\s#]+\s+)(['\"])([^'\"]*)")
 _OF_A_STRUCTURE = ("_cell_length_", "_atom_site_")
 _USED = (*_OF_A_STRUCTURE, "_cell_", "_symmetry_", "_space_group_", "_chemical_formula_sum")
 _OF_A_MODULATION = ("_cell_wave_vector", "_space_group_ssg", "_space_group_symop_ssg")
@@ -40,8 +41,12 @@ class Values:
         self._kinds = _kinds_of(tuple(self._found))
 
     def _add(self, name: str, value: str | tuple[cif.Loop, int]) -> None:
-        if name in self._found and (isinstance(value, tuple) or self._found[name] != value):
-            self._repeated.add(name)
+        before = self._found.get(name)
+        if before is not None and not _is_empty(before):
+            if _is_empty(value):
+                return
+            if isinstance(value, tuple) or before != value:
+                self._repeated.add(name)
         self._found[name] = value
 
     def __contains__(self, name: str) -> bool:
@@ -170,13 +175,20 @@ def _parsed_alone(first: int, lines: list[str]) -> Values | BadCrystal:
 
 
 def _repaired(lines: list[str]) -> Iterator[str]:
-    """The same lines with quotes around values with spaces, and without letters that CIF forbids."""
+    """The same lines with quotes around values with spaces, and without letters that CIF forbids.
+
+    A quote that does not end ends with its line; a name of a block ends at its first space.
+    """
     in_text = False
     for line in lines:
         if line.startswith(";"):
             in_text = not in_text
         elif not in_text and (found := _UNQUOTED.fullmatch(line)) and " _" not in found[2]:
             line = f"{found[1]}'{found[2]}'"
+        elif not in_text and (found := _UNCLOSED.fullmatch(line)):
+            line += found[2]
+        elif not in_text and _HEADER.match(line):
+            line = line.split()[0]
         yield line.encode("ascii", "replace").decode()
 
 
@@ -208,6 +220,10 @@ def _kinds_of(names: tuple[str, ...]) -> tuple[bool, bool]:
     """Whether some names are those of a structure, and whether they are those of a modulated one."""
     is_structure = any(name.startswith(_OF_A_STRUCTURE) and not name.startswith("_atom_site_aniso") for name in names)
     return is_structure, any(name.startswith(_OF_A_MODULATION) for name in names)
+
+
+def _is_empty(value: str | tuple[cif.Loop, int]) -> bool:
+    return isinstance(value, str) and (value in _NOT_GIVEN or value in ("''", '""'))
 
 
 @lru_cache(maxsize=8192)

@@ -269,16 +269,21 @@ def _numbers_of_labels(labels: Sequence[str], elements: Collection[int]) -> list
 
 
 def _number_of_label(labels: Sequence[str], row: int, elements: Collection[int]) -> int:
+    """Of `Na1` and `NaM2`; of `Ow`, `Ala` and `CA1` if the formula tells."""
     label = labels[row]
     found = _LETTERS.match(label)
     letters = found[0] if found else ""
-    if not letters.isupper():
-        return atomic_number(letters.capitalize() if len(letters) <= 2 else label, row + 1)
-    possible = {number for text in (letters[:2], letters[:1]) if (number := number_of_element(text.capitalize()))}
-    if len(possible) > 1 and elements:
-        possible &= set(elements)
-    if len(possible) > 1:
+    if letters.startswith("Wat"):
+        raise BadCrystal(f"{_name(labels, row)} is water, {_GROUP}")
+    possible = {number: None for end in (2, 1) if (number := number_of_element(letters[:end].capitalize()))}
+    known = [number for number in possible if number in elements]
+    if letters[1:2].islower():
+        is_symbol = not letters[2:3].islower() and number_of_element(letters[:2].capitalize())
+        known = known[:1] or list(possible)[:1] if known or is_symbol else []
+    else:
+        known = known or list(possible)
+    if len(known) > 1:
         raise BadCrystal(
             f"the element of {_name(labels, row)} is not clear from its label: add the column _atom_site_type_symbol"
         )
-    return possible.pop() if possible else atomic_number(letters or label, row + 1)
+    return known[0] if known else atomic_number(letters or label, row + 1)

@@ -75,12 +75,19 @@ class Setting:
         number: Of International Tables, 1 to 230.
         hall: Hall symbol.
         extension: `1`, `2`, `H`, `R` or empty.
+        axes: `b1`, `-c2`, `cab` or empty.
     """
 
     name: str
     number: int
     hall: str
     extension: str
+    axes: str
+
+    @property
+    def codes(self) -> tuple[str, str, str]:
+        """What `_space_group_IT_coordinate_system_code` may call it."""
+        return self.extension.lower(), self.axes, self.extension.lower() + self.axes
 
     @property
     def group(self) -> Group:
@@ -178,6 +185,8 @@ def settings_of_symbol(symbol: str) -> tuple[Setting, ...]:
     if not key or not symbol.isascii():
         return ()
     plain, _, extension = symbol.partition(":")
+    if plain and (of_axes := _with_axes(table.get(_plain(plain), ()), _plain(extension))):
+        return of_axes
     known = gemmi.find_spacegroup_by_name(plain.replace("_", ""))
     if known is None:
         return ()
@@ -234,7 +243,10 @@ def product_table(group: Group) -> NDArray[np.int64]:
 
 @lru_cache(maxsize=1)
 def _all_settings() -> tuple[Setting, ...]:
-    return tuple(Setting(one.xhm(), one.number, one.hall, one.ext.strip("\0 ")) for one in gemmi.spacegroup_table())
+    return tuple(
+        Setting(one.xhm(), one.number, one.hall, one.ext.strip("\0 "), one.qualifier)
+        for one in gemmi.spacegroup_table()
+    )
 
 
 @lru_cache(maxsize=1)
@@ -251,6 +263,12 @@ def _spellings() -> dict[str, tuple[Setting, ...]]:
             for suffix in suffixes:
                 found[_plain(name + suffix)][setting] = None
     return {key: tuple(settings) for key, settings in found.items()}
+
+
+def _with_axes(settings: tuple[Setting, ...], axes: str) -> tuple[Setting, ...]:
+    """The settings of the same space group with these axes, as in `P 21/c :b2` for `P 1 21/n 1`."""
+    numbers = {one.number for one in settings}
+    return tuple(one for one in _all_settings() if axes and one.axes == axes and one.number in numbers)
 
 
 def _with_extension(settings: tuple[Setting, ...], extension: str) -> tuple[Setting, ...]:

@@ -41,6 +41,9 @@ _SHORTEST_BOND = 0.6
 _FORMULA_TOLERANCE = 0.01
 _COUNT_TOLERANCE = 0.01
 _SAME_DISTANCE = 1e-3
+_TRICLINIC = 2
+"""Largest number of a triclinic space group. International Tables list these in a primitive cell alone."""
+
 _FAR_ANGSTROM = 5.0
 _REMEDY = "name the setting or list all operations as _space_group_symop_operation_xyz"
 
@@ -180,7 +183,8 @@ def _by_operations(listed: ListedOperations, named: _Named, agrees: bool, eviden
     group = listed.group
     if not listed.missing and agrees and (named.groups or not evidence.contradicts(group)):
         return group
-    if listed.missing and agrees and named.text and not evidence.contradicts(group):
+    is_named = any(group.keys == one.keys for one in named.groups)
+    if listed.missing and is_named and not evidence.contradicts(group):
         return group
     if evidence.confirms(group) and (not listed.missing or agrees):
         return group
@@ -309,6 +313,8 @@ def _named(declared: Declared) -> _Named:
     """What the names of a file allow together."""
     by_symbol = [found for symbol in declared.symbols if (found := _settings(symbol))]
     by_number = settings_of_number(declared.number) if declared.number is not None else ()
+    if not declared.symbols and not declared.hall:
+        by_number = tuple(one for one in by_number if one.number > _TRICLINIC or one.name.startswith("P"))
     if not by_symbol and not declared.symbols and declared.reference:
         by_symbol = [settings_of_number(one.number) for one in settings_of_symbol(declared.reference)[:1]]
     hall = _group_of_hall(declared.hall)
@@ -321,8 +327,8 @@ def _named(declared: Declared) -> _Named:
     settings = tuple(one for one in allowed[0] if all(one in others for others in allowed)) if allowed else ()
     if declared.number is not None and not by_number:
         settings = ()
-    if named := [one for one in settings if one.extension.lower() == declared.code.lower()] if declared.code else []:
-        settings = tuple(named)
+    if declared.code and (coded := tuple(one for one in settings if declared.code.lower() in one.codes)):
+        settings = coded
     if declared.hall and not hall and not texts:
         return _Named(f"Hall symbol '{declared.hall}'", (), frozenset(), unknown=True)
     unknown = bool(symbol) and not by_symbol
