@@ -123,7 +123,7 @@ class NequixCalculator(Calculator):
         """Energies of several cells in one pass, eV per cell."""
         import torch
 
-        bonds = _Bonds.of(cells, self.network.settings.cutoff)
+        bonds = _NeighbourList.of(cells, self.network.settings.cutoff)
         with torch.inference_mode():
             of_atoms = self.network(self._tensors(cells, bonds)).double()
         return [float(part.sum()) for part in of_atoms.split([len(cell) for cell in cells])]
@@ -132,7 +132,7 @@ class NequixCalculator(Calculator):
         """Energies, forces and stresses of several cells in one pass."""
         import torch
 
-        bonds = _Bonds.of(cells, self.network.settings.cutoff)
+        bonds = _NeighbourList.of(cells, self.network.settings.cutoff)
         atoms = self._tensors(cells, bonds)
         atoms.vector.requires_grad_()
         of_atoms = self.network(atoms).double()
@@ -151,7 +151,7 @@ class NequixCalculator(Calculator):
             found.append(Evaluation(float(energies[first:last].sum()), forces[first:last], stress))
         return found
 
-    def _tensors(self, cells: Sequence[Atoms], bonds: _Bonds) -> Neighbours:
+    def _tensors(self, cells: Sequence[Atoms], bonds: _NeighbourList) -> Neighbours:
         import torch
 
         from kappatune.potentials.nequix_network import Neighbours
@@ -186,7 +186,7 @@ class NequixPotential(Potential):
         return [found for part in _parts(cells) for found in self.calculator.evaluate(part)]
 
 
-class _Bonds(NamedTuple):
+class _NeighbourList(NamedTuple):
     """All bonds of several cells, in the order of the atoms.
 
     Attributes:
@@ -202,7 +202,7 @@ class _Bonds(NamedTuple):
     vector: NDArray[np.float64]
 
     @classmethod
-    def of(cls, cells: Sequence[Atoms], cutoff: float) -> _Bonds:
+    def of(cls, cells: Sequence[Atoms], cutoff: float) -> _NeighbourList:
         starts = [0, *accumulate(len(cell) for cell in cells)]
         found = [_bonds_of(cell, cutoff) for cell in cells]
         atom = np.concatenate([first + i for first, (i, _, _) in zip(starts, found, strict=False)])
