@@ -86,7 +86,8 @@ def test_coverage_outside_is_found_without_the_tested_formulas():
     sizes = np.tile(2.0 ** np.arange(10), 4)
     outside = NamedErrors(sizes, np.full(40, 0.1), np.ones(40, dtype=bool), names, names)
     near = together([made_up(300, 10), outside])
-    coverage = cross_coverage(near, [outside[names == "A9"]], np.ones(340), ["x"] * 340)
+    left_out = replace(outside, error=1.1 * sizes)[names == "A9"]
+    coverage = cross_coverage(near, [left_out], np.ones(340), ["x"] * 340)
     assert coverage.n == 310 and coverage.n_outside == 10
     assert coverage.inside_outside[1] <= 0.9
 

@@ -26,6 +26,8 @@ def info(
 
 
 def _page(card: ModelCard) -> str:
+    from kappatune.training.label_doubts import kinds_in_words
+
     lines = [
         f"{card.name}, made {card.created} with kappatune {card.versions['kappatune']}",
         card.description.strip(),
@@ -39,7 +41,8 @@ def _page(card: ModelCard) -> str:
     ]
     for table in card.data:
         left_out = f", {table.n_left_out} left out" if table.n_left_out else ""
-        lines.append(f"  {table.stage:10s} {table.file}: {table.n_rows} crystals, {table.fidelity}{left_out}")
+        doubts = f"; labels in doubt: {kinds_in_words(table.label_doubts)}" if table.label_doubts else ""
+        lines.append(f"  {table.stage:10s} {table.file}: {table.n_rows} crystals, {table.fidelity}{left_out}{doubts}")
     lines += [
         "",
         "mean |ln kappa| error on the validation part of each stage (it chose the epoch, so it is not a test)",

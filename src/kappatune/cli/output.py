@@ -15,6 +15,7 @@ from kappatune.cli.writers import OutputFormat, RowCounts
 from kappatune.errors import UserError
 
 EXIT_COULD_NOT_RUN = 1
+EXIT_WRONG_USAGE = 2
 EXIT_SOME_WITHOUT_ANSWER = 3
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from kappatune.cli.output import answer_only_stdout, errors_as_messages, note
+from kappatune.cli.output import EXIT_WRONG_USAGE, answer_only_stdout, errors_as_messages, note
 
 
 def train(
@@ -28,12 +28,19 @@ def train(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the new model. [default: runs/NAME]")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out after an interruption.")] = False,
+    trust_labels: Annotated[
+        bool,
+        typer.Option(
+            "--trust-labels", help="Fine-tune also on labels that contradict each other or seem to have another unit."
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Train a model stage by stage, on your own values or on published tables.
 
     The result is a folder that `predict --model` takes. The run can be killed and resumed, with the same result as
-    without the interruption.
+    without the interruption. Labels that contradict each other or seem to have another unit stop a fine-tuning with
+    exit code 2.
 
     **Examples**
 
@@ -43,12 +50,19 @@ def train(
     with answer_only_stdout() as stdout, errors_as_messages():
         from kappatune.progress import shown_on_stderr
         from kappatune.training import train
+        from kappatune.training.label_doubts import DoubtfulLabels
         from kappatune.training.recipe import read_recipe
 
         plan = read_recipe(recipe)
         folder = out or Path("runs") / plan.name
         with shown_on_stderr() as on_progress:
-            model = train(plan, data, folder, start=start, resume=resume, on_progress=on_progress)
+            try:
+                model = train(
+                    plan, data, folder, start=start, resume=resume, trust_labels=trust_labels, on_progress=on_progress
+                )
+            except DoubtfulLabels as error:
+                note(f"kappatune: {error}")
+                raise typer.Exit(EXIT_WRONG_USAGE) from error
         if as_json:
             json.dump({"model": str(folder), "metrics": model.card.metrics}, stdout, indent=1)
             stdout.write("\n")

@@ -28,6 +28,8 @@ class DataCard(BaseModel):
         sources: Sources that the rows name.
         n_rows: Rows used.
         n_left_out: Rows not used, each with its reason in the run folder.
+        label_doubts: Doubts about its labels by kind (`conflict`, `shift`, `outlier`, `duplicate`), each described in
+            the run folder; empty also in models of earlier versions, which did not look.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -40,6 +42,7 @@ class DataCard(BaseModel):
     sources: list[str]
     n_rows: int
     n_left_out: int
+    label_doubts: dict[str, int] = {}
 
 
 class ModelCard(BaseModel):

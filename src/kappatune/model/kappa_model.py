@@ -223,6 +223,7 @@ class KappaModel:
         out: str | Path | None = None,
         *,
         recipe: str | Path = "finetune",
+        trust_labels: bool = False,
         on_progress: OnProgress | None = None,
     ) -> KappaModel:
         """A new model, trained from this one on your own values; this one stays as it is.
@@ -237,11 +238,12 @@ class KappaModel:
             out: Folder of the new model, which must be empty or absent. Without it the model is in memory only; keep
                 it by `save`.
             recipe: A recipe that starts from a model: a shipped name or the path of a YAML file.
+            trust_labels: Train also on labels that contradict each other or seem to have another unit.
             on_progress: Called with each event; by default progress is shown on stderr if that is a terminal.
         """
         import kappatune  # training lies above the model: the public names are the only way up
 
-        return kappatune.train(recipe, data, out, start=self, on_progress=on_progress)
+        return kappatune.train(recipe, data, out, start=self, trust_labels=trust_labels, on_progress=on_progress)
 
     def predict_with_details(self, entries: Sequence[Crystal | Rejection], fidelity: str) -> list[PredictionDetails]:
         """Predictions at 300 K of a list of checked entries with what lies behind them, in order."""

@@ -2,8 +2,9 @@
 
 Columns: `id`, `species` (n_atoms symbols), `lattice` (3x3 row vectors, Å), `frac_coords` (n_atoms x 3),
 `kappa_w_mk_300k` (W/(m K) at 300 K), `fidelity`, `source`; `formula` and `spacegroup` are read if
-present; every other numeric column becomes a property. In CSV, `kappa` may stand for
-`kappa_w_mk_300k`, and `file` names a structure file, relative to the CSV.
+present; a row whose `temperature_k` is not 300 K is rejected; every other numeric column becomes a
+property. In CSV, `kappa` may stand for `kappa_w_mk_300k`, and `file` names a structure file, relative
+to the CSV.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import csv
 import hashlib
 import json
 import math
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -31,6 +33,11 @@ Fidelity = Literal["agl", "semiempirical", "dft", "experiment", "mlip"]
 
 SUFFIXES = (".parquet", ".jsonl", ".csv")
 
+TEMPERATURE_K = 300.0
+"""Temperature of the values of tables, K."""
+
+_NEAR_K = 10.0
+_TEMPERATURES = {"temperature", "temperaturek", "temp", "tempk", "tk"}
 _ALIASES = {"kappa": "kappa_w_mk_300k", "kappa_w_mk": "kappa_w_mk_300k"}
 _LABEL_COLUMNS = {"id", "kappa_w_mk_300k", "fidelity"}
 _CRYSTAL_COLUMNS = {"lattice", "species", "frac_coords"}
@@ -51,6 +58,7 @@ class LabelledCrystal:
         fidelity: Rung of the ladder.
         source: Where the value comes from.
         properties: Other numeric columns of the table, by name.
+        number: Number of the row in its file, counted from 1; None if it comes from no file.
     """
 
     crystal: Crystal
@@ -58,6 +66,7 @@ class LabelledCrystal:
     fidelity: Fidelity
     source: str = ""
     properties: dict[str, float] = field(default_factory=dict)
+    number: int | None = None
 
 
 @dataclass(frozen=True)
@@ -69,12 +78,14 @@ class LabelledTable:
         rows: The usable rows, in order.
         rejections: The rows that could not be used, each with its reason.
         sha256: Hash of the file.
+        not_positive: Conductivities at zero and below, whose rows are rejected.
     """
 
     name: str
     rows: list[LabelledCrystal]
     rejections: list[Rejection]
     sha256: str
+    not_positive: tuple[float, ...] = ()
 
 
 class _StructureColumns(BaseModel):
@@ -116,12 +127,14 @@ def read_table(path: str | Path, *, default_fidelity: Fidelity | None = None) ->
     if not parts:
         return tables[0]
     digest = hashlib.sha256("".join(table.sha256 for table in tables).encode()).hexdigest()
-    return LabelledTable(path.name, rows, rejections, digest)
+    not_positive = tuple(value for table in tables for value in table.not_positive)
+    return LabelledTable(path.name, rows, rejections, digest, not_positive)
 
 
 def _read_file(path: Path, default_fidelity: Fidelity | None) -> LabelledTable:
     rows: list[LabelledCrystal] = []
     rejections: list[Rejection] = []
+    not_positive: list[float] = []
     for number, row in enumerate(table_rows(path), 1):
         if number == 1 and path.suffix.lower() != ".jsonl":
             _require(row, _LABEL_COLUMNS - ({"fidelity"} if default_fidelity else set()), path)
@@ -129,17 +142,36 @@ def _read_file(path: Path, default_fidelity: Fidelity | None) -> LabelledTable:
         if isinstance(crystal, Rejection):
             rejections.append(crystal)
             continue
+        if reason := reason_of_temperature(row):
+            rejections.append(Rejection(crystal.id, f"row {number}: {reason}", str(path), crystal.formula))
+            continue
         if row.get("fidelity") is None:
             row["fidelity"] = default_fidelity
         try:
             label = _LabelColumns.model_validate({k: v for k, v in row.items() if v is not None})
         except ValidationError as error:
             rejections.append(Rejection(crystal.id, f"row {number}: {_sentence(error)}", str(path), crystal.formula))
+            value = _number(row.get("kappa_w_mk_300k"))
+            if value is not None and value <= 0:
+                not_positive.append(value)
             continue
         known = _StructureColumns.model_fields.keys() | _LabelColumns.model_fields.keys() | {"id", "formula", "file"}
         properties = {k: v for k, v in ((k, _number(v)) for k, v in row.items() if k not in known) if v is not None}
-        rows.append(LabelledCrystal(crystal, label.kappa_w_mk_300k, label.fidelity, label.source, properties))
-    return LabelledTable(path.name, rows, rejections, file_sha256(path))
+        rows.append(LabelledCrystal(crystal, label.kappa_w_mk_300k, label.fidelity, label.source, properties, number))
+    return LabelledTable(path.name, rows, rejections, file_sha256(path), tuple(not_positive))
+
+
+def reason_of_temperature(row: Mapping[str, Any]) -> str | None:
+    """Why the value of a row, by column, is no value at 300 K, if a column says that it is not.
+
+    Temperatures, K, have the name `temperature_k`, `temperature`, `T` or the like, and count as 300 K within 10 K.
+    """
+    for name, value in row.items():
+        if name == "T" or re.sub("[^a-z]", "", str(name).lower()) in _TEMPERATURES:
+            temperature = _number(value)
+            if temperature is not None and abs(temperature - TEMPERATURE_K) > _NEAR_K:
+                return f"its value is one at {temperature:g} K, and models learn values at 300 K: give that one"
+    return None
 
 
 def read_table_crystals(path: str | Path) -> Iterator[Crystal | Rejection]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kappatune.progress import Event
+from kappatune.training.label_doubts import LabelDoubt, count_kinds, first_lines, kinds_in_words
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,24 @@ class RowsLeftOut(Event):
         """How many, and why or where the reasons are."""
         rows = "1 row was" if self.n_rows == 1 else f"{self.n_rows} rows were"
         return f"{rows} left out: " + (f"see {self.reasons}" if self.reasons else self.examples)
+
+
+@dataclass(frozen=True)
+class LabelsDoubted(Event):
+    """Some labels may be wrong; the training goes on.
+
+    Attributes:
+        doubts: The doubts, the grave ones first.
+        report: File that holds them, one JSON object a line; None if the run is not kept.
+    """
+
+    doubts: tuple[LabelDoubt, ...]
+    report: Path | None
+
+    def __str__(self) -> str:
+        """How many of each kind, and the first of them, one a line."""
+        see = f"; all of them: {self.report}" if self.report else ""
+        return f"labels in doubt: {kinds_in_words(count_kinds(self.doubts))}{see}\n{first_lines(self.doubts)}"
 
 
 @dataclass(frozen=True)

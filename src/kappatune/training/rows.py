@@ -55,6 +55,8 @@ class PreparedStage:
         elements: Atomic numbers among them, ascending.
         cards: One per table, for the card of the model.
         left_out: The other rows.
+        tables: Its tables.
+        usable: The usable rows, each with the index of its table.
     """
 
     stage: Stage
@@ -63,6 +65,8 @@ class PreparedStage:
     elements: list[int]
     cards: list[DataCard]
     left_out: list[LeftOutRow]
+    tables: Sequence[LabelledTable]
+    usable: list[tuple[int, LabelledCrystal]]
 
 
 def prepare_stage(stage: Stage, tables: Sequence[LabelledTable], host: Host, rules: GraphRules) -> PreparedStage:
@@ -104,7 +108,7 @@ def prepare_stage(stage: Stage, tables: Sequence[LabelledTable], host: Host, rul
         for index, table in enumerate(tables)
     ]
     elements = sorted({z for row in rows for z in row.crystal.numbers.tolist()})
-    return PreparedStage(stage, fidelity, data, elements, cards, left_out)
+    return PreparedStage(stage, fidelity, data, elements, cards, left_out, tables, usable)
 
 
 def first_reasons(left_out: Sequence[LeftOutRow]) -> str:

@@ -7,7 +7,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +20,20 @@ from kappatune.storage import SHIPPED_TABLES
 from kappatune.structures.crystal import Crystal
 from kappatune.structures.table import read_table
 from kappatune.training.card import card_of_trained, domains_of_trained
-from kappatune.training.events import RowsLeftOut, StageFinished, StagePrepared
+from kappatune.training.events import LabelsDoubted, RowsLeftOut, StageFinished, StagePrepared
+from kappatune.training.label_checks import doubtful_labels
+from kappatune.training.label_doubts import DoubtfulLabels, LabelDoubt, count_kinds
 from kappatune.training.networks import attach_head, new_network
 from kappatune.training.recipe import BadRun, Recipe, read_recipe
 from kappatune.training.rows import PreparedStage, first_reasons, prepare_stage
 from kappatune.training.run_folder import (
     claim_folder,
+    is_claimed,
+    is_unused,
     networks_sha256,
     store_result,
     stored_result,
+    write_label_report,
     write_left_out,
 )
 from kappatune.training.stage import all_features, matches_prefix, train_stage
@@ -43,6 +48,7 @@ def train(
     *,
     start: str | Path | KappaModel | None = None,
     resume: bool = False,
+    trust_labels: bool = False,
     on_progress: OnProgress | None = None,
 ) -> KappaModel:
     """Train a model by a recipe, on your own values or on published tables.
@@ -67,6 +73,8 @@ def train(
             only; keep it by `model.save(folder)`.
         start: Model to start from instead of the one that the recipe names: a name, a folder, or a model.
         resume: Continue the run in `out`.
+        trust_labels: Train also on labels that contradict each other, or seem to be no conductivities in W/(m K); a
+            recipe that starts from a model stops at them otherwise.
         on_progress: Called with each event; by default progress is shown on stderr if that is a terminal.
 
     Returns:
@@ -76,6 +84,7 @@ def train(
         kappatune.training.recipe.BadRecipe: There is no such recipe, or a field of it does not fit.
         kappatune.training.recipe.BadRun: `out` is in use, the run in it had another recipe or other data, or there
             are too few usable rows.
+        kappatune.training.label_doubts.DoubtfulLabels: The labels cannot all be right; it lists the rows.
         kappatune.structures.table.BadTable: A table cannot be read.
     """
     plan = recipe if isinstance(recipe, Recipe) else read_recipe(recipe)
@@ -91,8 +100,15 @@ def train(
         source = as_source(data)
         stages = [prepare_stage(stage, tables_for(stage, source), host, rules) for stage in plan.stages]
         run = folder / "run"
+        may_stop = starting_model is not None and not trust_labels and not is_claimed(run)
+        stages, doubts = _with_label_doubts(stages, starting_model)
+        if may_stop and any(doubt.is_grave for doubt in doubts):
+            raise DoubtfulLabels(doubts, write_label_report(run, doubts) if out is not None else None)
         claim_folder(run, plan, stages, start_sha256)
         _report_rows(stages, write_left_out(run, stages), out is not None, report)
+        label_report = write_label_report(run, doubts)
+        if doubts:
+            report(LabelsDoubted(tuple(doubts), label_report if out is not None else None))
 
         if starting_model:
             scaler = starting_model.card.scaler
@@ -126,7 +142,7 @@ def _model_folder(out: str | Path | None, resume: bool) -> Iterator[Path]:
     is_helper = "LOCAL_RANK" in os.environ  # a further process that Lightning starts on a machine with several GPUs
     if folder.exists() and not folder.is_dir():
         raise BadRun(f"{folder} is a file: choose a folder (--out)")
-    if folder.exists() and any(folder.iterdir()) and not (resume or is_helper):
+    if not is_unused(folder) and not (resume or is_helper):
         raise BadRun(f"{folder} is not empty: choose another folder (--out), or --resume to continue the run in it")
     yield folder
 
@@ -188,6 +204,22 @@ def _report_rows(stages: Sequence[PreparedStage], reasons: Path, is_kept: bool, 
     left_out = [row for prepared in stages for row in prepared.left_out]
     if left_out:
         report(RowsLeftOut(len(left_out), first_reasons(left_out), reasons if is_kept else None))
+
+
+def _with_label_doubts(
+    stages: Sequence[PreparedStage], start: KappaModel | None
+) -> tuple[list[PreparedStage], list[LabelDoubt]]:
+    """The stages, whose data cards now count the doubts about their labels, and these doubts, the grave ones first."""
+    counted, all_doubts = [], []
+    for prepared in stages:
+        doubts = doubtful_labels(prepared, start)
+        cards = [
+            card.model_copy(update={"label_doubts": count_kinds([d for d in doubts if d.table == card.file])})
+            for card in prepared.cards
+        ]
+        counted.append(replace(prepared, cards=cards))
+        all_doubts += doubts
+    return counted, sorted(all_doubts, key=lambda doubt: not doubt.is_grave)
 
 
 def _train_members(

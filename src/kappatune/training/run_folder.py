@@ -14,14 +14,27 @@ from safetensors.torch import load_file, save_file
 from kappatune.model.heads import KappaNetwork
 from kappatune.model.hosts import load_strictly
 from kappatune.storage import atomic_path, file_sha256, write_text
+from kappatune.training.label_doubts import LabelDoubt
 from kappatune.training.recipe import BadRun, Recipe
 from kappatune.training.rows import PreparedStage
 from kappatune.training.stage import CHECKPOINT, StageResult
 
 _INPUTS = "run.json"
 _LEFT_OUT = "left_out.jsonl"
+_LABEL_REPORT = "label_report.jsonl"
 _RESULT = "done.json"
 _WEIGHTS = "network.safetensors"
+
+
+def is_claimed(folder: Path) -> bool:
+    """Whether a training has begun in the folder of a run."""
+    return (folder / _INPUTS).is_file()
+
+
+def is_unused(folder: Path) -> bool:
+    """Whether the folder of a model is absent, empty, or holds no more than the report of labels that were refused."""
+    report = folder / "run" / _LABEL_REPORT
+    return all(path in (report, report.parent) for path in folder.rglob("*"))
 
 
 def claim_folder(folder: Path, recipe: Recipe, stages: Sequence[PreparedStage], start_sha256: str | None) -> None:
@@ -59,6 +72,13 @@ def write_left_out(folder: Path, stages: Sequence[PreparedStage]) -> Path:
     path = folder / _LEFT_OUT
     rows = [asdict(row) for prepared in stages for row in prepared.left_out]
     write_text(path, "".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def write_label_report(folder: Path, doubts: Sequence[LabelDoubt]) -> Path:
+    """Write the doubts about labels, one JSON object a line; returns the file."""
+    path = folder / _LABEL_REPORT
+    write_text(path, "".join(json.dumps(asdict(doubt)) + "\n" for doubt in doubts))
     return path
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from kappatune.storage import SHIPPED_TABLES
 from kappatune.structures.crystal import Crystal, Rejection
 from kappatune.structures.inputs import Input, as_entries
-from kappatune.structures.table import Fidelity, LabelledCrystal, LabelledTable, read_table
+from kappatune.structures.table import Fidelity, LabelledCrystal, LabelledTable, read_table, reason_of_temperature
 from kappatune.training.recipe import BadRun, Stage
 from kappatune.training.rows import rows_sha256
 
@@ -47,6 +47,9 @@ def as_source(data: TrainingData | None) -> Source | None:
     for name in ("structure", "kappa"):
         if name not in frame:
             raise BadRun(f"the data frame has no column '{name}': it needs 'structure' and 'kappa'")
+    for number, row in enumerate(frame.drop(columns=["structure", "kappa"]).to_dict("records"), 1):
+        if reason := reason_of_temperature(row):
+            raise BadRun(f"row {number} of the data frame: {reason}")
     return list(zip(frame["structure"], frame["kappa"], strict=True))
 
 
@@ -102,6 +105,7 @@ def table_of_pairs(pairs: Iterable[Pair], fidelity: Fidelity = USER_FIDELITY) ->
     """
     rows: list[LabelledCrystal] = []
     rejections: list[Rejection] = []
+    not_positive: list[float] = []
     for number, pair in enumerate(pairs, 1):
         try:
             structure, kappa = pair
@@ -113,9 +117,11 @@ def table_of_pairs(pairs: Iterable[Pair], fidelity: Fidelity = USER_FIDELITY) ->
         elif not (isinstance(kappa, Real) and 0 < kappa < math.inf):
             reason = f"its conductivity is {kappa!r}: give a number above 0, in W/(m K)"
             rejections.append(Rejection(entry.id, reason, entry.file, entry.formula))
+            if isinstance(kappa, Real) and -math.inf < kappa <= 0:
+                not_positive.append(float(kappa))
         else:
-            rows.append(LabelledCrystal(entry, float(kappa), fidelity))
-    return LabelledTable("pairs", rows, rejections, rows_sha256(rows))
+            rows.append(LabelledCrystal(entry, float(kappa), fidelity, number=number))
+    return LabelledTable("pairs", rows, rejections, rows_sha256(rows), tuple(not_positive))
 
 
 def _one_entry(structure: Input, number: str) -> Crystal | Rejection:
