@@ -17,6 +17,7 @@ from tests.builders import rocksalt, zincblende
 
 KAPPA = ["kappa_w_mk", "lower_w_mk", "upper_w_mk"]
 FIELDS = ["id", "file", "formula", "temperature_k", *KAPPA, "debye_temperature_k", "gruneisen", "in_domain", "reason"]
+FIELDS += ["remarks"]
 
 
 def kappatune(
@@ -50,6 +51,22 @@ def test_json_is_a_list_of_rows(files):
     assert [list(row) for row in rows] == [FIELDS] * 2
     assert [row["formula"] for row in rows] == ["MgO", "Si"]
     assert [Prediction.model_validate(row).id for row in rows] == ["mgo", "si"]
+
+
+def test_remarks_stand_in_the_table_and_are_explained_once(files):
+    bismuth_telluride = VALUES.parent / "Bi2Te3.cif"
+    result = kappatune("predict", bismuth_telluride, files / "mgo.cif", "--temperature", "300,1000", "--model", "fast")
+    assert result.returncode == 0, result.stderr
+    _, cold, hot, *salt = result.stdout.splitlines()
+    assert cold.rstrip().endswith(" layered") and hot.rstrip().endswith(" layered, glass-like")
+    assert not any("layered" in row for row in salt)
+    layered, glass_like = result.stderr.splitlines()
+    assert layered.startswith("layered (2 rows): the bonds run along layers")
+    assert glass_like.startswith("glass-like (1 row): kappa is near the amorphous limit")
+    written = kappatune("predict", bismuth_telluride, "--temperature", "1000", "--model", "fast", "--csv")
+    (row,) = csv.DictReader(io.StringIO(written.stdout))
+    assert [one.partition(":")[0] for one in row["remarks"].split("; ")] == ["layered", "glass-like"]
+    assert written.stderr == ""
 
 
 def test_csv_has_the_same_columns(files):

@@ -62,7 +62,7 @@ def test_csv_leaves_curves_out_and_joins_lists(row_type):
         ["[bold]a", "1.5", "x; y"],
         ["b, c", "", ""],
     ]
-    assert "x|y" in written(rows_of(row_type), OutputFormat.CSV, row_type, separator="|")[0]
+    assert "x|y" in written(rows_of(row_type), OutputFormat.CSV, row_type, separators={"notes": "|"})[0]
 
 
 def test_the_table_is_numbered_and_takes_no_markup():

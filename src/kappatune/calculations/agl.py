@@ -131,6 +131,7 @@ def agl_of_relaxed(crystal: Crystal, relaxed: RelaxedCrystal, potential: Potenti
         potential=str(potential),
         seconds=perf_counter() - start,
         warnings=(
+            *crystal.remarks,
             *relaxed.warnings,
             *_curve_warnings(curve),
             *poisson.warnings,

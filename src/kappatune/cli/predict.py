@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kappatune.cli.options import AsCsv, AsJson, Files, check_files, read_files
 from kappatune.cli.output import answer_only_stdout, chosen_format, errors_as_messages, exit_if_unanswered
+from kappatune.cli.remarks import RemarkNotes, kinds
 from kappatune.cli.temperatures import TEMPERATURES_HELP, TEMPERATURES_METAVAR, parse_temperatures
-from kappatune.cli.writers import Column, Layout, interval, number, write_rows, yes_or_no
+from kappatune.cli.writers import Column, Layout, OutputFormat, interval, number, write_rows, yes_or_no
+
+if TYPE_CHECKING:
+    from kappatune.model.prediction import Prediction
 
 
 def predict(
@@ -34,6 +38,9 @@ def predict(
 
     Every crystal of every file gets one row per temperature, in order. A crystal that cannot be predicted gets a
     reason instead of a number, and the others are still predicted. Only the rows go to stdout.
+
+    kappa is the mean of the tensor's xx, yy and zz. What it does not say (layers, molecules, metals, glasses, a formula
+    that differs from the atoms) stands in the remarks; below the table each kind is explained once.
 
     Exit code: 0 all answered, 3 finished but some rows have no answer, 1 could not run, 2 usage.
 
@@ -60,10 +67,17 @@ def predict(
                 Column("κ, W/(m K)", lambda row: number(row.kappa_w_mk), right=True),
                 Column("interval", lambda row: interval(row.lower_w_mk, row.upper_w_mk), right=True),
                 Column("in domain", lambda row: yes_or_no(row.in_domain)),
-                Column("remark", "reason", fill=True),
+                Column("remark", _remark, fill=True),
             ],
             value="kappa_w_mk",
         )
         rows = KappaModel.load(model).predict_stream(read_files(files), fidelity, temperatures)
-        counts = write_rows(rows, layout, output_format, stdout)
+        notes = RemarkNotes()
+        counts = write_rows(notes.collected(rows), layout, output_format, stdout)
+    if output_format is OutputFormat.TABLE:
+        notes.print()
     exit_if_unanswered(counts)
+
+
+def _remark(row: Prediction) -> str:
+    return "; ".join(filter(None, (row.reason, kinds(row))))

@@ -22,6 +22,7 @@ from kappatune.cli.options import (
     split_words,
 )
 from kappatune.cli.output import answer_only_stdout, chosen_format, errors_as_messages, note
+from kappatune.cli.remarks import kinds
 from kappatune.cli.writers import Column, Layout, interval, number, write_rows, yes_or_no
 
 if TYPE_CHECKING:
@@ -94,7 +95,9 @@ def rank(
         )
         if cif and rows:
             note(f"{len(write_cifs(rows, cif))} CIFs in {cif}")
-        write_rows(rows, Layout(RankedCrystal, _COLUMNS, separator=" ", numbered=True), output_format, stdout)
+        write_rows(
+            rows, Layout(RankedCrystal, _COLUMNS, separators={"known_rungs": " "}, numbered=True), output_format, stdout
+        )
     if not rows:
         note("no crystal of the scan passes: loosen the filters")
     if not scan_is_complete(folder):
@@ -115,4 +118,5 @@ _COLUMNS: list[Column[RankedCrystal]] = [
     Column("relative spread", lambda row: number(row.relative_spread, ".1%", missing=""), right=True),
     Column("in domain", lambda row: yes_or_no(row.in_domain)),
     Column("formula known from", _known_from),
+    Column("remarks", kinds, fill=True),
 ]

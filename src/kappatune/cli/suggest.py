@@ -23,6 +23,7 @@ from kappatune.cli.options import (
     split_words,
 )
 from kappatune.cli.output import answer_only_stdout, chosen_format, errors_as_messages, note
+from kappatune.cli.remarks import kinds
 from kappatune.cli.writers import Column, Layout, interval, number, write_rows
 
 if TYPE_CHECKING:
@@ -93,7 +94,9 @@ def suggest(
         )
         if cif and rows:
             note(f"{len(write_cifs(rows, cif))} CIFs in {cif}")
-        write_rows(rows, Layout(Suggestion, _COLUMNS, separator=" ", numbered=True), output_format, stdout)
+        write_rows(
+            rows, Layout(Suggestion, _COLUMNS, separators={"known_rungs": " "}, numbered=True), output_format, stdout
+        )
     if rows:
         side = "below" if seek is SeekOption.LOW else "above"
         note(f"target: {side} {rows[0].target_w_mk:.3g} W/(m K)")
@@ -122,4 +125,5 @@ _COLUMNS: list[Column[Suggestion]] = [
     Column("chance of target", lambda row: number(row.probability, ".0%"), right=True),
     Column("distance", lambda row: number(row.nearest_distance, ".2f", missing=""), right=True),
     Column("nearest label, W/(m K)", _nearest_label),
+    Column("remarks", kinds, fill=True),
 ]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Generic, NamedTuple, TextIO, TypeVar
 
@@ -54,7 +54,7 @@ class Layout(Generic[Row]):
         columns: Columns of the table for people.
         value: Field that is None in a row without an answer; None if every row has one.
         not_in_csv: Fields that CSV leaves out, because they are lists or objects.
-        separator: Put between the items of a list in a cell of CSV.
+        separators: Put between the items of a list in a cell of CSV, by column; `; ` where none is given.
         numbered: Whether the table numbers its rows.
     """
 
@@ -62,7 +62,7 @@ class Layout(Generic[Row]):
     columns: Sequence[Column[Row]]
     value: str | None = None
     not_in_csv: frozenset[str] = frozenset()
-    separator: str = "; "
+    separators: Mapping[str, str] = field(default_factory=dict)
     numbered: bool = False
 
 
@@ -144,7 +144,7 @@ def _write_csv(rows: Iterable[Any], layout: Layout[Any], out: TextIO) -> None:
     writer.writerow(names)
     for row in rows:
         record = record_of(row)
-        writer.writerow(_csv_cell(record[name], layout.separator) for name in names)
+        writer.writerow(_csv_cell(record[name], layout.separators.get(name, "; ")) for name in names)
         out.flush()
 
 

@@ -23,7 +23,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from kappatune.model.rules import GraphRules
-from kappatune.structures.crystal import Crystal, n_translations, neighbour_pairs
+from kappatune.structures.crystal import Crystal, n_translations
+from kappatune.structures.dimensionality import dimensions
+from kappatune.structures.neighbours import Pairs, periodic_pairs
 from kappatune.structures.translations import effective_n_translations
 
 FALL_ANGSTROM = 1.0
@@ -104,6 +106,7 @@ class CrystalGraphs:
         n_primitive: (n_crystals,) float32, atoms in the primitive cell.
         n_bonds: (n_crystals,) int64, directed bonds before folding.
         n_isolated: (n_crystals,) int64, atoms without a neighbour within the cutoff.
+        dimension: (n_crystals,) int64, directions along which the bonds run (`structures.dimensionality`).
     """
 
     cutoff: float
@@ -120,6 +123,7 @@ class CrystalGraphs:
     n_primitive: NDArray[np.float32]
     n_bonds: NDArray[np.int64]
     n_isolated: NDArray[np.int64]
+    dimension: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.node_offsets) - 1
@@ -181,14 +185,16 @@ def build_graphs(
 def _build_chunk(crystals: Sequence[Crystal], cutoff: float, rules: GraphRules, fold: bool) -> CrystalGraphs:
     n_atoms = np.array([c.n_atoms for c in crystals], dtype=np.int64)
     starts = np.cumsum(n_atoms) - n_atoms
-    pairs = [neighbour_pairs(c, cutoff) for c in crystals]
-    n_bonds = np.array([len(p[0]) for p in pairs], dtype=np.int64)
+    pairs = [periodic_pairs(c.lattice, c.frac_coords, cutoff) for c in crystals]
+    n_bonds = np.array([len(p.centre) for p in pairs], dtype=np.int64)
     shift = np.repeat(starts, n_bonds)
-    target = _concatenate([p[0] for p in pairs], np.int64) + shift
-    source = _concatenate([p[1] for p in pairs], np.int64) + shift
-    distance = _concatenate([p[2] for p in pairs], np.float64)
+    target = _concatenate([p.centre for p in pairs], np.int64) + shift
+    source = _concatenate([p.neighbour for p in pairs], np.int64) + shift
+    distance = _concatenate([p.distance for p in pairs], np.float64)
     numbers = _concatenate([c.numbers for c in crystals], np.int64)
     crystal = np.repeat(np.arange(len(crystals)), n_atoms)
+    image = np.concatenate([np.empty((0, 3)), *(p.image for p in pairs)])
+    dimension = dimensions(crystals, Pairs(target, source, distance, image), crystal, cutoff)
 
     bonded = np.zeros(len(numbers), dtype=bool)
     bonded[target] = True
@@ -230,6 +236,7 @@ def _build_chunk(crystals: Sequence[Crystal], cutoff: float, rules: GraphRules, 
         n_primitive=np.array([_n_primitive(c, rules) for c in crystals], dtype=np.float32),
         n_bonds=n_bonds,
         n_isolated=n_isolated,
+        dimension=dimension,
     )
 
 

@@ -23,6 +23,7 @@ from kappatune.model.graphs import CrystalGraphs, build_graphs
 from kappatune.model.heads import Head, KappaNetwork
 from kappatune.model.intervals import INTERVAL_SIGMAS, ln_kappa_spread
 from kappatune.model.prediction import TRAINING_TEMPERATURE_K, Prediction, PredictionDetails
+from kappatune.model.remarks import remarks_on
 from kappatune.model.rows import (
     predicted_row,
     reason_for_no_value,
@@ -296,10 +297,12 @@ class KappaModel:
                 row = predicted_row(crystal, ln_kappa, theta, gruneisen, half_width[k])
                 row.reason = reason_out_of_domain(crystal, self._seen, n_isolated, self.cutoff, distance[k])
                 row.in_domain = row.reason is None
+                row.remarks = remarks_on(crystal, row, int(graphs.dimension[k]))
             n_primitive = float(graphs.n_primitive[k])
             one = PredictionDetails(row, np.exp(ln_kappa), outputs.embedding[k], n_primitive=n_primitive)
             if row.debye_temperature_k is not None:
                 one = one._replace(
+                    volume_per_atom_a3=crystal.volume / crystal.n_atoms,
                     acoustic_debye_temperature_k=acoustic_debye_temperature(row.debye_temperature_k, n_primitive),
                     members_debye_temperature_k=theta,
                     members_gruneisen=gruneisen,

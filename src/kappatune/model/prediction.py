@@ -28,6 +28,8 @@ class Prediction(BaseModel):
         gruneisen: Grüneisen parameter; None if the model does not predict it.
         in_domain: Whether the crystal resembles what the model was trained on, and 1/T holds at the temperature.
         reason: Why there is no prediction, or why the crystal is out of domain.
+        remarks: What to know although the number stands: sentences that each begin with a kind
+            (`kappatune.structures.remarks.Remark`), such as `layered: ...`.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -43,6 +45,7 @@ class Prediction(BaseModel):
     gruneisen: float | None = None
     in_domain: bool | None = None
     reason: str | None = None
+    remarks: tuple[str, ...] = ()
 
 
 class PredictionDetails(NamedTuple):
@@ -57,6 +60,7 @@ class PredictionDetails(NamedTuple):
         members_debye_temperature_k: (n_members,) Debye temperature of the primitive cell, K; None if unknown.
         members_gruneisen: (n_members,) Grüneisen parameter; None if unknown.
         n_primitive: Atoms in the primitive cell; None if the networks gave nothing.
+        volume_per_atom_a3: Å^3; None where the Debye temperature is unknown.
     """
 
     prediction: Prediction
@@ -66,3 +70,4 @@ class PredictionDetails(NamedTuple):
     members_debye_temperature_k: NDArray[np.float64] | None = None
     members_gruneisen: NDArray[np.float64] | None = None
     n_primitive: float | None = None
+    volume_per_atom_a3: float | None = None

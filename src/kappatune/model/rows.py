@@ -41,7 +41,8 @@ def predicted_row(
 
 def row_without_value(entry: Crystal | Rejection, reason: str) -> Prediction:
     """The row of a crystal that cannot be predicted."""
-    return Prediction(id=entry.id, file=entry.file, formula=entry.formula, reason=reason)
+    remarks = entry.remarks if isinstance(entry, Crystal) else ()
+    return Prediction(id=entry.id, file=entry.file, formula=entry.formula, reason=reason, remarks=remarks)
 
 
 def reason_for_no_value(crystal: Crystal, ln_kappa: NDArray[np.float64], n_isolated: int, cutoff: float) -> str | None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from kappatune.errors import UserError
 from kappatune.model.prediction import TRAINING_TEMPERATURE_K, Prediction, PredictionDetails
+from kappatune.model.remarks import remarks_at_temperature
 from kappatune.physics.slack import CLASSICAL_FROM
 
 
@@ -72,6 +73,8 @@ def at_temperature(details: PredictionDetails, temperature_k: float) -> Predicti
     row.kappa_w_mk *= factor
     if row.lower_w_mk is not None and row.upper_w_mk is not None:
         row.lower_w_mk, row.upper_w_mk = row.lower_w_mk * factor, row.upper_w_mk * factor
+    if details.volume_per_atom_a3 is not None:
+        row.remarks = remarks_at_temperature(row, details.volume_per_atom_a3)
     if temperature_k < CLASSICAL_FROM * acoustic:
         cold = (
             f"at {temperature_k:g} K, below a third of the acoustic Debye temperature ({acoustic:.0f} K), "

@@ -29,6 +29,15 @@ CONFIG: dict[str, str | bool | int | float | list[str]] = {
 ROWS = "read_parquet($files, filename = true, file_row_number = true)"
 """The rows of the files `$files` as a table for SQL, with the location of each."""
 
+LATER_COLUMNS = "NULL::VARCHAR[] AS remarks"
+"""Columns that parts of earlier versions lack, as SQL."""
+
+WHOLE_ROWS = (
+    "(SELECT * FROM read_parquet($files, filename = true, file_row_number = true, union_by_name = true) "
+    f"UNION ALL BY NAME SELECT {LATER_COLUMNS} WHERE false)"
+)
+"""As `ROWS`, with the later columns, which are null in parts that lack them."""
+
 
 class BadScan(UserError):
     """A folder that holds no readable scan; the message says what is wrong with it."""
@@ -179,7 +188,7 @@ def columns_at(
     if not locations:
         return []
     return connection.execute(
-        f"SELECT {columns} FROM {ROWS} JOIN (SELECT unnest($parts::VARCHAR[]) AS filename, "
+        f"SELECT {columns} FROM {WHOLE_ROWS} JOIN (SELECT unnest($parts::VARCHAR[]) AS filename, "
         "unnest($rows::BIGINT[]) AS file_row_number, unnest($places::BIGINT[]) AS place) "
         "USING (filename, file_row_number) ORDER BY place",
         {

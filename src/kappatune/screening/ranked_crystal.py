@@ -36,6 +36,7 @@ class RankedCrystal(BaseModel):
         known_rungs: Rungs whose training data contain the formula; empty for a novel one.
         structure_hash: Hash of the structure; duplicates have the same.
         reason: Why the crystal is out of domain.
+        remarks: What to know although the number stands, as in a `Prediction`; null in scans of earlier versions.
         lattice: Row vectors, row after row, Å. This field and the next two are left out of dumps.
         numbers: Atomic numbers.
         frac_coords: Fractional coordinates, atom after atom.
@@ -58,6 +59,7 @@ class RankedCrystal(BaseModel):
     known_rungs: tuple[str, ...] | None = None
     structure_hash: str | None = None
     reason: str | None = None
+    remarks: tuple[str, ...] | None = None
     lattice: tuple[float, ...] | None = Field(default=None, exclude=True, repr=False)
     numbers: tuple[int, ...] | None = Field(default=None, exclude=True, repr=False)
     frac_coords: tuple[float, ...] | None = Field(default=None, exclude=True, repr=False)
@@ -83,7 +85,11 @@ class RankedCrystal(BaseModel):
 
 _DERIVED = {"max_member_w_mk": "list_max(members_w_mk)", "relative_spread": RELATIVE_SPREAD}
 _COLUMNS = ", ".join(f"{_DERIVED[name]} AS {name}" if name in _DERIVED else name for name in RankedCrystal.model_fields)
-NEEDED = (RankedCrystal.model_fields.keys() - _DERIVED.keys()) | {"members_w_mk", "elements", "anonymous_formula"}
+NEEDED = (RankedCrystal.model_fields.keys() - _DERIVED.keys() - {"remarks"}) | {
+    "members_w_mk",
+    "elements",
+    "anonymous_formula",
+}
 """Columns that a scan must have to be ranked."""
 
 

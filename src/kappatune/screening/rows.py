@@ -49,6 +49,7 @@ SCHEMA = pa.schema(
         ("lattice", pa.list_(pa.float64())),
         ("numbers", pa.list_(pa.int32())),
         ("frac_coords", pa.list_(pa.float64())),
+        ("remarks", pa.list_(pa.string())),
     ]
 )
 """Columns of every part. `lattice` is row by row in Å; `distance` is in units of the embedding's spread."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from kappatune.errors import UserError
 from kappatune.structures.formula import formula_key, symbol_counts, usual_formula
+from kappatune.structures.neighbours import periodic_pairs
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -38,7 +39,6 @@ _FEW_ATOMS = 64
 _PROBES = 4
 _ALL_PAIRS = 10_000
 _ONES = np.ones(3)
-_PERIODIC = np.ones(3, dtype=np.int64)
 
 
 class BadCrystal(UserError):
@@ -69,6 +69,7 @@ class Crystal:
         frac_coords: (n_atoms, 3) fractional coordinates.
         id: The name that follows the crystal into every result.
         file: The file it was read from, if any.
+        remarks: What reading it found to say (`structures.remarks`).
     """
 
     lattice: NDArray[np.float64]
@@ -76,6 +77,7 @@ class Crystal:
     frac_coords: NDArray[np.float64]
     id: str = ""
     file: str | None = None
+    remarks: tuple[str, ...] = ()
 
     @property
     def n_atoms(self) -> int:
@@ -272,20 +274,7 @@ def neighbour_pairs(
     Returns:
         Centre (n_pairs,), neighbour (n_pairs,), distance (n_pairs,) in Å.
     """
-    from pymatgen.optimization.neighbors import find_points_in_spheres
-
-    wrapped = np.ascontiguousarray((crystal.frac_coords % 1.0) @ crystal.lattice)
-    centre, neighbour, image, distance = find_points_in_spheres(
-        wrapped,
-        wrapped,
-        r=float(cutoff),
-        pbc=_PERIODIC,
-        lattice=np.ascontiguousarray(crystal.lattice),
-        tol=1e-8,
-        min_r=1.0,
-    )
-    itself = (centre == neighbour) & ~image.any(axis=1)
-    return centre[~itself], neighbour[~itself], distance[~itself]
+    return periodic_pairs(crystal.lattice, crystal.frac_coords, cutoff)[:3]
 
 
 def n_translations(crystal: Crystal, tolerance: float = 0.01) -> int:

@@ -145,6 +145,7 @@ At = Annotated[Temperature, Query(description="Temperature, K.", examples=[300.0
                                 "gruneisen": 1.98,
                                 "in_domain": True,
                                 "reason": None,
+                                "remarks": [],
                             }
                         ],
                     }

@@ -156,6 +156,7 @@ class ScanCrystal(ApiModel):
     gruneisen: float | None
     in_domain: bool | None
     reason: str | None
+    remarks: list[str] | None
     members_w_mk: list[float] | None
     known_rungs: list[str] | None
     nearest: list[dict[str, Any]] | None

@@ -17,7 +17,7 @@ from typing import Any
 import duckdb
 
 from kappatune.screening.layout import MANIFEST
-from kappatune.screening.query import CONFIG, BadScan, check_columns, conditions, patterns, scan_parts
+from kappatune.screening.query import CONFIG, WHOLE_ROWS, BadScan, check_columns, conditions, patterns, scan_parts
 from kappatune.screening.ranked_crystal import NEEDED
 from kappatune.web.limits import RequestError
 from kappatune.web.scan_schemas import (
@@ -165,7 +165,7 @@ class ScanStore:
         columns = ", ".join(ScanCrystal.model_fields)
         with self._cursor(seconds) as cursor:
             found = cursor.execute(
-                f"SELECT {columns} FROM read_parquet($files, file_row_number = true) WHERE file_row_number = $row",
+                f"SELECT {columns} FROM {WHOLE_ROWS} WHERE file_row_number = $row",
                 {"files": patterns([self._parts[part]]), "row": row},
             ).fetchone()
         return None if found is None else ScanCrystal(**dict(zip(ScanCrystal.model_fields, found, strict=True)))

@@ -36,12 +36,14 @@ class Structure(ApiModel):
         lattice: Row vectors, Å.
         species: Chemical symbol of each atom.
         frac_coords: Fractional coordinates of each atom.
+        remarks: What reading its file found to say; they come back in the row.
     """
 
     id: str = Field(default="", max_length=400)
     lattice: tuple[Vector, Vector, Vector]
     species: list[str] = Field(min_length=1)
     frac_coords: list[Vector] = Field(min_length=1)
+    remarks: list[Annotated[str, Field(max_length=1000)]] = Field(default=[], max_length=10)
 
     @classmethod
     def of(cls, crystal: Crystal) -> Structure:
@@ -51,6 +53,7 @@ class Structure(ApiModel):
             lattice=crystal.lattice.tolist(),
             species=[element_symbol(z) for z in crystal.numbers.tolist()],
             frac_coords=crystal.frac_coords.tolist(),
+            remarks=list(crystal.remarks),
         )
 
     def crystal(self, position: int = 1) -> Crystal | Rejection:
@@ -60,7 +63,15 @@ class Structure(ApiModel):
             if len(self.species) != len(self.frac_coords):
                 raise BadCrystal(f"{len(self.species)} species but {len(self.frac_coords)} frac_coords: give one each")
             numbers = [atomic_number(symbol, site) for site, symbol in enumerate(self.species, 1)]
-            return check(Crystal(np.array(self.lattice), np.array(numbers), np.array(self.frac_coords), id=name))
+            return check(
+                Crystal(
+                    np.array(self.lattice),
+                    np.array(numbers),
+                    np.array(self.frac_coords),
+                    id=name,
+                    remarks=tuple(self.remarks),
+                )
+            )
         except BadCrystal as error:
             return Rejection(name, str(error))
 

@@ -22,6 +22,15 @@ function cellFacts(structure) {
     fact("atoms in the cell", String(structure.species.length)));
 }
 
+// What the number does not say: each remark begins with its kind.
+function remarks(sentences) {
+  if (!sentences.length) return null;
+  return h("ul", { class: "remarks" }, sentences.map((sentence) => {
+    const [kind, ...rest] = sentence.split(":");
+    return h("li", {}, h("b", {}, kind), rest.length ? `:${rest.join(":")}` : "");
+  }));
+}
+
 function answerCard(answer, structure) {
   const { row } = answer;
   const kappa = row.kappa_w_mk === null
@@ -31,6 +40,7 @@ function answerCard(answer, structure) {
     kappa,
     row.lower_w_mk !== null && h("p", {}, "90 % interval ", h("strong", {}, `${number(row.lower_w_mk)} to ${number(row.upper_w_mk)}`), " W/(m K)"),
     light(row.in_domain, row.reason),
+    remarks(row.remarks),
     h("dl", { class: "facts" },
       fact("Debye temperature θ of the cell", row.debye_temperature_k === null ? "–" : `${number(row.debye_temperature_k)} K`),
       fact("Grüneisen parameter γ", number(row.gruneisen)),

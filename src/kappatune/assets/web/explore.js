@@ -107,6 +107,7 @@ async function open(row, byHand = true) {
     const structure = {
       id: crystal.id, lattice: [0, 3, 6].map((k) => crystal.lattice.slice(k, k + 3)), species: crystal.numbers.map((z) => ELEMENTS[z - 1]?.symbol ?? "X"),
       frac_coords: crystal.numbers.map((_, k) => crystal.frac_coords.slice(3 * k, 3 * k + 3)),
+      remarks: (crystal.remarks ?? []).filter((remark) => remark.startsWith("formula differs:")),
     };
     const known = crystal.known_rungs?.length ? `; its formula is among the ${crystal.known_rungs.join(" and ")} training data` : "";
     const interval = crystal.lower_w_mk === null ? "" : ` (90 % interval ${number(crystal.lower_w_mk)} to ${number(crystal.upper_w_mk)})`;

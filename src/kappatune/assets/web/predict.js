@@ -4,7 +4,7 @@ import { problem, stream, theModel } from "./client.js";
 import { fidelityName, showDetail } from "./detail.js";
 import { $, button, count, download, formula, h, number, plural, sign } from "./dom.js";
 
-const COLUMNS = ["id", "file", "formula", "temperature_k", "kappa_w_mk", "lower_w_mk", "upper_w_mk", "debye_temperature_k", "gruneisen", "in_domain", "reason"];
+const COLUMNS = ["id", "file", "formula", "temperature_k", "kappa_w_mk", "lower_w_mk", "upper_w_mk", "debye_temperature_k", "gruneisen", "in_domain", "reason", "remarks"];
 const SHOWN = [
   ["id", "crystal"], ["formula", "formula"], ["kappa_w_mk", "κ, W/(m K)", true], ["lower_w_mk", "90 % from", true], ["upper_w_mk", "to, W/(m K)", true],
   ["debye_temperature_k", "θ, K", true], ["gruneisen", "γ", true], ["in_domain", "in domain"], ["reason", "remark"],
@@ -124,7 +124,7 @@ function drawBatch() {
         h("td", { class: "name" }, h("button", { type: "button", class: "link", "aria-pressed": entry === state.chosen ? "true" : "false", onclick: () => choose(entry, true) }, row.id || "–")),
         h("td", {}, formula(row.formula)),
         ["kappa_w_mk", "lower_w_mk", "upper_w_mk", "debye_temperature_k", "gruneisen"].map((key) => h("td", { class: "number" }, number(row[key]))),
-        h("td", {}, sign(row.in_domain)), h("td", { class: "reason" }, row.reason || ""));
+        h("td", {}, sign(row.in_domain)), h("td", { class: "reason" }, [row.reason, ...row.remarks.map((remark) => remark.split(":")[0])].filter(Boolean).join("; ")));
     })));
   const pages = Math.ceil(state.entries.length / PAGE);
   $("batch-pages").replaceChildren(...(pages > 1 ? [
@@ -168,6 +168,7 @@ async function choose(entry, byHand = false) {
 // Text that a spreadsheet would take for a formula gets an apostrophe in front.
 function cell(value) {
   if (value === null || value === undefined) return "";
+  if (Array.isArray(value)) return cell(value.join("; "));
   if (typeof value === "boolean") return value ? "True" : "False";
   const text = typeof value === "string" && /^[=+\-@\t\r]/.test(value) ? `'${value}` : String(value);
   return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;

@@ -26,6 +26,20 @@ class ReasonCount(NamedTuple):
     example: str
 
 
+class RemarkCount(NamedTuple):
+    """Crystals with an answer that share a kind of remark.
+
+    Attributes:
+        remark: The remark of one of them.
+        n: How many.
+        example: Id of that one.
+    """
+
+    remark: str
+    n: int
+    example: str
+
+
 class KappaBin(NamedTuple):
     """A bin of the distribution of kappa.
 
@@ -100,6 +114,7 @@ class ExtremeCrystal(NamedTuple):
         upper: Upper end of the interval, W/(m K).
         known_rungs: Rungs whose training data contain the formula.
         structure_hash: Hash of its structure.
+        remarks: What to know although the number stands.
     """
 
     id: str
@@ -110,6 +125,7 @@ class ExtremeCrystal(NamedTuple):
     upper: float | None
     known_rungs: list[str] | None
     structure_hash: str | None
+    remarks: list[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -126,6 +142,7 @@ class ScanOverview:
         n_low: Crystals in domain with kappa below 1 W/(m K).
         unanswered: Why crystals have no value, most frequent first.
         out_of_domain: Why crystals with a value are not in domain.
+        remarks: Remarks on crystals with a value, one of each kind, most frequent first.
         bins: Distribution of kappa.
         by_mass: kappa over mean atomic mass, u.
         by_n_atoms: kappa over the number of atoms in the cell.
@@ -145,6 +162,7 @@ class ScanOverview:
     n_low: int
     unanswered: list[ReasonCount]
     out_of_domain: list[ReasonCount]
+    remarks: list[RemarkCount]
     bins: list[KappaBin]
     by_mass: list[DensityCell]
     by_n_atoms: list[DensityCell]

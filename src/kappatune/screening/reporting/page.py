@@ -7,7 +7,7 @@ from string import Template
 from typing import Any
 
 from kappatune.screening.reporting.figures import Axis, density, distribution, heat_map, kappa_axis
-from kappatune.screening.reporting.overview import ExtremeCrystal, ReasonCount, ScanOverview
+from kappatune.screening.reporting.overview import ExtremeCrystal, ReasonCount, RemarkCount, ScanOverview
 from kappatune.screening.reporting.text import UNIT, counted, formula_html, harmless, kappa_text, share_text
 from kappatune.storage import ASSETS
 
@@ -39,6 +39,7 @@ def page(overview: ScanOverview) -> str:
     parts += [
         _reasons("Why there is no answer", overview.unanswered, overview.n_rows - overview.n_answered),
         _reasons("Why an answer is out of domain", overview.out_of_domain, overview.n_answered - overview.n_in_domain),
+        _remarks(overview.remarks),
         _about(overview),
     ]
     template = (ASSETS / "report.html").read_text(encoding="utf-8")
@@ -115,6 +116,7 @@ def _extreme(crystal: ExtremeCrystal, scale: Axis) -> str:
         notes.append(counted(crystal.n_atoms, "atom"))
     if known:
         notes.append(f"trained on: {known}")
+    notes += [harmless(remark.partition(":")[0]) for remark in crystal.remarks or []]
     return (
         f"<tr><td>{formula_html(crystal.formula)}<small>{' · '.join(notes)}</small></td>"
         f'<td class="number">{kappa_text(crystal.kappa)}</td>'
@@ -135,6 +137,22 @@ def _reasons(title: str, reasons: list[ReasonCount], total: int) -> str:
         f'<section><h2>{title}</h2><p class="note">{counted(total, "crystal")}; … stands for text that differs '
         "between them."
         '</p><table><thead><tr><th class="number">crystals</th><th>reason</th></tr></thead>'
+        f"<tbody>{rows}</tbody></table></section>"
+    )
+
+
+def _remarks(remarks: list[RemarkCount]) -> str:
+    if not remarks:
+        return ""
+    rows = "".join(
+        f'<tr><td class="number">{one.n:,}</td><td>{harmless(one.remark, 320)}'
+        f"<small>for example {harmless(one.example)}</small></td></tr>"
+        for one in remarks
+    )
+    return (
+        "<section><h2>What the numbers do not say</h2>"
+        '<p class="note">Crystals with an answer, by kind of remark; the words are those of the example.</p>'
+        '<table><thead><tr><th class="number">crystals</th><th>remark</th></tr></thead>'
         f"<tbody>{rows}</tbody></table></section>"
     )
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import duckdb
 
 from kappatune.screening.layout import MANIFEST, SCAN_INFO, scan_is_complete
-from kappatune.screening.query import CONFIG, BadScan, patterns, scan_parts
+from kappatune.screening.query import CONFIG, LATER_COLUMNS, BadScan, patterns, scan_parts
 from kappatune.screening.reporting.overview import (
     DECADES,
     STEPS_PER_DECADE,
@@ -23,6 +23,7 @@ from kappatune.screening.reporting.overview import (
     ExtremeCrystal,
     KappaBin,
     ReasonCount,
+    RemarkCount,
     SampleCrystal,
     ScanOverview,
 )
@@ -66,7 +67,10 @@ def overview_of(folder: str | os.PathLike[str]) -> ScanOverview:
 def _open(parts: list[str]) -> duckdb.DuckDBPyConnection:
     """A database with the rows in the view `scan`; `kappa` is null where there is no answer."""
     scan = duckdb.connect(config=CONFIG)
-    scan.read_parquet(patterns(parts), hive_partitioning=False, union_by_name=True).create_view("part")
+    scan.read_parquet(patterns(parts), hive_partitioning=False, union_by_name=True).create_view("part_as_written")
+    scan.execute(
+        f"CREATE VIEW part AS SELECT * FROM part_as_written UNION ALL BY NAME SELECT {LATER_COLUMNS} WHERE false"
+    )
     scan.execute(
         f"""
         CREATE VIEW scan AS
@@ -96,6 +100,13 @@ def _overview(scan: duckdb.DuckDBPyConnection, name: str, complete: bool, about:
         n_low=n_low,
         unanswered=_reasons(scan, "kappa IS NULL"),
         out_of_domain=_reasons(scan, "kappa IS NOT NULL AND in_domain IS NOT TRUE"),
+        remarks=[
+            RemarkCount(*row)
+            for row in scan.execute(
+                "SELECT arg_min(remark, id), count(*), min(id) FROM (SELECT id, unnest(remarks) AS remark FROM scan "
+                "WHERE kappa IS NOT NULL) GROUP BY split_part(remark, ':', 1) ORDER BY count(*) DESC, min(remark)"
+            ).fetchall()
+        ],
         bins=[
             KappaBin(*row)
             for row in scan.execute(
@@ -171,7 +182,8 @@ def _extremes(scan: duckdb.DuckDBPyConnection, order: Literal["ASC", "DESC"]) ->
     limit = 8 * N_EXTREMES
     while True:
         rows = scan.execute(
-            "SELECT id, formula, n_atoms, kappa, lower_w_mk, upper_w_mk, known_rungs, structure_hash FROM scan "
+            "SELECT id, formula, n_atoms, kappa, lower_w_mk, upper_w_mk, known_rungs, structure_hash, "
+            "remarks FROM scan "
             f"WHERE in_domain AND kappa IS NOT NULL ORDER BY kappa {order}, id LIMIT {limit}"
         ).fetchall()
         found: dict[tuple[str, str], ExtremeCrystal] = {}

@@ -6,6 +6,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import BinaryIO
 
@@ -16,7 +17,13 @@ from numpy.typing import NDArray
 from kappatune.structures.cif.blocks import Values, blocks_of
 from kappatune.structures.cif.sites import COLUMNS, Sites, expanded, read_sites
 from kappatune.structures.cif.space_groups import Group
-from kappatune.structures.cif.symmetry import Declared, SymmetryEvidence, same_composition, symmetry_of
+from kappatune.structures.cif.symmetry import (
+    Declared,
+    SymmetryEvidence,
+    same_composition,
+    symmetry_is_certain,
+    symmetry_of,
+)
 from kappatune.structures.crystal import (
     BadCrystal,
     Crystal,
@@ -27,6 +34,7 @@ from kappatune.structures.crystal import (
     element_symbol,
     number_of_element,
 )
+from kappatune.structures.remarks import Remark
 from kappatune.structures.text import formula_of, unexpected, whole_text
 
 _CELL = (
@@ -128,10 +136,12 @@ def _crystal(values: Values) -> Crystal | Rejection:
         sites = read_sites({name: values.column(name) for name in COLUMNS if name in values}, counts)
         unit = _AsymmetricUnit(sites, lattice)
         z = cif.as_number(values.text("_cell_formula_units_z") or "0", 0.0)
-        group = symmetry_of(_declared(values), SymmetryEvidence(lattice, unit.crystal_in, counts, z, formula))
+        declared = _declared(values)
+        group = symmetry_of(declared, SymmetryEvidence(lattice, unit.crystal_in, counts, z, formula))
         crystal = unit.crystal_in(group)
-        _require_formula(crystal, counts)
-        return unit.checked_in(group)
+        remarks = _formula_remarks(crystal, counts, z if symmetry_is_certain(declared) else 0.0)
+        checked = unit.checked_in(group)
+        return replace(checked, remarks=remarks) if remarks else checked
     except BadCrystal as error:
         reason = str(error)
     except Exception as error:
@@ -210,16 +220,31 @@ def _stated_formula(values: Values) -> str | None:
         return None
 
 
-def _require_formula(crystal: Crystal, counts: dict[int, float]) -> None:
-    """Refuse other atoms than the file declares: a cut atom list, hydrogens left out."""
-    if not counts:
-        return
-    if not same_composition(crystal, counts) or crystal.n_atoms < sum(counts.values()) - 0.5:
-        found = _written(Counter(crystal.numbers.tolist()))
-        raise BadCrystal(
-            f"the atom list gives {found} but _chemical_formula_sum is {_written(counts)}: "
-            "the file is cut or atoms (often hydrogens) are missing, complete it or correct the formula"
+def _formula_remarks(crystal: Crystal, counts: dict[int, float], z: float) -> tuple[str, ...]:
+    """The remark that the atoms are others than the file declares, if they are.
+
+    Args:
+        crystal: The atoms.
+        counts: Those of the formula; empty without one.
+        z: Formulas in the cell; 0 where this or the symmetry is uncertain.
+
+    Raises:
+        BadCrystal: Atoms are missing, or may be: a cut atom list, hydrogens left out.
+    """
+    if not counts or (same_composition(crystal, counts) and crystal.n_atoms >= sum(counts.values()) - 0.5):
+        return ()
+    found = Counter(crystal.numbers.tolist())
+    if z >= 1 and all(found[number] > count * z - 0.5 for number, count in counts.items()):
+        units = f"{z:g} times " if z > 1 else ""
+        return (
+            Remark.FORMULA.sentence(
+                f"the file states {units}{_written(counts)}, its atoms are {_written(found)}, and kappa is theirs"
+            ),
         )
+    raise BadCrystal(
+        f"the atom list gives {_written(found)} but _chemical_formula_sum is {_written(counts)}: "
+        "the file is cut or atoms (often hydrogens) are missing, complete it or correct the formula"
+    )
 
 
 def _written(counts: Mapping[int, float]) -> str:

@@ -164,6 +164,12 @@ def symmetry_of(declared: Declared, evidence: SymmetryEvidence) -> Group:
     return group
 
 
+def symmetry_is_certain(declared: Declared) -> bool:
+    """Whether a complete group of operations is listed and a name agrees with it: nothing else is needed to choose."""
+    named, listed, agrees = _weighed(declared)
+    return listed is not None and not listed.missing and agrees and bool(named.groups)
+
+
 @lru_cache(maxsize=4096)
 def _weighed(declared: Declared) -> tuple[_Named, ListedOperations | None, bool]:
     """The named groups, the listed one, and whether they agree."""

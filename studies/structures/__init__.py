@@ -1,0 +1,1 @@
+"""Structures: what is read from them before any model sees them."""
