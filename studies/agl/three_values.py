@@ -3,9 +3,9 @@
     python -m studies.agl.three_values
 
 The same formulas are fed by AFLOW's energies, as the shipped model learnt them, by CHGNet (the default of `agl`), and
-by the potentials of `verify`: Nequix-mp-1-pft, SevenNet-l3i5 where its weights are not there, and SevenNet-0. Each
-crystal is computed at the potential's own volume. The Slack formula is a product, so the ratio of two values splits
-into a factor of the Debye temperature, one of the Grüneisen parameter, and one of the volume.
+by two potentials of `verify`, SevenNet-0 and Nequix-mp-1-pft. Each crystal is computed at the potential's own volume.
+The Slack formula is a product, so the ratio of two values splits into a factor of the Debye temperature, one of the
+Grüneisen parameter, and one of the volume.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ CRYSTALS: dict[str, dict[str, Any]] = {
 }
 """Arguments of `ase.build.bulk`; Å."""
 
-POTENTIALS = ("chgnet", "nequix", "sevennet-l3i5", "sevennet")
+POTENTIALS = ("chgnet", "sevennet", "nequix")
 MODEL = "accurate"
 
 

@@ -44,7 +44,8 @@ def agl(
     The crystal is relaxed. Its energy against volume and its elastic constants give the Debye temperature and the
     Grüneisen parameter, and these give kappa, as in AFLOW's AGL. Every crystal gets one row, in order. One that
     cannot be computed (no minimum, mechanically unstable, ...) gets a reason instead of a number, and the others are
-    still computed.
+    still computed. `predict --fidelity agl` and `verify` give other AGL values: docs/agl.md, Three AGL values, says
+    why.
 
     Exit code: 0 all answered, 3 finished but some rows have no answer, 1 could not run, 2 usage.
 

@@ -21,7 +21,10 @@ def predict(
     model: Annotated[str, typer.Option(help="`accurate`, `fast`, or the folder of your own model.")] = "accurate",
     fidelity: Annotated[
         str | None,
-        typer.Option(help="Rung to predict: `dft`, `agl`, ... [default: the model's last rung]"),
+        typer.Option(
+            help="Rung to predict: `dft`, `agl` (AFLOW's value; the commands `agl` and `verify` compute others: "
+            "docs/agl.md, Three AGL values), ... [default: the model's last rung]"
+        ),
     ] = None,
     temperature: Annotated[
         str,

@@ -73,7 +73,8 @@ def verify(
     The crystal is standardised and relaxed, and its atoms are displaced; phono3py turns the forces into force constants
     and solves the phonon Boltzmann equation. Every crystal gets one row, in order, with its prediction, AGL value,
     phonon value and verdict. A crystal without a phonon value (imaginary modes, an unknown element, ...) gets an
-    outcome and a reason instead of a number, and the others are still computed.
+    outcome and a reason instead of a number, and the others are still computed. The AGL value is that of the potential;
+    `predict --fidelity agl` and `agl` give others: docs/agl.md, Three AGL values, says why.
 
     Exit code: 0 all answered, 3 finished but some rows have no answer, 1 could not run, 2 usage.
 

@@ -43,7 +43,7 @@ class Verification(BaseModel):
         upper_w_mk: Upper end, W/(m K).
         in_domain: Whether the crystal resembles the training data of the model.
         model: The model.
-        agl_w_mk: kappa of AGL with the same potential, W/(m K).
+        agl_w_mk: kappa of AGL with the same potential, W/(m K); not that of `predict --fidelity agl`.
         agl_reason: Why there is no AGL value.
         agl_agrees: Whether the AGL value lies between `likely_lower_w_mk` and `likely_upper_w_mk`.
         potential: Name and version of the potential.
