@@ -84,7 +84,7 @@ class Crystal:
         """Atoms in the cell."""
         return len(self.numbers)
 
-    @property
+    @cached_property
     def volume(self) -> float:
         """Volume of the cell, Å^3."""
         return float(abs(np.linalg.det(self.lattice)))
@@ -97,12 +97,16 @@ class Crystal:
     @cached_property
     def formula(self) -> str:
         """Reduced formula as the field writes it (`PbTe`)."""
-        return usual_formula(symbol_counts(self.numbers))
+        return usual_formula(self._symbol_counts)
 
     @cached_property
     def formula_key(self) -> str:
         """Reduced formula by which models and splits group crystals; its order of elements is another (`TePb`)."""
-        return formula_key(symbol_counts(self.numbers))
+        return formula_key(self._symbol_counts)
+
+    @cached_property
+    def _symbol_counts(self) -> dict[str, float]:
+        return symbol_counts(self.numbers)
 
     def to_pymatgen(self) -> Structure:
         """The same crystal as a pymatgen ``Structure``."""

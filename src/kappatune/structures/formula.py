@@ -72,8 +72,11 @@ def _iupac_place(symbol: str) -> float:
 
 
 def _reduced(counts: Counts, *, iupac: bool) -> str:
-    from pymatgen.core import Composition
+    from pymatgen.core.composition import Composition, reduce_formula
 
     with warnings.catch_warnings():  # noble gases have no electronegativity, and pymatgen says so
         warnings.simplefilter("ignore")
+        if all(isinstance(count, int) for _, count in counts):  # as below, without building a Composition
+            formula = str(reduce_formula(dict(counts), iupac_ordering=iupac)[0])
+            return str(Composition.special_formulas.get(formula, formula))
         return str(Composition(dict(counts)).get_reduced_formula_and_factor(iupac_ordering=iupac)[0])
