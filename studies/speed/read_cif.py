@@ -1,6 +1,6 @@
 """How many small CIFs one process reads in a second, beside pymatgen, ASE and gemmi alone in the same run.
 
-    python -m studies.speed.read_cif [--files 600]
+    python -m studies.speed.read_cif [--files 600] [--rounds 3]
 
 Written are crystals of the shipped AGL prototypes, half of them with the symmetry that pymatgen finds and half without.
 Each reader takes all files in turn; the fastest of several rounds counts, in seconds of the processor.
@@ -13,10 +13,12 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 from kappatune.storage import ASSETS
 from kappatune.structures import Crystal, read_crystals
+from studies.store import save_result
 
 
 def write_cifs(folder: Path, n_files: int) -> list[Path]:
@@ -81,7 +83,7 @@ def files_per_second(paths: list[Path], rounds: int) -> dict[str, float]:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure, store and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--files", type=int, default=600)
     parser.add_argument("--rounds", type=int, default=3)
@@ -89,9 +91,16 @@ def main() -> None:
     warnings.simplefilter("ignore")
     with tempfile.TemporaryDirectory() as folder:
         rates = files_per_second(write_cifs(Path(folder), arguments.files), arguments.rounds)
-    for name, rate in rates.items():
-        print(f"{name:12} {rate:8.0f} files/s")
-    print(f"kappatune / pymatgen: {rates['kappatune'] / rates['pymatgen']:.1f}")
+    save_result(
+        "read_cif",
+        {
+            "n_files": arguments.files,
+            "rounds": arguments.rounds,
+            "files_per_s": {name: round(rate) for name, rate in rates.items()},
+            "over_pymatgen": round(rates["kappatune"] / rates["pymatgen"], 1),
+            "readers": {name: version(name) for name in ("pymatgen", "ase", "gemmi")},
+        },
+    )
 
 
 if __name__ == "__main__":

@@ -69,3 +69,15 @@ def test_readme_quotes_speed_and_the_scan_of_the_authors():
         f"two workers scan {round(scan['ten_atom_cells_per_s'], -2):.0f} cells of ten atoms per second",
     ):
         assert quoted in readme
+
+
+def test_the_page_on_reading_quotes_its_speed():
+    result = load_result("read_cif")
+    rates = result["files_per_s"]
+    for quoted in (
+        f"reads {rates['kappatune']:,} small CIFs per second",
+        f"{result['over_pymatgen']} times as many as pymatgen",
+        f"{rates['gemmi alone']:,} that gemmi alone",
+        result["date"],
+    ):
+        assert quoted in text_of("docs/reading.md")

@@ -226,8 +226,9 @@ def _are_apart(crystal: Crystal) -> bool:
     """Whether no atoms overlap, in a cell so thick that the nearest image of an atom is the one in the cell around."""
     apart = crystal.frac_coords[:, None] - crystal.frac_coords
     apart -= np.rint(apart)
-    squares = (apart.reshape(-1, 3) @ crystal.lattice) ** 2
-    return bool(np.count_nonzero(squares @ _ONES < MIN_DISTANCE_ANGSTROM**2 + 1e-6) == crystal.n_atoms)
+    apart = apart.reshape(-1, 3) @ crystal.lattice
+    near = (apart * apart) @ _ONES < MIN_DISTANCE_ANGSTROM**2 + 1e-6
+    return bool(np.count_nonzero(near) == crystal.n_atoms)
 
 
 def _volume_and_heights(a: list[float], b: list[float], c: list[float]) -> tuple[float, list[float]]:

@@ -133,8 +133,8 @@ def expanded(sites: Sites, group: Group, lattice: NDArray[np.float64]) -> tuple[
     images = _images(group, coords)
     apart = images - coords[:, None]
     apart -= np.rint(apart)
-    distances = (apart.reshape(-1, 3) @ lattice) ** 2
-    near = (distances @ _ONES < _SPECIAL_ANGSTROM**2).reshape(len(coords), -1)
+    vectors = apart.reshape(-1, 3) @ lattice
+    near = ((vectors * vectors) @ _ONES < _SPECIAL_ANGSTROM**2).reshape(len(coords), -1)
     if np.count_nonzero(apart[near]):
         shifts = np.einsum("mo,moi->mi", near, apart) / near.sum(axis=1)[:, None]
         images = _images(group, coords + shifts)

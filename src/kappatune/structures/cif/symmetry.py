@@ -94,7 +94,7 @@ class _Named:
     other_axes: tuple[Group, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass
 class SymmetryEvidence:
     """The other contents of the file, by which a group is chosen.
 
