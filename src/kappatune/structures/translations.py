@@ -27,6 +27,7 @@ _REACH = 2.0
 """Å; an atom without one of its kind within this distance counts as so far off."""
 
 _BLOCK = 8
+_PAIRS = 2_000
 _FEW_SITES = 32
 
 _Nearest = Callable[[NDArray[np.float64]], NDArray[np.float64]]
@@ -73,10 +74,12 @@ def _mismatches(
     total, squares = np.zeros((len(shifts), 3)), np.zeros(len(shifts))
     left = np.arange(len(shifts))
     visited = 0
+    heights = 1.0 / np.linalg.norm(np.linalg.inv(lattice), axis=0)
     for of_element in sites:
-        nearest = _nearest_of(of_element, lattice)
-        for start in range(0, len(of_element), _BLOCK):
-            block = of_element[start : start + _BLOCK]
+        nearest = _nearest_of(of_element, lattice, heights)
+        size = max(_BLOCK, _PAIRS // (len(left) * len(of_element)))
+        for start in range(0, len(of_element), size):
+            block = of_element[start : start + size]
             images = (block[None] + shifts[left][:, None]).reshape(-1, 3)
             offsets = nearest(images).reshape(len(left), len(block), 3)
             total[left] += offsets.sum(axis=1)
@@ -91,12 +94,11 @@ def _mismatches(
     return mismatch
 
 
-def _nearest_of(sites: NDArray[np.float64], lattice: NDArray[np.float64]) -> _Nearest:
+def _nearest_of(sites: NDArray[np.float64], lattice: NDArray[np.float64], heights: NDArray[np.float64]) -> _Nearest:
     """How to find, for (n, 3) fractional places, the (n, 3) vectors to the nearest of the sites, Å.
 
-    Where no site is within `_REACH`, the vector is that long, along x.
+    Where no site is within `_REACH`, the vector is that long, along x. `heights` are those of the cell, Å.
     """
-    heights = 1.0 / np.linalg.norm(np.linalg.inv(lattice), axis=0)
     if len(sites) <= _FEW_SITES and heights.min() > 2.0 * _REACH:
         return lambda places: _nearest_of_few(places, sites, lattice)
     tree = _tree_with_images(sites, lattice, _REACH / heights)

@@ -8,7 +8,7 @@ import torch
 
 from kappatune.model.heads import BASE_FIDELITY, KappaNetwork, TargetScaler
 from kappatune.model.hosts import HostCard, load_host, new_host
-from kappatune.training.recipe import BadRun, Recipe
+from kappatune.training.recipe import TEACHERS, BadRun, Recipe
 from kappatune.training.rows import PreparedStage
 from kappatune.training.stage import all_features, frozen_prefixes
 
@@ -46,8 +46,10 @@ def attach_head(network: KappaNetwork, prepared: PreparedStage, seed: int) -> No
     is_correction = network.composition == "debye" and fidelity != BASE_FIDELITY
     if is_correction and BASE_FIDELITY not in heads:
         raise BadRun(f"stage '{stage.name}' corrects the '{BASE_FIDELITY}' rung, which this model does not have")
-    if stage.learner == "trees" and not is_correction:
-        raise BadRun(f"stage '{stage.name}': trees fit corrections, and this model has no rung to correct")
+    if stage.learner != "gradient" and not is_correction:
+        raise BadRun(
+            f"stage '{stage.name}': {TEACHERS[stage.learner]} corrections, and this model has no rung to correct"
+        )
     same_kind = [name for name in heads if network.composition == "direct" or (name != BASE_FIDELITY) == is_correction]
     if same_kind:
         head = copy.deepcopy(heads[same_kind[-1]])

@@ -16,6 +16,10 @@ from kappatune.structures.table import Fidelity
 
 SHIPPED = ASSETS / "recipes"
 
+Learner = Literal["gradient", "trees", "gaussian-process"]
+TEACHERS: dict[Learner, str] = {"trees": "trees fit", "gaussian-process": "a Gaussian process fits"}
+"""Learners of corrections that are distilled into the head, and how a message speaks of them."""
+
 
 class BadRecipe(UserError):
     """A recipe that does not fit; the message names the field."""
@@ -52,7 +56,8 @@ class Stage(_Strict):
         fidelity: Rows of this fidelity are used; without it, the only fidelity in the table.
         joined: Rows of these fidelities are used as if they were of that one.
         learner: `gradient` fits what is not frozen; `trees` fits trees to a correction and distils them into its head
-            (`kappatune.training.trees`), without loss, learning rate and epochs.
+            (`kappatune.training.trees`), without loss, learning rate and epochs; `gaussian-process` does the same with
+            a Gaussian process (`kappatune.training.process_correction`), for hundreds to thousands of values.
         frozen: Prefixes of the names of parameters that are not trained (`host`, `host.blocks.0`, ...).
         properties: Columns that hold further targets of the `agl` rung of a `debye` model.
         loss_weights: Weight of each target; kappa alone by default.
@@ -72,7 +77,7 @@ class Stage(_Strict):
     pretrain: str | None = None
     fidelity: Fidelity | None = None
     joined: tuple[Fidelity, ...] = ()
-    learner: Literal["gradient", "trees"] = "gradient"
+    learner: Learner = "gradient"
     frozen: tuple[str, ...] = ()
     properties: dict[Property, str] = {}
     loss_weights: dict[Literal["kappa"] | Property, Annotated[float, Field(ge=0)]] = {"kappa": 1.0}
@@ -174,9 +179,10 @@ class Recipe(_Strict):
 
     def _check_learner(self, stage: Stage) -> None:
         corrects = self.start is not None or self.composition == "debye"
-        if stage.learner == "trees" and (stage.pretrain or stage.fidelity == BASE_FIDELITY or not corrects):
+        if stage.learner != "gradient" and (stage.pretrain or stage.fidelity == BASE_FIDELITY or not corrects):
             raise ValueError(
-                f"stage '{stage.name}': trees fit corrections only: rungs of a 'debye' model above '{BASE_FIDELITY}'"
+                f"stage '{stage.name}': {TEACHERS[stage.learner]} corrections only: rungs of a 'debye' model above "
+                f"'{BASE_FIDELITY}'"
             )
 
     def _check_targets(self, stage: Stage) -> None:

@@ -24,6 +24,7 @@ from kappatune.training.events import LabelsDoubted, RowsLeftOut, StageFinished,
 from kappatune.training.label_checks import doubtful_labels
 from kappatune.training.label_doubts import DoubtfulLabels, LabelDoubt, count_kinds
 from kappatune.training.networks import attach_head, new_network
+from kappatune.training.process_correction import fit_process
 from kappatune.training.recipe import BadRun, Recipe, read_recipe
 from kappatune.training.rows import PreparedStage, first_reasons, prepare_stage
 from kappatune.training.run_folder import (
@@ -251,10 +252,11 @@ def _train_or_restore(
     stored = stored_result(folder, network)
     if stored is not None:
         return stored
-    if stage.learner == "trees":
+    if stage.learner != "gradient":
+        fit = {"trees": fit_trees, "gaussian-process": fit_process}[stage.learner]
         shipped = build_graphs(shipped_crystals(network.host), data.graphs.cutoff, data.graphs.rules)
         features, unlabelled = all_features(network, data.graphs), all_features(network, shipped)
-        result = fit_trees(network, fidelity, features, data.kappa, data.formulas, unlabelled, seed=seed)
+        result = fit(network, fidelity, features, data.kappa, data.formulas, unlabelled, seed=seed)
     else:
         result = train_stage(network, stage, fidelity, data, seed=seed, folder=folder, on_progress=report)
     store_result(folder, network, result)

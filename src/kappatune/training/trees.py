@@ -67,11 +67,11 @@ def fit_trees(
         x, y = head.standardised(inputs).numpy(), errors.double().numpy()
         errors_of_unseen = _cross_validated_errors(x, y, formulas, seed)
         trees = _trees(seed).fit(x, y)
-        points = _sample_points(inputs, network.head_inputs(unlabelled, fidelity), seed)
+        points = sample_points(inputs, network.head_inputs(unlabelled, fidelity), seed)
         each = np.stack([tree.predict(head.standardised(points).numpy()) for tree in trees.estimators_])
         mean = head(points)[:, 0] + torch.from_numpy(each.mean(axis=0)).float()
         spread = torch.from_numpy(each.std(axis=0)).float().clamp(min=SMALLEST_SPREAD)
-    _distil(head, points, torch.stack([mean, spread.log()], dim=1), seed)
+    distil(head, points, torch.stack([mean, spread.log()], dim=1), seed)
     return StageResult(
         epochs=_PASSES,
         best_epoch=_PASSES,
@@ -100,7 +100,7 @@ def _cross_validated_errors(
     return errors
 
 
-def _sample_points(labelled: Tensor, unlabelled: Tensor, seed: int) -> Tensor:
+def sample_points(labelled: Tensor, unlabelled: Tensor, seed: int) -> Tensor:
     """Where the head is trained to agree with the trees: at crystals, between pairs of them, and beyond.
 
     Args:
@@ -126,13 +126,14 @@ def _sample_points(labelled: Tensor, unlabelled: Tensor, seed: int) -> Tensor:
     return centre + (1 + share(0.2)) * (between - centre)
 
 
-def _distil(head: Correction, points: Tensor, targets: Tensor, seed: int) -> None:
+def distil(head: Correction, points: Tensor, targets: Tensor, seed: int, passes: int = _PASSES) -> None:
+    """Train a head on (n, 2) targets at (n, d) head inputs."""
     optimiser = torch.optim.Adam(head.parameters(), lr=_LEARNING_RATE)
-    steps = _PASSES * -(-len(points) // _BATCH)
+    steps = passes * -(-len(points) // _BATCH)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, _LEARNING_RATE, total_steps=steps)
     draw = torch.Generator().manual_seed(seed)
     unit = targets.std(dim=0).clamp(min=1e-3)
-    for _ in range(_PASSES):
+    for _ in range(passes):
         for rows in torch.randperm(len(points), generator=draw).split(_BATCH):
             loss = mse_loss(head(points[rows]) / unit, targets[rows] / unit)
             optimiser.zero_grad()
