@@ -4,12 +4,13 @@
 
 Changed are the small files of the sources, crystals that come with the package as pymatgen, ASE and gemmi write them,
 and the files of the tests. Two other readers contradict ours if they agree on another crystal. What fails or is
-contradicted is kept in a folder.
+contradicted is kept in a folder. A killed run goes on; after a change of the reader, empty the folder first.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import random
 import traceback
 from collections import Counter
@@ -40,19 +41,20 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--count", type=int, default=10_000)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--keep", type=Path, default=Path("runs/mutated"), help="folder for files that fail")
+    parser.add_argument(
+        "--keep", type=Path, default=Path("runs/mutated"), help="folder for files that fail, and to go on"
+    )
     arguments = parser.parse_args()
     arguments.keep.mkdir(parents=True, exist_ok=True)
     files = changeable(arguments.sources)
-    classes, reasons = Counter[str](), Counter[str]()
+    done = Done(arguments.keep / f"{arguments.seed}.jsonl")
+    missing = [number for number in range(arguments.count) if number not in done.classes]
     with ProcessPoolExecutor(arguments.workers) as workers:
         read = partial(one_changed, files, arguments.seed, arguments.keep)
-        for done, (found, why) in enumerate(workers.map(read, range(arguments.count), chunksize=50), 1):
-            classes[found] += 1
-            if why:
-                reasons[why] += 1
-            if done % 500 == 0:
-                print(done, dict(classes), flush=True)
+        for number, (found, why) in zip(missing, workers.map(read, missing, chunksize=50), strict=True):
+            done.add(number, found, why)
+    classes = Counter(found for found, _ in done.classes.values())
+    reasons = Counter(why for _, why in done.classes.values() if why)
     save_result(
         "mutated_files",
         {
@@ -64,6 +66,21 @@ def main() -> None:
             "ours_is_right": dict(reasons.most_common()),
         },
     )
+
+
+class Done:
+    """The classes of the files that were read already, kept in a file; faults are read again."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        self.classes = {number: (found, why) for number, found, why in lines if found not in FAULTS}
+
+    def add(self, number: int, found: str, why: str) -> None:
+        """Keep the class of a changed file, and why ours is right where others contradict it."""
+        self.classes[number] = found, why
+        with self._path.open("a") as kept:
+            kept.write(json.dumps([number, found, why]) + "\n")
 
 
 def one_changed(files: dict[str, list[StructureFile]], seed: int, keep: Path, number: int) -> tuple[str, str]:

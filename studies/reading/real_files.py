@@ -47,6 +47,7 @@ REASONS = {
     "atoms and formula contradict each other": r"_chemical_formula_sum is|contradicts? Z = ",
     "symmetry contradicts itself or the cell": r"symmetry operations?\b|contradicts itself|does not have the symmetry",
     "elements not named": "line 1 names none",
+    "dummy atoms": "marked as a dummy",
 }
 """Refusals that are right although other readers give a crystal: kind, and pattern of our reason."""
 

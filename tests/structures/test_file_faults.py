@@ -40,7 +40,7 @@ CIF_FAULTS = {
     "coordinate NaN": (CIF.replace("0.5 0.5 0.5", "nan 0.5 0.5"), r"site 2 .* x coordinate 'nan'"),
     "no element": (CIF.replace(" Na ", " Qq "), "site 1 is 'Qq', which is not a chemical element"),
     "element with a letter too much": (CIF.replace(" Cl ", " Cx "), "site 2 is 'Cx'"),
-    "unknown species": (CIF.replace(" Na ", " ? "), r"site 1 is '\?'"),
+    "unknown species": (CIF.replace("Na1 Na ", "? ? "), r"site 1 is '\?'"),
     "hydroxide": (CIF.replace(" Cl ", " OH "), r"site 2 \('Cl1'\) is 'OH', a group of atoms"),
     "deuterium": (CIF.replace(" Na ", " D "), "site 1 is D, an isotope of hydrogen"),
     "same element twice": (CIF + "Na2 Na 0.0 0.0 0.0 1\n", r"site 1 \('Na1'\) and site 3 \('Na2'\) overlap"),

@@ -46,6 +46,7 @@ CIFS = {
     "small letters after an element that the formula explains": HEAD
     + "_chemical_formula_sum 'Na Cl'\n"
     + loop("Nab 0 0 0", "Cla 0.5 0.5 0.5", columns="label fract_x fract_y fract_z"),
+    "types unknown": HEAD + loop("Na1 ? 0 0 0", "Cl1 ? 0.5 0.5 0.5"),
     "a formula, and an empty one": HEAD + "_chemical_formula_sum 'Na Cl'\n_chemical_formula_sum ''\n" + SALT,
     "an unknown value, and a known one": HEAD + "_chemical_formula_sum ?\n_chemical_formula_sum 'Na Cl'\n" + SALT,
     "number 1 alone": HEAD.replace("_symmetry_space_group_name_H-M 'P 1'", "_space_group_IT_number 1") + SALT,
@@ -110,6 +111,16 @@ REFUSED_CIFS = {
         r"shared by site 2 \('Cl1'\) 0.5 and site 3 \('Br1'\) 0.5",
     ),
     "two cells": (CIF.replace("_cell_length_b", "_cell_length_a 6\n_cell_length_b"), "_cell_length_a stands .* twice"),
+    "an unknown length": (CIF.replace("_cell_length_b 5.64", "_cell_length_b ?"), "_cell_length_b is not given"),
+    "a type that does not apply": (HEAD + loop("Na1 . 0 0 0"), "site 1 is '.', which is not a chemical element"),
+    "a dummy atom": (
+        HEAD + loop("Na1 0 0 0 d", "Cp1 0.5 0.5 0.5 dum", columns="label fract_x fract_y fract_z calc_flag"),
+        r"site 2 \('Cp1'\) is marked as a dummy, no atom",
+    ),
+    "types unknown, and no labels": (
+        HEAD + loop("? 0 0 0", columns="type_symbol fract_x fract_y fract_z"),
+        "site 1 is '[?]', which is not a chemical element",
+    ),
     "a modulated cell": (CIF.replace("loop_", "_cell_modulation_dimension 1\nloop_", 1), "modulated crystals"),
     "a system without a space group": (
         CIF.replace("_symmetry_space_group_name_H-M 'P 1'", "_space_group_crystal_system cubic"),

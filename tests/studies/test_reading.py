@@ -4,6 +4,7 @@ import random
 import re
 import tarfile
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,12 +13,13 @@ from pymatgen.core import Lattice, Structure
 from kappatune.structures import Crystal
 from studies.reading import real_files
 from studies.reading.fingerprint import Fingerprint
-from studies.reading.judged import BY_FORMULA, BY_VOLUME, NUMBERED, why_ours
-from studies.reading.mutated_files import class_of
+from studies.reading.judged import BY_FORMULA, BY_VOLUME, INCOMPLETE, NUMBERED, why_ours
+from studies.reading.mutated_files import CONTRADICTED, Done, class_of
 from studies.reading.mutations import mutated
 from studies.reading.other_readers import Answer, Answers, KeptAnswers
 from studies.reading.structure_files import StructureFile, structure_files
 from studies.reading.writers import WRITERS
+from studies.store import load_result
 
 SALT = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
 CIF = WRITERS["pymatgen.cif"](SALT).partition("\n")[2].encode()
@@ -115,12 +117,31 @@ def test_the_file_itself_tells_who_is_right():
         assert why_ours(CIF, "", fingerprint(other), [salt, salt]) == ""
     assert why_ours(b"", "", salt, [fingerprint(numbered)]) == NUMBERED
     assert why_ours(b"", "", fingerprint(numbered), [salt]) == ""
+    symmetric = WRITERS["pymatgen-symmetric.cif"](SALT)
+    nameless = re.sub("_chemical_formula_sum.*", "", symmetric)
+    for content, why in ((nameless, ""), (re.sub("  2  '.*\\n", "", nameless), INCOMPLETE)):
+        assert why_ours(content.encode(), "", salt, [fingerprint(sparse)]) == why
 
 
 def test_changes_follow_the_seed():
     once, again = ([mutated(CIF, "CIF", random.Random(seed)) for seed in range(50)] for _ in range(2))
     assert once == again
     assert sum(content != CIF for content, _ in once) > 40
+
+
+def test_faults_are_read_again(tmp_path):
+    done = Done(tmp_path / "1.jsonl")
+    done.add(0, "refused", "")
+    done.add(1, CONTRADICTED, "")
+    assert Done(tmp_path / "1.jsonl").classes == {0: ("refused", "")}
+
+
+def test_the_page_has_the_stored_classes():
+    page = (Path(__file__).parents[2] / "docs" / "reading.md").read_text(encoding="utf-8")
+    for name, counts in load_result("real_files")["classes"].items():
+        assert f"| {name} | {counts['real']:,} | {counts['written']:,} |" in page
+    for name, count in load_result("mutated_files")["classes"].items():
+        assert f"| {name} | {count:,} |" in page
 
 
 def test_a_changed_file_is_compared_with_two_other_readers():

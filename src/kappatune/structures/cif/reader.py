@@ -158,7 +158,8 @@ def _lattice(values: Values) -> NDArray[np.float64]:
         if not 0 < number < math.inf:
             if name not in values:
                 raise BadCrystal(f"{name} is missing: the file is cut, or add the value")
-            raise BadCrystal(f"{name} is '{text}', which is not a positive number: correct it")
+            given = f"'{text}', which is not a positive number" if text else "not given (? or .)"
+            raise BadCrystal(f"{name} is {given}: correct it")
         cell.append(number)
     a, b, c, *degrees = cell
     (ax, az), (bx, by, bz) = _directions(*degrees)

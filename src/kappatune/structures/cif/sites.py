@@ -31,6 +31,7 @@ COLUMNS = (
     *_AXES,
     "_atom_site_occupancy",
     "_atom_site_attached_hydrogens",
+    "_atom_site_calc_flag",
 )
 """Columns of the atom list that are read."""
 
@@ -92,6 +93,8 @@ def read_sites(columns: Mapping[str, Sequence[str]], elements: Collection[int] =
         raise BadCrystal("a loop_ table lacks rows: the file is cut, get the complete file")
     if len({len(column) for column in columns.values()}) != 1:
         raise BadCrystal("the columns of the atom list differ in length: the file is damaged, get the complete file")
+    if "dum" in (flags := columns.get("_atom_site_calc_flag", ())):
+        raise BadCrystal(f"{_name(shown, flags.index('dum'))} is marked as a dummy, no atom: remove its row")
     if "_atom_site_attached_hydrogens" in columns:
         _require_no_hydrogens(columns["_atom_site_attached_hydrogens"], shown)
     coordinates = [cif.as_number(text) for tag in _AXES for text in columns[tag]]
@@ -220,11 +223,13 @@ def _with_exact_thirds(coordinate: float) -> float:
 
 
 def _numbers_of_types(types: Sequence[str], labels: Sequence[str], elements: Collection[int]) -> list[int]:
-    """Atomic numbers of type symbols, which are whole symbols, with or without a charge."""
+    """Atomic numbers of type symbols, which are whole symbols, with or without a charge; of labels where unknown."""
     numbers = []
     for row, text in enumerate(types):
         found = _element_of_type(text)
-        if isinstance(found, str) or _may_be_group(found, text, labels[row], types, elements):
+        if text == "?" and labels is not types:
+            found = _number_of_label(labels, row, elements)
+        elif isinstance(found, str) or _may_be_group(found, text, labels[row], types, elements):
             if not found:
                 atomic_number(text, row + 1)
             raise BadCrystal(f"{_name(labels, row)} is '{text[:40]}', {found if isinstance(found, str) else _GROUP}")
