@@ -28,6 +28,7 @@ from kappatune.model.kappa_model import KappaModel
 from kappatune.model.rules import GraphRules
 from kappatune.storage import atomic_path
 from kappatune.training.gaussian_process import GaussianProcess
+from kappatune.training.rows import rows_sha256
 from studies.phonix.evaluations import PHONIX_RESULTS, PhonixEvaluation
 from studies.phonix.labels import PHONIX_SET, TEXTBOOK, DftLabels, read_labels
 from studies.phonix.metrics import Intervals, measure
@@ -82,7 +83,7 @@ def main(
     data: DataOption = None,
     protocol: Annotated[list[str] | None, typer.Option(help=f"Of {', '.join(PROTOCOLS)}; all by default.")] = None,
     results: Annotated[Path, typer.Option(help="File of the results.")] = PHONIX_RESULTS,
-    work: Annotated[Path, typer.Option(help="Folder of inputs and of predictions row by row.")] = Path("runs/phonix"),
+    work: Annotated[Path, typer.Option(help="Folder of inputs and predictions row by row; other labels, other subfolder.")] = Path("runs/phonix"),
 ) -> None:
     """Cross-validate the processes: half an hour on one core that is free."""
     torch.set_num_threads(1)
@@ -90,6 +91,7 @@ def main(
     if unknown:
         raise typer.BadParameter(f"no protocol is called {unknown[0]}; there are {', '.join(PROTOCOLS)}")
     labels = read_labels(research_folder(data))
+    work = work / rows_sha256(labels.rows)[:12]
     inputs = stored_inputs(labels, work / "inputs.npz")
     for name in protocol or PROTOCOLS:
         started = time.monotonic()
