@@ -83,7 +83,7 @@ def main(
     data: DataOption = None,
     protocol: Annotated[list[str] | None, typer.Option(help=f"Of {', '.join(PROTOCOLS)}; all by default.")] = None,
     results: Annotated[Path, typer.Option(help="File of the results.")] = PHONIX_RESULTS,
-    work: Annotated[Path, typer.Option(help="Folder of inputs and predictions row by row; other labels, other subfolder.")] = Path("runs/phonix"),
+    work: Annotated[Path, typer.Option(help="Folder of inputs and predictions, per labels.")] = Path("runs/phonix"),
 ) -> None:
     """Cross-validate the processes: half an hour on one core that is free."""
     torch.set_num_threads(1)
