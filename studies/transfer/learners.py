@@ -66,7 +66,7 @@ class TreeCorrectedEnsemble:
         self.members: list[KappaNetwork] = [model.members[0] for model in models]
         cutoff = models[0].cutoff
         graphs = build_graphs([row.crystal for row in (*tables.mix, *sets.beside)], cutoff)
-        elsewhere = build_graphs(shipped_crystals(self.members[0].host), cutoff)
+        elsewhere = build_graphs(shipped_crystals(frozenset(self.members[0].host.supported_elements)), cutoff)
         self.features = [all_features(member, graphs) for member in self.members]
         self.elsewhere = [all_features(member, elsewhere) for member in self.members]
         first = self.members[0]

@@ -31,10 +31,21 @@ def test_a_domain_of_one_crystal_holds_that_crystal():
     assert domain.distance(cloud(1, 0.0))[0] <= 1 < domain.distance(cloud(1, 0.1))[0]
 
 
-def test_joined_domains_hold_what_either_holds():
-    near, far = (Domain.of(cloud(50, c), [f"A{k}" for k in range(50)]) for c in (0.0, 9.0))
+def test_a_family_extends_a_domain_and_scattered_crystals_do_not():
+    near = Domain.of(cloud(50, 0.0), [f"A{k}" for k in range(50)])
+    family, formulas = cloud(30, 9.0), [f"B{k}" for k in range(30)]
+    more = near.extended(family, formulas)
+    assert more.limit == near.limit
     for centre in (0.0, 9.0):
-        assert (near.joined(far).distance(cloud(50, centre)) <= 1).all()
+        assert (more.distance(cloud(50, centre, seed=1)) <= 1).mean() > 0.5
+    assert (near.distance(family) > 1).all()
+    scattered = np.linspace(10.0, 400.0, 30, dtype=np.float32)[:, None] + family
+    assert near.extended(scattered, formulas) is near
+
+
+def test_many_crystals_of_one_formula_do_not_extend_a_domain():
+    near = Domain.of(cloud(50, 0.0), [f"A{k}" for k in range(50)])
+    assert near.extended(cloud(600, 9.0), ["B"] * 600) is near
 
 
 def test_the_shipped_model_knows_its_domain(tmp_path):

@@ -102,7 +102,7 @@ def test_rules_decide_how_atoms_are_counted_and_bonds_are_folded():
 @pytest.mark.parametrize(
     ("version", "message"),
     [
-        (99, "schema version 99 is newer than 2, the newest this kappatune reads: upgrade kappatune"),
+        (99, "schema version 99 is newer than 3, the newest this kappatune reads: upgrade kappatune"),
         (0, "there is no schema version 0"),
         (-1, "there is no schema version -1"),
         ("1", "there is no schema version '1'"),

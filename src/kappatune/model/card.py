@@ -9,11 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from kappatune.model.heads import BASE_FIDELITY, PROPERTIES, Composition, TargetScaler
 from kappatune.model.hosts import HostCard
-from kappatune.model.intervals import IntervalCalibration
+from kappatune.model.intervals import NOT_CALIBRATED, IntervalCalibration, IntervalKind
 from kappatune.model.rules import GraphRules
 from kappatune.structures.table import Fidelity
 
-SCHEMA_VERSION: Literal[2] = 2
+SCHEMA_VERSION: Literal[3] = 3
 
 
 class DataCard(BaseModel):
@@ -63,6 +63,8 @@ class ModelCard(BaseModel):
         scaler: The one scale of its targets.
         calibration: Width of the intervals, per rung; a rung without has the spread itself.
         domain_limit: Where the domain of a rung ends (`model.domain.Domain`); a rung without knows its elements only.
+        domain_share: Fraction of the labelled crystals of a rung that lies inside its domain if their formulas count as
+            unlabelled; formulas that the start model had learnt are left out. Measured when a rung is trained.
         units: Unit of each quantity.
         elements: Atomic numbers seen with a label, per rung.
         formulas: Reduced formulas it was trained on, per rung.
@@ -76,7 +78,7 @@ class ModelCard(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    schema_version: Literal[2] = SCHEMA_VERSION
+    schema_version: Literal[3] = SCHEMA_VERSION
     name: str
     created: str
     description: str
@@ -90,6 +92,7 @@ class ModelCard(BaseModel):
     scaler: TargetScaler
     calibration: dict[Fidelity, IntervalCalibration] = {}
     domain_limit: dict[Fidelity, float] = {}
+    domain_share: dict[Fidelity, float] = {}
     units: dict[str, str]
     elements: dict[str, list[int]]
     formulas: dict[str, list[str]]
@@ -109,6 +112,11 @@ class ModelCard(BaseModel):
         ):
             raise ValueError(f"a 'debye' model needs the rung '{BASE_FIDELITY}' and the scale of every property")
         return self
+
+    def interval_kind(self, rung: str) -> IntervalKind:
+        """What the intervals of a rung rest on."""
+        calibration = self.calibration.get(rung)  # type: ignore[call-overload]
+        return calibration.kind if calibration else NOT_CALIBRATED
 
     @property
     def recipe_name(self) -> str:

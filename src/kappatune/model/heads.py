@@ -153,7 +153,10 @@ class Head(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """(n, d) to (n, size_out)."""
-        x = self.standardised(inputs)
+        return self.of_standardised(self.standardised(inputs))
+
+    def of_standardised(self, x: Tensor) -> Tensor:
+        """(n, d) standardised inputs to (n, size_out)."""
         for layer in self.layers[:-1]:
             x = torch.relu(layer(x))
         last: Tensor = self.layers[-1](x)
@@ -172,6 +175,11 @@ class Correction(Head):
         last = cast(nn.Linear, self.layers[-1])
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)
+
+    @property
+    def is_new(self) -> bool:
+        """Whether it still is zero everywhere, so that its standard deviation means nothing."""
+        return not cast(nn.Linear, self.layers[-1]).weight.any()
 
     def standardised(self, inputs: Tensor) -> Tensor:
         """(n, d) inputs in standard deviations from the centre, at most five."""

@@ -1,8 +1,8 @@
-"""Prediction intervals: how far kappa may be from the prediction, as the benchmark calibrated it for each rung."""
+"""Prediction intervals: how far kappa may be from the prediction, as it was calibrated for each rung."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +11,25 @@ from pydantic import BaseModel, ConfigDict, Field
 INTERVAL_SIGMAS = 1.645
 """Half-width of an uncalibrated interval, in standard deviations of ln kappa: 90 % of a normal distribution."""
 
+IntervalKind = Literal["calibrated", "partly calibrated", "not calibrated"]
+"""What an interval rests on: errors on formulas the model had not seen; few of these, together with the interval of the
+model that it was trained from; or nothing but the spread that the model estimates, which is too narrow as a rule."""
+
+NOT_CALIBRATED: IntervalKind = "not calibrated"
+
+INTERVAL_MEANING: dict[IntervalKind, str] = {
+    "calibrated": "they were calibrated on formulas that the model had not learnt",
+    "partly calibrated": "they rest mainly on those of the model that training started from, for lack of own values",
+    "not calibrated": "they are the spread that the model estimates, which is too narrow as a rule",
+}
+"""Each kind in words for people."""
+
 
 class IntervalCalibration(BaseModel):
     """How wide the intervals of one rung are: factor * sqrt(spread^2 + floor^2) on either side of ln kappa.
 
     The spread is the model's own estimate of its uncertainty: `ln_kappa_spread`. Crystals outside the domain of the
-    rung have a factor of their own. Factors and floor come from split conformal prediction.
+    rung have a factor of their own. Factors and floor come from conformal prediction (`kappatune.training.conformal`).
 
     Attributes:
         level: Fraction of the crystals whose value lies inside.
@@ -25,6 +38,10 @@ class IntervalCalibration(BaseModel):
         floor_ln: Smallest spread of ln kappa that counts.
         n: Number of crystals it was fitted on, of formulas the model had not seen.
         date: When it was fitted, ISO 8601.
+        n_start: Number of crystals for which the interval of the start model stood in; 0 without one.
+        coverage: Fraction of the n crystals whose value lies inside intervals that were fitted without their formula;
+            None if there are none, or if it was not measured.
+        width: Median of (upper / lower)^(1/2) over these crystals; likewise.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -33,8 +50,16 @@ class IntervalCalibration(BaseModel):
     factor: float = Field(gt=0)
     factor_outside: float | None = Field(default=None, gt=0)
     floor_ln: float = Field(ge=0)
-    n: int = Field(ge=1)
+    n: int = Field(ge=0)
     date: str
+    n_start: int = Field(default=0, ge=0)
+    coverage: float | None = Field(default=None, ge=0, le=1)
+    width: float | None = Field(default=None, ge=1)
+
+    @property
+    def kind(self) -> IntervalKind:
+        """What its intervals rest on."""
+        return "calibrated" if self.n >= self.n_start else "partly calibrated"
 
     def half_width(self, spread_ln: NDArray[np.float64], outside: NDArray[np.bool_]) -> NDArray[np.float64]:
         """(n,) half-widths of the intervals in ln kappa.

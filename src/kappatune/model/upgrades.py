@@ -51,7 +51,12 @@ def _write_out_graph_rules(card: Record) -> Record:
     return {**card, "rules": rules}
 
 
-BUNDLE_UPGRADES: dict[int, Upgrade] = {1: Upgrade(_write_out_graph_rules)}
+def _add_no_measures(card: Record) -> Record:
+    """Version 2 (kappatune 0.2.0) did not measure coverage and domain when a rung was trained."""
+    return {**card, "domain_share": {}}
+
+
+BUNDLE_UPGRADES: dict[int, Upgrade] = {1: Upgrade(_write_out_graph_rules), 2: Upgrade(_add_no_measures)}
 """Steps of `card.json` and `weights.safetensors`, by the version they start from."""
 
 HOST_UPGRADES: dict[int, Upgrade] = {}

@@ -14,9 +14,14 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri
 
 SMALLEST_ZONE = 30
 """With fewer crystals than this outside the domain, the factor inside serves for them too."""
+
+START_WEIGHT = 19
+"""Number of crystals for which the interval of a start model counts beside own errors; with 19, the factor of nine
+crystals in ten is the start model's own as long as there are no others."""
 
 _FLOORS = (0.0, 0.25, 0.5, 1.0, 2.0)
 
@@ -90,7 +95,7 @@ def fit_widths(near: Errors, far: Sequence[Errors], level: float) -> Widths:
     within = near[~near.outside] if has_zone else near
     typical = float(np.median(np.abs(near.error)))
     best, narrowest = Widths(0.0, 0.0, None), math.inf
-    for share in _FLOORS:
+    for share in _FLOORS if near.spread.all() else _FLOORS[1:]:
         floor = share * typical
         factor = conformal_quantile(within.scores(floor), level)
         outside = conformal_quantile(zone.scores(floor), level, weights) if has_zone else None
@@ -99,6 +104,28 @@ def fit_widths(near: Errors, far: Sequence[Errors], level: float) -> Widths:
         if width < narrowest:
             best, narrowest = fitted, width
     return best
+
+
+def blended_widths(own: Errors, start: Widths, level: float) -> Widths:
+    """Factors from own errors and from what the model that was trained further promised.
+
+    Its interval stands for `START_WEIGHT` crystals inside the domain and as many outside, whose scores are the evenly
+    spaced quantiles of the half-normal distribution that has its factor at `level`. Few own errors can hardly narrow
+    the interval, but widen it soon if they are large.
+
+    Args:
+        own: Errors on formulas that were not trained on; there may be none.
+        start: Widths of the start model.
+        level: Fraction of the crystals whose value is to lie inside.
+    """
+    evenly = np.arange(1, START_WEIGHT + 1) / (START_WEIGHT + 1)
+    promised = ndtri((1 + evenly) / 2) / ndtri((1 + level) / 2)
+
+    def factor(zone: Errors, before: float) -> float:
+        return conformal_quantile(np.concatenate([zone.scores(start.floor_ln), before * promised]), level)
+
+    outside = factor(own[own.outside], start.factor_outside or start.factor)
+    return Widths(start.floor_ln, factor(own[~own.outside], start.factor), outside)
 
 
 def conformal_quantile(scores: Values, level: float, weights: Values | None = None) -> float:

@@ -19,7 +19,7 @@ from kappatune.model.folds import group_folds
 from kappatune.model.heads import Correction, KappaNetwork
 from kappatune.training.gaussian_process import GaussianProcess, KernelSettings, fit_kernel
 from kappatune.training.stage import StageResult
-from kappatune.training.trees import SMALLEST_SPREAD, distil, sample_points
+from kappatune.training.trees import SMALLEST_SPREAD, HeldOut, distil, sample_points
 
 _FOLDS = 5
 _PASSES = 20
@@ -34,7 +34,7 @@ def fit_process(
     unlabelled: Tensor,
     *,
     seed: int,
-) -> StageResult:
+) -> tuple[StageResult, HeldOut]:
     """Fit the correction of one rung in place: its head learns to give what it gave before plus what a process adds.
 
     Args:
@@ -47,8 +47,8 @@ def fit_process(
         seed: Of the crystals that the length scales are found on, and of the distillation.
 
     Returns:
-        What happened; `validation_error` is the mean absolute error of ln kappa of processes, cross-validated by
-        formula with the length scales of all crystals.
+        What happened, and the errors of processes in cross-validation by formula, with the length scales of all
+        crystals; `validation_error` is their mean size.
     """
     started = time.monotonic()
     head = network.heads[fidelity]
@@ -62,27 +62,32 @@ def fit_process(
     unit = y.std(correction=0).clamp(min=1e-6)
     settings = fit_kernel(x, (y - y.mean()) / unit, groups, seed)
     with torch.no_grad():
-        error = _cross_validated_error(x, y, formulas, settings)
+        error, spread_of_unseen = _cross_validated(x, y, formulas, settings)
+        held_out = HeldOut(error * network.scaler.std, spread_of_unseen * network.scaler.std)
         points = torch.cat([sample_points(inputs, network.head_inputs(unlabelled, fidelity), seed), inputs])
         mean, spread = GaussianProcess(x, y, settings).predict(head.standardised(points))
         targets = torch.stack(
             [head(points)[:, 0] + mean.float(), spread.float().clamp(min=SMALLEST_SPREAD).log()], dim=1
         )
     distil(head, points, targets, seed, _PASSES)
-    return StageResult(
+    result = StageResult(
         epochs=_PASSES,
         best_epoch=_PASSES,
-        validation_error=error * network.scaler.std,
+        validation_error=float(np.abs(held_out.error).mean()),
         n_train=len(y),
         n_validation=0,
         seconds=time.monotonic() - started,
     )
+    return result, held_out
 
 
-def _cross_validated_error(x: Tensor, y: Tensor, formulas: Sequence[str], settings: KernelSettings) -> float:
-    """Mean absolute error of processes that have not seen the formula."""
-    errors = np.zeros(len(y))
+def _cross_validated(
+    x: Tensor, y: Tensor, formulas: Sequence[str], settings: KernelSettings
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(n,) errors and standard deviations of processes that have not seen the formula."""
+    error, spread = np.zeros(len(y)), np.full(len(y), float(y.std(correction=0)))
     for train, test in group_folds(formulas, _FOLDS, seed=0):
         if len(train):
-            errors[test] = (GaussianProcess(x[train], y[train], settings).predict(x[test])[0] - y[test]).numpy()
-    return float(np.abs(errors).mean())
+            mean, deviation = GaussianProcess(x[train], y[train], settings).predict(x[test])
+            error[test], spread[test] = (mean - y[test]).numpy(), deviation.numpy()
+    return error, spread.clip(min=SMALLEST_SPREAD)

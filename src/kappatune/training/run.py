@@ -8,18 +8,21 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from kappatune.model.graphs import build_graphs
+from kappatune.model.graphs import CrystalGraphs, build_graphs
 from kappatune.model.heads import KappaNetwork, TargetScaler
 from kappatune.model.hosts import Host, HostCard, new_host, read_host_card
 from kappatune.model.kappa_model import KappaModel
+from kappatune.model.rules import GraphRules
 from kappatune.progress import OnProgress, handler_or_default
 from kappatune.storage import SHIPPED_TABLES
 from kappatune.structures.crystal import Crystal
 from kappatune.structures.table import read_table
-from kappatune.training.card import card_of_trained, domains_of_trained
+from kappatune.training.calibration import rungs_of_trained
+from kappatune.training.card import card_of_trained
 from kappatune.training.events import LabelsDoubted, RowsLeftOut, StageFinished, StagePrepared
 from kappatune.training.label_checks import doubtful_labels
 from kappatune.training.label_doubts import DoubtfulLabels, LabelDoubt, count_kinds
@@ -32,14 +35,16 @@ from kappatune.training.run_folder import (
     is_claimed,
     is_unused,
     networks_sha256,
+    store_held_out,
     store_result,
+    stored_held_out,
     stored_result,
     write_label_report,
     write_left_out,
 )
 from kappatune.training.stage import all_features, matches_prefix, train_stage
 from kappatune.training.tables import TrainingData, as_source, tables_for
-from kappatune.training.trees import fit_trees
+from kappatune.training.trees import HeldOut, fit_trees
 
 
 def train(
@@ -117,10 +122,12 @@ def train(
         else:
             scaler = _fitted_scaler(plan, stages)
             members = [new_network(plan, host_card, scaler, seed) for seed in seeds]
-        metrics = _train_members(members, seeds, stages, run, report)
+        metrics, held_out = _train_members(members, seeds, stages, run, report)
         card = card_of_trained(plan, host_card, starting_model, stages, scaler, metrics, members)
         model = KappaModel(card, members)
-        model.domains = domains_of_trained(model, stages, starting_model)
+        records = rungs_of_trained(model, stages, starting_model, held_out)
+        measured = {"calibration": records.calibration, "domain_share": records.domain_share}
+        model = KappaModel(card.model_copy(update=measured), members, records.domains)
         model.save(folder)
         return model
 
@@ -229,41 +236,57 @@ def _train_members(
     stages: Sequence[PreparedStage],
     run: Path,
     report: OnProgress,
-) -> dict[str, list[dict[str, Any]]]:
-    """Train all stages of all members in place; returns the results by stage, one per member."""
+) -> tuple[dict[str, list[dict[str, Any]]], dict[str, list[HeldOut]]]:
+    """Train all stages of all members in place.
+
+    Returns:
+        The results by stage, one per member; the errors in cross-validation of the stages learnt by trees, likewise.
+    """
     metrics: dict[str, list[dict[str, Any]]] = {prepared.stage.name: [] for prepared in stages}
+    held_out: dict[str, list[HeldOut]] = {}
     for number, (network, seed) in enumerate(zip(members, seeds, strict=True), 1):
         for prepared in stages:
             name = prepared.stage.name
-            result = _train_or_restore(network, prepared, seed, run / f"member-{number}" / name, report)
+            result, errors = _train_or_restore(network, prepared, seed, run / f"member-{number}" / name, report)
             metrics[name].append({"seed": seed, **result})
+            if errors:
+                held_out.setdefault(name, []).append(errors)
             error_of = prepared.stage.pretrain or "ln kappa"
             report(StageFinished(number, len(members), name, result["epochs"], result["validation_error"], error_of))
-    return metrics
+    return metrics, held_out
 
 
 def _train_or_restore(
     network: KappaNetwork, prepared: PreparedStage, seed: int, folder: Path, report: OnProgress
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], HeldOut | None]:
     """Train one stage of one member, or restore its stored result."""
     stage, fidelity, data = prepared.stage, prepared.fidelity, prepared.data
     if not stage.pretrain:
         attach_head(network, prepared, seed)
-    stored = stored_result(folder, network)
-    if stored is not None:
-        return stored
+    held_out = stored_held_out(folder)
+    if held_out or stage.learner == "gradient":
+        stored = stored_result(folder, network)
+        if stored is not None:
+            return stored, held_out
     if stage.learner != "gradient":
         fit = {"trees": fit_trees, "gaussian-process": fit_process}[stage.learner]
-        shipped = build_graphs(shipped_crystals(network.host), data.graphs.cutoff, data.graphs.rules)
+        shipped = _shipped_graphs(frozenset(network.host.supported_elements), data.graphs.cutoff, data.graphs.rules)
         features, unlabelled = all_features(network, data.graphs), all_features(network, shipped)
-        result = fit(network, fidelity, features, data.kappa, data.formulas, unlabelled, seed=seed)
+        result, held_out = fit(network, fidelity, features, data.kappa, data.formulas, unlabelled, seed=seed)
+        store_held_out(folder, held_out)
     else:
         result = train_stage(network, stage, fidelity, data, seed=seed, folder=folder, on_progress=report)
     store_result(folder, network, result)
-    return asdict(result)
+    return asdict(result), held_out
 
 
-def shipped_crystals(host: Host) -> list[Crystal]:
-    """The crystals that ship with the package and that a host supports: all kinds of compounds."""
+def shipped_crystals(supported: frozenset[int]) -> list[Crystal]:
+    """The crystals that ship with the package and that a host with these elements supports: all kinds of compounds."""
     rows = read_table(SHIPPED_TABLES["shipped:prototypes"]).rows
-    return [row.crystal for row in rows if host.supported_elements.issuperset(row.crystal.numbers.tolist())]
+    return [row.crystal for row in rows if supported.issuperset(row.crystal.numbers.tolist())]
+
+
+@lru_cache(maxsize=1)
+def _shipped_graphs(supported: frozenset[int], cutoff: float, rules: GraphRules) -> CrystalGraphs:
+    """Their graphs, which are the same for all members of an ensemble."""
+    return build_graphs(shipped_crystals(supported), cutoff, rules)

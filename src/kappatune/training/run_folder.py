@@ -9,6 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from safetensors.numpy import load_file as load_numpy
+from safetensors.numpy import save_file as save_numpy
 from safetensors.torch import load_file, save_file
 
 from kappatune.model.heads import KappaNetwork
@@ -18,12 +20,14 @@ from kappatune.training.label_doubts import LabelDoubt
 from kappatune.training.recipe import BadRun, Recipe
 from kappatune.training.rows import PreparedStage
 from kappatune.training.stage import CHECKPOINT, StageResult
+from kappatune.training.trees import HeldOut
 
 _INPUTS = "run.json"
 _LEFT_OUT = "left_out.jsonl"
 _LABEL_REPORT = "label_report.jsonl"
 _RESULT = "done.json"
 _WEIGHTS = "network.safetensors"
+_HELD_OUT = "held_out.safetensors"
 
 
 def is_claimed(folder: Path) -> bool:
@@ -102,6 +106,18 @@ def store_result(folder: Path, network: KappaNetwork, result: StageResult) -> No
         save_file({name: value.contiguous() for name, value in network.state_dict().items()}, partial)
     write_text(folder / _RESULT, json.dumps(asdict(result)))
     (folder / CHECKPOINT).unlink(missing_ok=True)
+
+
+def stored_held_out(folder: Path) -> HeldOut | None:
+    """The errors in cross-validation of a stage that was learnt by trees; kappatune 0.2.0 did not store them."""
+    path = folder / _HELD_OUT
+    return HeldOut(**load_numpy(path)) if path.is_file() else None
+
+
+def store_held_out(folder: Path, held_out: HeldOut) -> None:
+    """Store the errors in cross-validation of a stage, before its result."""
+    with atomic_path(folder / _HELD_OUT) as partial:
+        save_numpy({"error": held_out.error, "spread": held_out.spread}, partial)
 
 
 def networks_sha256(members: Sequence[KappaNetwork]) -> str:

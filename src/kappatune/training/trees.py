@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from sklearn.ensemble import ExtraTreesRegressor
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
+from kappatune.model.folds import group_folds
 from kappatune.model.heads import Correction, KappaNetwork
 from kappatune.training.stage import StageResult
 
@@ -34,6 +36,19 @@ _PASSES = 12
 _LEARNING_RATE = 2e-3
 
 
+@dataclass(frozen=True)
+class HeldOut:
+    """What one member predicts for its training crystals by a teacher that has not seen their formulas.
+
+    Attributes:
+        error: (n,) errors of ln kappa.
+        spread: (n,) standard deviations of ln kappa that the correction reports.
+    """
+
+    error: NDArray[np.float64]
+    spread: NDArray[np.float64]
+
+
 def fit_trees(
     network: KappaNetwork,
     fidelity: str,
@@ -43,8 +58,10 @@ def fit_trees(
     unlabelled: Tensor,
     *,
     seed: int,
-) -> StageResult:
+) -> tuple[StageResult, HeldOut]:
     """Fit the correction of one rung in place: its head is trained to give what it gave before plus what trees add.
+
+    The variance of what it gave before and that of the trees add up.
 
     Args:
         network: Member to fit.
@@ -56,7 +73,7 @@ def fit_trees(
         seed: Of the trees and the distillation.
 
     Returns:
-        What happened; `validation_error` is the mean absolute error of ln kappa of trees, cross-validated by formula.
+        What happened, and the errors of trees in cross-validation by formula; `validation_error` is their mean size.
     """
     started = time.monotonic()
     head = network.heads[fidelity]
@@ -65,39 +82,58 @@ def fit_trees(
         inputs = network.head_inputs(features, fidelity)
         errors = network.scaler.encode(torch.from_numpy(kappa).float()) - network(features, fidelity).scaled
         x, y = head.standardised(inputs).numpy(), errors.double().numpy()
-        errors_of_unseen = _cross_validated_errors(x, y, formulas, seed)
-        trees = _trees(seed).fit(x, y)
         points = sample_points(inputs, network.head_inputs(unlabelled, fidelity), seed)
-        each = np.stack([tree.predict(head.standardised(points).numpy()) for tree in trees.estimators_])
-        mean = head(points)[:, 0] + torch.from_numpy(each.mean(axis=0)).float()
-        spread = torch.from_numpy(each.std(axis=0)).float().clamp(min=SMALLEST_SPREAD)
-    distil(head, points, torch.stack([mean, spread.log()], dim=1), seed)
-    return StageResult(
+        before, before_at_rows = head(points), head(inputs)
+        error, spread_of_trees = _cross_validated(x, y, formulas, seed)
+        spread = _spread(head, before_at_rows, spread_of_trees)
+        held_out = HeldOut(error * network.scaler.std, spread.double().numpy() * network.scaler.std)
+        mean, spread_of_trees = _mean_and_spread(_trees(seed).fit(x, y), head.standardised(points).numpy())
+        targets = [before[:, 0] + torch.from_numpy(mean).float(), _spread(head, before, spread_of_trees).log()]
+    distil(head, points, torch.stack(targets, dim=1), seed)
+    result = StageResult(
         epochs=_PASSES,
         best_epoch=_PASSES,
-        validation_error=float(np.abs(errors_of_unseen).mean()) * network.scaler.std,
+        validation_error=float(np.abs(held_out.error).mean()),
         n_train=len(y),
         n_validation=0,
         seconds=time.monotonic() - started,
     )
+    return result, held_out
 
 
 def _trees(seed: int, n_trees: int = N_TREES) -> ExtraTreesRegressor:
     return ExtraTreesRegressor(n_trees, min_samples_leaf=SMALLEST_LEAF, random_state=seed)
 
 
-def _cross_validated_errors(
+def _mean_and_spread(
+    trees: ExtraTreesRegressor, x: NDArray[np.float32]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(n,) mean and standard deviation over the trees."""
+    x = np.ascontiguousarray(x)
+    each = np.stack([tree.predict(x, check_input=False) for tree in trees.estimators_])
+    return each.mean(axis=0), each.std(axis=0)
+
+
+def _spread(head: Correction, before: Tensor, spread_of_trees: NDArray[np.float64]) -> Tensor:
+    """(n,) standard deviations that a correction is to report, from those before and those of the trees."""
+    spread = torch.from_numpy(spread_of_trees).float()
+    if not head.is_new:
+        spread = torch.hypot(before[:, 1].exp(), spread)
+    return spread.clamp(min=SMALLEST_SPREAD)
+
+
+def _cross_validated(
     x: NDArray[np.float32], y: NDArray[np.float64], formulas: Sequence[str], seed: int
-) -> NDArray[np.float64]:
-    """(n,) errors of trees in cross-validation: each crystal's trees have not seen its formula."""
-    names, group = np.unique(np.asarray(formulas), return_inverse=True)
-    fold = np.random.default_rng(seed).permutation(len(names))[group] % min(_FOLDS, len(names))
-    errors = np.zeros(len(y))
-    for k in np.unique(fold):
-        held = fold == k
-        if not held.all():
-            errors[held] = _trees(seed, N_TREES // 3).fit(x[~held], y[~held]).predict(x[held]) - y[held]
-    return errors
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(n,) errors and spreads of trees in cross-validation: each crystal's trees have not seen its formula.
+
+    The folds are those of every member, so that the members can be averaged.
+    """
+    mean, spread = np.zeros(len(y)), np.zeros(len(y))
+    for train, test in group_folds(formulas, _FOLDS, seed=0):
+        if len(train):
+            mean[test], spread[test] = _mean_and_spread(_trees(seed, N_TREES // 3).fit(x[train], y[train]), x[test])
+    return mean - y, spread
 
 
 def sample_points(labelled: Tensor, unlabelled: Tensor, seed: int) -> Tensor:
@@ -128,14 +164,15 @@ def sample_points(labelled: Tensor, unlabelled: Tensor, seed: int) -> Tensor:
 
 def distil(head: Correction, points: Tensor, targets: Tensor, seed: int, passes: int = _PASSES) -> None:
     """Train a head on (n, 2) targets at (n, d) head inputs."""
-    optimiser = torch.optim.Adam(head.parameters(), lr=_LEARNING_RATE)
+    optimiser = torch.optim.Adam(head.parameters(), lr=_LEARNING_RATE, fused=True)
     steps = passes * -(-len(points) // _BATCH)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, _LEARNING_RATE, total_steps=steps)
     draw = torch.Generator().manual_seed(seed)
     unit = targets.std(dim=0).clamp(min=1e-3)
+    inputs, scaled = head.standardised(points), targets / unit
     for _ in range(passes):
         for rows in torch.randperm(len(points), generator=draw).split(_BATCH):
-            loss = mse_loss(head(points[rows]) / unit, targets[rows] / unit)
+            loss = mse_loss(head.of_standardised(inputs[rows]) / unit, scaled[rows])
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
