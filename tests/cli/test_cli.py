@@ -17,7 +17,7 @@ from tests.builders import rocksalt, zincblende
 
 KAPPA = ["kappa_w_mk", "lower_w_mk", "upper_w_mk"]
 FIELDS = ["id", "file", "formula", "temperature_k", *KAPPA, "debye_temperature_k", "gruneisen", "in_domain", "reason"]
-FIELDS += ["remarks"]
+FIELDS += ["remarks", "interval"]
 
 
 def kappatune(
@@ -194,7 +194,7 @@ def test_info_shows_the_card():
     result = kappatune("info")
     assert "accurate" in result.stdout and "aflow_agl.parquet" in result.stdout
     card = json.loads(kappatune("info", "accurate", "--json").stdout)
-    assert card["schema_version"] == 2 and card["weights_sha256"]
+    assert card["schema_version"] == 3 and card["weights_sha256"]
 
 
 def test_help_teaches():

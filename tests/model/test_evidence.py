@@ -5,6 +5,7 @@ import json
 import pytest
 
 from kappatune.model.evidence import EVIDENCE, BadEvidence, Evidence, interval_note, read_evidence
+from kappatune.model.intervals import IntervalCalibration
 
 GOOD = {
     "date": "2026-11-23",
@@ -44,6 +45,13 @@ def test_a_broken_file_is_refused(tmp_path):
     (tmp_path / EVIDENCE).write_text("{")
     with pytest.raises(BadEvidence, match="not readable as JSON"):
         read_evidence(tmp_path)
+
+
+def test_the_note_on_intervals_follows_the_calibration_of_the_training():
+    own = IntervalCalibration(level=0.9, factor=2.0, floor_ln=0.3, n=40, date="2026-01-01", coverage=0.92)
+    assert "calibrated in training on 40 values" in interval_note(None, "experiment", own)
+    few = own.model_copy(update={"n": 4, "n_start": 19})
+    assert "rests mainly on that of the model that training started from" in interval_note(None, "experiment", few)
 
 
 def test_the_note_on_intervals_follows_the_evidence():

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from kappatune.cli import app
 from kappatune.screening import BadScan, suggest
 from kappatune.screening import suggestions as suggest_module
-from kappatune.screening.acquisition import choose, expected_improvement, probability, widened
+from kappatune.screening.acquisition import choose, expected_improvement, probability, standard_deviation, widened
 from kappatune.screening.rows import SCHEMA
 from kappatune.settings import BadSettings
 from kappatune.structures import read_crystals
@@ -42,11 +42,12 @@ def candidates(draw):
 @given(candidates(), st.integers(1, 40), st.sampled_from(["low", "high"]), st.randoms(use_true_random=False))
 def test_choice_is_distinct_unlabelled_complete_and_does_not_depend_on_order(given_, n, seek, random):
     ln_kappa, spread, distance, fractions = given_
-    chosen = choose(ln_kappa, spread, distance, fractions, n, target=0.3, seek=seek)
+    sigma = widened(spread, distance)
+    chosen = choose(ln_kappa, sigma, distance, fractions, n, target=0.3, seek=seek)
     assert len({*chosen.tolist()}) == len(chosen) == min(n, int((distance > 0).sum()))
     assert (distance[chosen] > 0).all()
     order = np.array(random.sample(range(len(ln_kappa)), len(ln_kappa)))
-    again = choose(ln_kappa[order], spread[order], distance[order], fractions[order], n, target=0.3, seek=seek)
+    again = choose(ln_kappa[order], sigma[order], distance[order], fractions[order], n, target=0.3, seek=seek)
     assert order[again].tolist() == chosen.tolist()
 
 
@@ -81,6 +82,11 @@ def test_width_grows_with_distance_and_unknown_parts_add_nothing():
     spread, distance = np.array([0.3, 0.3, 0.3, np.nan, np.nan]), np.array([0.2, 1.0, np.nan, 1.0, np.nan])
     sigma = widened(spread, distance)
     assert sigma[0] < sigma[1] and sigma[2] == pytest.approx(0.3) and sigma[3] == pytest.approx(0.5) and sigma[4] > 0
+
+
+def test_the_calibrated_interval_goes_before_the_spread_of_the_members():
+    half_width, spread, distance = np.array([1.645, np.nan]), np.array([0.1, 0.1]), np.array([2.0, 2.0])
+    assert standard_deviation(half_width, spread, distance) == pytest.approx([1.0, np.hypot(0.1, 1.0)])
 
 
 def test_copies_wait_until_all_else_is_chosen():
@@ -183,6 +189,18 @@ def test_a_suggestion_says_why(scan):
     assert first.probability == pytest.approx(probability(*law)[0])
     assert (first.nearest_formula, first.nearest_kappa_w_mk, first.nearest_distance) == ("MgO", 60.0, 1.0)
     assert first.crystal().formula == "CsI" and "lattice" not in first.model_dump()
+
+
+def test_a_calibrated_interval_decides_the_width(tmp_path):
+    kinds = {"KCl": "calibrated", "NaCl": "partly calibrated", "LiCl": "not calibrated"}
+    rows = [
+        row(metal, 17, 1.0, interval=kind, lower_w_mk=0.1, upper_w_mk=10.0)
+        for metal, kind in zip((19, 11, 3), kinds.values(), strict=True)
+    ]
+    write_scan(tmp_path / "scan", rows)
+    sigma = {crystal.id: crystal.sigma for crystal in suggest(tmp_path / "scan")}
+    assert sigma["KCl"] == sigma["NaCl"] == pytest.approx(np.log(10.0) / 1.645)
+    assert sigma["LiCl"] == pytest.approx(np.hypot(np.log([1 / 1.2, 1, 1.2]).std(ddof=1), 0.5))
 
 
 def test_a_long_scan_gives_what_a_short_one_gives(scan, monkeypatch):

@@ -7,25 +7,29 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kappatune.cli.intervals import rung_lines
 from kappatune.cli.output import answer_only_stdout, errors_as_messages
 
 if TYPE_CHECKING:
     from kappatune.model.card import ModelCard
+    from kappatune.model.evidence import Evidence
 
 
 def info(
     model: Annotated[str, typer.Argument(help="`accurate`, `fast`, or the folder of a model.")] = "accurate",
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole card as JSON.")] = False,
 ) -> None:
-    """Show a model's card: rungs, data, recipe, results, versions, licence."""
+    """Show a model's card: rungs, data, recipe, results, intervals, domains, versions, licence."""
     with answer_only_stdout() as stdout, errors_as_messages():
         from kappatune.model.bundle import model_folder, read_card
+        from kappatune.model.evidence import read_evidence
 
-        card = read_card(model_folder(model))
-        stdout.write(card.model_dump_json(indent=1) + "\n" if as_json else _page(card))
+        folder = model_folder(model)
+        card = read_card(folder)
+        stdout.write(card.model_dump_json(indent=1) + "\n" if as_json else _page(card, read_evidence(folder)))
 
 
-def _page(card: ModelCard) -> str:
+def _page(card: ModelCard, evidence: Evidence | None) -> str:
     from kappatune.training.label_doubts import kinds_in_words
 
     lines = [
@@ -51,5 +55,6 @@ def _page(card: ModelCard) -> str:
         errors = [r["validation_error"] for r in results if r["validation_error"] is not None]
         shown = f"{mean(errors):.3f}" if errors else "no validation part"
         lines.append(f"  {stage:10s} {shown} (mean of {len(results)} members)")
+    lines += ["", "intervals, meant to hold nine values in ten, and domain", *rung_lines(card, evidence)]
     lines += ["", f"licence     {card.licence}", f"host from   {card.host.source}"]
     return "\n".join(lines) + "\n"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kappatune.cli.intervals import note_intervals
 from kappatune.cli.options import AsCsv, AsJson, Files, check_files, read_files
 from kappatune.cli.output import answer_only_stdout, chosen_format, errors_as_messages, exit_if_unanswered
 from kappatune.cli.remarks import RemarkNotes, kinds
@@ -74,11 +75,13 @@ def predict(
             ],
             value="kappa_w_mk",
         )
-        rows = KappaModel.load(model).predict_stream(read_files(files), fidelity, temperatures)
+        loaded = KappaModel.load(model)
+        rows = loaded.predict_stream(read_files(files), fidelity, temperatures)
         notes = RemarkNotes()
         counts = write_rows(notes.collected(rows), layout, output_format, stdout)
     if output_format is OutputFormat.TABLE:
         notes.print()
+        note_intervals({loaded.card.interval_kind(fidelity or loaded.default_fidelity)})
     exit_if_unanswered(counts)
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kappatune.cli.intervals import note_intervals
 from kappatune.cli.options import (
     AsCsv,
     AsJson,
@@ -23,7 +24,7 @@ from kappatune.cli.options import (
 )
 from kappatune.cli.output import answer_only_stdout, chosen_format, errors_as_messages, note
 from kappatune.cli.remarks import kinds
-from kappatune.cli.writers import Column, Layout, interval, number, write_rows, yes_or_no
+from kappatune.cli.writers import Column, Layout, OutputFormat, interval, number, write_rows, yes_or_no
 
 if TYPE_CHECKING:
     from kappatune.screening import RankedCrystal
@@ -98,6 +99,8 @@ def rank(
         write_rows(
             rows, Layout(RankedCrystal, _COLUMNS, separators={"known_rungs": " "}, numbered=True), output_format, stdout
         )
+    if output_format is OutputFormat.TABLE:
+        note_intervals(row.interval for row in rows)
     if not rows:
         note("no crystal of the scan passes: loosen the filters")
     if not scan_is_complete(folder):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from kappatune.cli.intervals import note_intervals
 from kappatune.cli.options import (
     AsCsv,
     AsJson,
@@ -24,7 +25,7 @@ from kappatune.cli.options import (
 )
 from kappatune.cli.output import answer_only_stdout, chosen_format, errors_as_messages, note
 from kappatune.cli.remarks import kinds
-from kappatune.cli.writers import Column, Layout, interval, number, write_rows
+from kappatune.cli.writers import Column, Layout, OutputFormat, interval, number, write_rows
 
 if TYPE_CHECKING:
     from kappatune.screening import Suggestion
@@ -97,6 +98,8 @@ def suggest(
         write_rows(
             rows, Layout(Suggestion, _COLUMNS, separators={"known_rungs": " "}, numbered=True), output_format, stdout
         )
+    if output_format is OutputFormat.TABLE:
+        note_intervals(row.interval for row in rows)
     if rows:
         side = "below" if seek is SeekOption.LOW else "above"
         note(f"target: {side} {rows[0].target_w_mk:.3g} W/(m K)")

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from kappatune.cli.intervals import rung_lines
 from kappatune.cli.output import EXIT_WRONG_USAGE, answer_only_stdout, errors_as_messages, note
 
 
@@ -64,8 +65,11 @@ def train(
                 note(f"kappatune: {error}")
                 raise typer.Exit(EXIT_WRONG_USAGE) from error
         if as_json:
-            json.dump({"model": str(folder), "metrics": model.card.metrics}, stdout, indent=1)
+            measured = model.card.model_dump(include={"metrics", "calibration", "domain_limit", "domain_share"})
+            json.dump({"model": str(folder), **measured}, stdout, indent=1)
             stdout.write("\n")
         else:
             stdout.write(f"{folder}\n")
+    for line in rung_lines(model.card):
+        note(line)
     note(f"predict with it: kappatune predict FILE --model {folder}")

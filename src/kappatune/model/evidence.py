@@ -13,6 +13,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from kappatune.errors import UserError
+from kappatune.model.intervals import IntervalCalibration
 
 EVIDENCE = "evidence.json"
 
@@ -107,16 +108,28 @@ def read_evidence(folder: Path) -> Evidence | None:
         raise BadEvidence(f"{path}: not readable as JSON ({error})") from error
 
 
-def interval_note(evidence: Evidence | None, fidelity: str) -> str:
-    """What the interval of a rung means, in one sentence for people."""
+def interval_note(evidence: Evidence | None, fidelity: str, calibration: IntervalCalibration | None = None) -> str:
+    """What the interval of a rung means, in a sentence or two for people.
+
+    Args:
+        evidence: What was measured of the model, if it came with it.
+        fidelity: The rung.
+        calibration: Of its intervals, if they are calibrated.
+    """
     measured = [c for c in evidence.calibration if c.fidelity == fidelity] if evidence else []
-    if not measured:
+    if measured:
+        nearest = min(zip(measured[0].nominal, measured[0].observed, strict=True), key=lambda pair: abs(pair[0] - 0.9))
+        return (
+            "The 90 % interval was checked on formulas the model was not trained on, of the kinds of crystals it was "
+            f"trained on: a nominal {nearest[0]:.0%} interval contained {nearest[1]:.0%} of their values."
+        )
+    if calibration is None:
         return (
             "The 90 % interval is the spread of the ensemble's members. It is not calibrated: it is too narrow "
             "where all members share an error."
         )
-    nearest = min(zip(measured[0].nominal, measured[0].observed, strict=True), key=lambda pair: abs(pair[0] - 0.9))
-    return (
-        "The 90 % interval was checked on formulas the model was not trained on, of the kinds of crystals it was "
-        f"trained on: a nominal {nearest[0]:.0%} interval contained {nearest[1]:.0%} of their values."
-    )
+    held = "" if calibration.coverage is None else f", of which it held {calibration.coverage:.0%}"
+    own = f"{calibration.n} values of formulas that had not been learnt{held}"
+    if calibration.kind == "calibrated":
+        return f"The 90 % interval was calibrated in training on {own}."
+    return f"The 90 % interval rests mainly on that of the model that training started from, and on {own}."

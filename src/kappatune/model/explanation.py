@@ -16,6 +16,7 @@ from ase.data import atomic_masses
 from pydantic import BaseModel, ConfigDict
 
 from kappatune.model.heads import BASE_FIDELITY
+from kappatune.model.intervals import IntervalKind
 from kappatune.model.prediction import Prediction, PredictionDetails
 from kappatune.physics.slack import LN_SLACK_CONSTANT, SlackTerms, ln_slack_terms
 from kappatune.structures import Crystal
@@ -23,6 +24,7 @@ from kappatune.structures import Crystal
 Quantity = Literal["stiffness", "gruneisen", "mean_mass", "volume", "cell", "correction"]
 
 _UNCHANGED = 0.02
+_OF_PREDICTION = {"id", "file", "formula", "kappa_w_mk", "reason", "interval"}
 _CORRECTION = "correction learnt from {rung}"
 
 
@@ -102,6 +104,7 @@ class FactorRow(BaseModel):
         typical: The quantity of the typical crystal.
         unit: Unit of the quantity; empty for a pure number.
         reason: Why there is no explanation, or why the crystal is out of domain.
+        interval: What the interval of the prediction rests on, as in a `Prediction`.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -120,6 +123,7 @@ class FactorRow(BaseModel):
     typical: float | None = None
     unit: str | None = None
     reason: str | None = None
+    interval: IntervalKind | None = None
 
 
 class TypicalCrystal:
@@ -177,7 +181,7 @@ def explain_prediction(
 
 def factor_rows(prediction: Prediction, rung: str, explanation: Explanation | None) -> list[FactorRow]:
     """An explanation as rows, one per factor; one row with a reason where there is none."""
-    row = FactorRow(fidelity=rung, **prediction.model_dump(include={"id", "file", "formula", "kappa_w_mk", "reason"}))
+    row = FactorRow(fidelity=rung, **prediction.model_dump(include=_OF_PREDICTION))
     if explanation is None:
         row.reason = prediction.reason or (
             "this model predicts no Debye temperature, so its kappa is not a product of known factors"

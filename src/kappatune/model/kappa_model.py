@@ -286,6 +286,7 @@ class KappaModel:
         outputs = self.member_outputs(graphs, fidelity)
         distance = self.distances(outputs, fidelity)
         half_width = self._half_widths(outputs, fidelity, distance)
+        interval = self.card.interval_kind(fidelity)
         needs_bonds = self.members[0].host.needs_bonds
         details = []
         for k, crystal in enumerate(crystals):
@@ -294,7 +295,7 @@ class KappaModel:
             if reason := reason_for_no_value(crystal, ln_kappa, n_isolated, self.cutoff):
                 row = row_without_value(crystal, reason)
             else:
-                row = predicted_row(crystal, ln_kappa, theta, gruneisen, half_width[k])
+                row = predicted_row(crystal, ln_kappa, theta, gruneisen, half_width[k], interval)
                 row.reason = reason_out_of_domain(crystal, self._seen, n_isolated, self.cutoff, distance[k])
                 row.in_domain = row.reason is None
                 row.remarks = remarks_on(crystal, row, int(graphs.dimension[k]))

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from kappatune.model.intervals import IntervalKind
+
 TRAINING_TEMPERATURE_K = 300.0
 """Temperature of the values that models are trained on, K; `model.temperature` gives kappa at others."""
 
@@ -22,14 +24,15 @@ class Prediction(BaseModel):
         temperature_k: Temperature of kappa, K.
         kappa_w_mk: Lattice thermal conductivity, W/(m K); geometric mean over the members.
         lower_w_mk: Lower end of the interval, W/(m K).
-        upper_w_mk: Upper end of the interval, W/(m K). The interval holds 90 % of crystals where the model's card has a
-            calibration for the rung; otherwise it is the spread of the members.
+        upper_w_mk: Upper end of the interval, W/(m K). It is meant to hold nine values in ten; `interval` says what
+            that rests on.
         debye_temperature_k: Debye temperature of the primitive cell, K; None if the model does not predict it.
         gruneisen: Grüneisen parameter; None if the model does not predict it.
         in_domain: Whether the crystal resembles what the model was trained on, and 1/T holds at the temperature.
         reason: Why there is no prediction, or why the crystal is out of domain.
         remarks: What to know although the number stands: sentences that each begin with a kind
             (`kappatune.structures.remarks.Remark`), such as `layered: ...`.
+        interval: What the interval rests on (`kappatune.model.intervals.IntervalKind`); None without an interval.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -46,6 +49,7 @@ class Prediction(BaseModel):
     in_domain: bool | None = None
     reason: str | None = None
     remarks: tuple[str, ...] = ()
+    interval: IntervalKind | None = None
 
 
 class PredictionDetails(NamedTuple):

@@ -8,6 +8,7 @@ from collections.abc import Collection
 import numpy as np
 from numpy.typing import NDArray
 
+from kappatune.model.intervals import IntervalKind
 from kappatune.model.prediction import Prediction
 from kappatune.structures import Crystal, Rejection
 from kappatune.structures.crystal import element_symbol
@@ -19,6 +20,7 @@ def predicted_row(
     debye_temperature_k: NDArray[np.float64],
     gruneisen: NDArray[np.float64],
     half_width: float,
+    interval: IntervalKind,
 ) -> Prediction:
     """The row of a crystal in the domain, at 300 K.
 
@@ -28,12 +30,14 @@ def predicted_row(
         debye_temperature_k: (n_members,) K; NaN if unknown.
         gruneisen: (n_members,); NaN if unknown.
         half_width: Half-width of the interval in ln kappa; NaN if unknown.
+        interval: What the interval rests on.
     """
     centre = float(ln_kappa.mean())
     row = Prediction(id=crystal.id, file=crystal.file, formula=crystal.formula, in_domain=True)
     row.kappa_w_mk = math.exp(centre)
     if math.isfinite(half_width):
         row.lower_w_mk, row.upper_w_mk = math.exp(centre - half_width), math.exp(centre + half_width)
+        row.interval = interval
     if np.isfinite(debye_temperature_k).all():
         row.debye_temperature_k, row.gruneisen = float(debye_temperature_k.mean()), float(gruneisen.mean())
     return row

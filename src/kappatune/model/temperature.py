@@ -66,7 +66,7 @@ def at_temperature(details: PredictionDetails, temperature_k: float) -> Predicti
         return row
     acoustic = details.acoustic_debye_temperature_k
     if acoustic is None:
-        row.kappa_w_mk = row.lower_w_mk = row.upper_w_mk = row.in_domain = None
+        row.kappa_w_mk = row.lower_w_mk = row.upper_w_mk = row.in_domain = row.interval = None
         row.reason = "this model predicts no Debye temperature, so it predicts at 300 K only"
         return row
     factor = TRAINING_TEMPERATURE_K / temperature_k

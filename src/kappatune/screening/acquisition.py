@@ -1,8 +1,9 @@
 """Which crystals to compute next: expected improvement, reduced for crystals similar to those already chosen.
 
 The improvement is that of ln kappa below (or above) a target, for a normal distribution: Jones, Schonlau and Welch,
-J. Global Optim. 13, 455 (1998), eq. 15. The standard deviation is the spread of the members, widened with the distance
-to the nearest labelled crystal. A batch is chosen one by one; after every choice the merit of similar crystals is
+J. Global Optim. 13, 455 (1998), eq. 15. The standard deviation is that of a normal distribution whose 90 % interval is
+the calibrated one. Where the interval is not calibrated, it is the spread of the members, widened with the distance to
+the nearest labelled crystal. A batch is chosen one by one; after every choice the merit of similar crystals is
 multiplied by a penalty, after the "local penalization" of González, Dai, Hennig and Lawrence, AISTATS 2016, here in
 composition.
 """
@@ -14,6 +15,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
+
+from kappatune.model.intervals import INTERVAL_SIGMAS
 
 Direction = Literal["low", "high"]
 Floats = NDArray[np.float64]
@@ -28,6 +31,21 @@ PENALTY_POWER = 4
 """How sharply the penalty of `choose` grows with similarity."""
 
 _SMALLEST_SIGMA = 1e-3
+
+
+def standard_deviation(half_width: Floats, spread: Floats, distance: Floats) -> Floats:
+    """Standard deviation of ln kappa: from the calibrated interval where there is one, or else `widened`.
+
+    Args:
+        half_width: (n,) half-width of the calibrated 90 % interval in ln kappa; NaN where it is not calibrated.
+        spread: (n,) as for `widened`.
+        distance: (n,) as for `widened`.
+
+    Returns:
+        (n,) positive.
+    """
+    calibrated = np.maximum(half_width / INTERVAL_SIGMAS, _SMALLEST_SIGMA)
+    return np.where(np.isfinite(half_width), calibrated, widened(spread, distance))
 
 
 def widened(spread: Floats, distance: Floats) -> Floats:
@@ -70,7 +88,7 @@ def expected_improvement(ln_kappa: Floats, sigma: Floats, target: float, seek: D
 
 def choose(
     ln_kappa: Floats,
-    spread: Floats,
+    sigma: Floats,
     distance: Floats,
     fractions: Floats,
     n: int,
@@ -86,7 +104,7 @@ def choose(
 
     Args:
         ln_kappa: (m,) predicted ln kappa of the candidates, kappa in W/(m K).
-        spread: (m,) sample standard deviation of the members' ln kappa; NaN where unknown.
+        sigma: (m,) its standard deviation, positive.
         distance: (m,) distance to the nearest labelled crystal, in units of the embedding's scale; NaN where unknown. A
             candidate at distance 0 is labelled itself, and never chosen.
         fractions: (m, n_elements) atomic fractions.
@@ -97,7 +115,7 @@ def choose(
     Returns:
         Distinct indices in the order of choice: n, or all that can be chosen.
     """
-    merit = expected_improvement(ln_kappa, widened(spread, distance), target, seek)
+    merit = expected_improvement(ln_kappa, sigma, target, seek)
     order = np.lexsort((-_gain(ln_kappa, target, seek), -merit))
     order = order[distance[order] != 0.0]
     merit, fractions = merit[order], fractions[order]

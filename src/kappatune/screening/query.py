@@ -29,7 +29,7 @@ CONFIG: dict[str, str | bool | int | float | list[str]] = {
 ROWS = "read_parquet($files, filename = true, file_row_number = true)"
 """The rows of the files `$files` as a table for SQL, with the location of each."""
 
-LATER_COLUMNS = "NULL::VARCHAR[] AS remarks"
+LATER_COLUMNS = "NULL::VARCHAR[] AS remarks, NULL::VARCHAR AS interval"
 """Columns that parts of earlier versions lack, as SQL."""
 
 WHOLE_ROWS = (

@@ -8,6 +8,7 @@ import duckdb
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from kappatune.model.intervals import IntervalKind
 from kappatune.screening.query import BadScan, RowLocation, columns_at
 from kappatune.structures import Crystal
 
@@ -37,6 +38,7 @@ class RankedCrystal(BaseModel):
         structure_hash: Hash of the structure; duplicates have the same.
         reason: Why the crystal is out of domain.
         remarks: What to know although the number stands, as in a `Prediction`; null in scans of earlier versions.
+        interval: What the interval rests on, as in a `Prediction`; null in scans of earlier versions.
         lattice: Row vectors, row after row, Å. This field and the next two are left out of dumps.
         numbers: Atomic numbers.
         frac_coords: Fractional coordinates, atom after atom.
@@ -60,6 +62,7 @@ class RankedCrystal(BaseModel):
     structure_hash: str | None = None
     reason: str | None = None
     remarks: tuple[str, ...] | None = None
+    interval: IntervalKind | None = None
     lattice: tuple[float, ...] | None = Field(default=None, exclude=True, repr=False)
     numbers: tuple[int, ...] | None = Field(default=None, exclude=True, repr=False)
     frac_coords: tuple[float, ...] | None = Field(default=None, exclude=True, repr=False)
@@ -85,7 +88,7 @@ class RankedCrystal(BaseModel):
 
 _DERIVED = {"max_member_w_mk": "list_max(members_w_mk)", "relative_spread": RELATIVE_SPREAD}
 _COLUMNS = ", ".join(f"{_DERIVED[name]} AS {name}" if name in _DERIVED else name for name in RankedCrystal.model_fields)
-NEEDED = (RankedCrystal.model_fields.keys() - _DERIVED.keys() - {"remarks"}) | {
+NEEDED = (RankedCrystal.model_fields.keys() - _DERIVED.keys() - {"remarks", "interval"}) | {
     "members_w_mk",
     "elements",
     "anonymous_formula",

@@ -43,6 +43,7 @@ SCHEMA = pa.schema(
         ("members_w_mk", pa.list_(pa.float64())),
         ("in_domain", pa.bool_()),
         ("reason", pa.string()),
+        ("interval", pa.string()),
         ("known_rungs", pa.list_(pa.string())),
         ("nearest", pa.list_(_NEAREST)),
         ("structure_hash", pa.string()),

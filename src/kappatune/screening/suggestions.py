@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from kappatune.model.intervals import NOT_CALIBRATED
 from kappatune.results import Results
 from kappatune.screening.acquisition import (
     TARGET_FRACTION,
@@ -26,11 +27,12 @@ from kappatune.screening.acquisition import (
     choose,
     expected_improvement,
     probability,
-    widened,
+    standard_deviation,
 )
 from kappatune.screening.layout import SCAN_INFO
 from kappatune.screening.query import (
     ROWS,
+    WHOLE_ROWS,
     BadScan,
     Filters,
     RowLocation,
@@ -68,7 +70,7 @@ class Suggestion(RankedCrystal):
         target_w_mk: Conductivity beyond which improvement counts, W/(m K).
         expected_improvement: Mean improvement on the target in ln kappa, before the penalty of `choose`.
         probability: Probability that kappa lies beyond the target.
-        sigma: Standard deviation of ln kappa.
+        sigma: Standard deviation of ln kappa, from the calibrated interval where there is one.
         nearest_id: Nearest labelled crystal of the scan's table of labels.
         nearest_formula: Its formula.
         nearest_kappa_w_mk: Its value, W/(m K).
@@ -93,6 +95,7 @@ class _ScoredRow(NamedTuple):
     id: str
     structure_hash: str | None
     ln_kappa: float
+    half_width: float
     spread: float
     distance: float
     location: RowLocation
@@ -198,15 +201,17 @@ def _scored_rows(
     where, values = conditions(settings, rung=("NOT coalesce(list_contains(known_rungs, $rung), false)", rung))
     result = connection.execute(
         "SELECT id, structure_hash, ln(kappa_w_mk), "
+        f"CASE WHEN interval <> '{NOT_CALIBRATED}' THEN coalesce(ln(upper_w_mk / lower_w_mk) / 2, 'nan'::DOUBLE) "
+        "ELSE 'nan'::DOUBLE END, "
         "coalesce(list_stddev_samp([ln(m) FOR m IN members_w_mk IF m > 0 AND isfinite(m)]), 'nan'::DOUBLE), "
         "coalesce(nearest[1].distance, 'nan'::DOUBLE), filename, file_row_number "
-        f"FROM {ROWS} WHERE {where} AND kappa_w_mk > 0",
+        f"FROM {WHOLE_ROWS} WHERE {where} AND kappa_w_mk > 0",
         {"files": patterns(parts), **values},
     )
     while rows := result.fetchmany(_ROWS_AT_ONCE):
         yield [
-            _ScoredRow(id, key, ln_kappa, spread, distance, RowLocation(part, row))
-            for id, key, ln_kappa, spread, distance, part, row in rows
+            _ScoredRow(id, key, ln_kappa, half_width, spread, distance, RowLocation(part, row))
+            for id, key, ln_kappa, half_width, spread, distance, part, row in rows
         ]
 
 
@@ -217,8 +222,8 @@ def _shortlist(batches: Iterator[list[_ScoredRow]], target: float, settings: Sug
     least = 0.0
     for batch in batches:
         rows = shortlist + batch
-        ln_kappa, spread, distance = _numbers(rows)
-        merit = expected_improvement(ln_kappa, widened(spread, distance), target, settings.seek)
+        ln_kappa, sigma, _ = _numbers(rows)
+        merit = expected_improvement(ln_kappa, sigma, target, settings.seek)
         good = [(-float(merit[k]), rows[k].id, rows[k].location, rows[k]) for k in np.flatnonzero(merit >= least)]
         met: set[str] = set()
         shortlist = []
@@ -239,15 +244,15 @@ def _chosen(
 ) -> list[Suggestion]:
     if not shortlist:
         return []
-    ln_kappa, spread, distance = _numbers(shortlist)
+    ln_kappa, sigma, distance = _numbers(shortlist)
     fractions = np.zeros((len(shortlist), MAX_ATOMIC_NUMBER + 1))
     for fraction, (numbers,) in zip(
         fractions, columns_at(connection, "numbers", [row.location for row in shortlist]), strict=True
     ):
         if numbers:
             np.add.at(fraction, numbers, 1.0 / len(numbers))
-    chosen = choose(ln_kappa, spread, distance, fractions, settings.n, target=target, seek=settings.seek)
-    sigma = widened(spread, distance)[chosen]
+    chosen = choose(ln_kappa, sigma, distance, fractions, settings.n, target=target, seek=settings.seek)
+    sigma = sigma[chosen]
     locations = [shortlist[k].location for k in chosen]
     columns = {
         "expected_improvement": expected_improvement(ln_kappa[chosen], sigma, target, settings.seek).tolist(),
@@ -267,6 +272,6 @@ def _chosen(
 
 
 def _numbers(rows: list[_ScoredRow]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """What `choose` takes: ln kappa, spread and distance, (n,) each."""
-    ln_kappa, spread, distance = np.array([row[2:5] for row in rows], dtype=np.float64).T
-    return ln_kappa, spread, distance
+    """What `choose` takes: ln kappa, its standard deviation and the distance, (n,) each."""
+    ln_kappa, half_width, spread, distance = np.array([row[2:6] for row in rows], dtype=np.float64).T
+    return ln_kappa, standard_deviation(half_width, spread, distance), distance

@@ -102,7 +102,7 @@ async def model(service: ServiceDep) -> ModelAnswer:
                 fidelity=fidelity,
                 n_formulas=len(card.formulas.get(fidelity, [])),
                 n_elements=len(card.elements.get(fidelity, [])),
-                interval=interval_note(service.evidence, fidelity),
+                interval=interval_note(service.evidence, fidelity, card.calibration.get(fidelity)),
             )
             for fidelity in card.fidelities
         ],

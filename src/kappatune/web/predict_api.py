@@ -277,7 +277,7 @@ async def explain(
     return ExplainAnswer(
         row=at_temperature(details, temperature_k),
         row_300k=details.prediction,
-        interval=interval_note(service.evidence, fidelity),
+        interval=interval_note(service.evidence, fidelity, service.calibration_of(fidelity)),
         members_w_mk=details.members_w_mk.tolist(),
         n_atoms=entry.n_atoms,
         classical_from_k=None if acoustic is None else CLASSICAL_FROM * acoustic,

@@ -157,6 +157,7 @@ class ScanCrystal(ApiModel):
     in_domain: bool | None
     reason: str | None
     remarks: list[str] | None
+    interval: str | None
     members_w_mk: list[float] | None
     known_rungs: list[str] | None
     nearest: list[dict[str, Any]] | None

@@ -13,6 +13,7 @@ from fastapi import Depends, Request
 
 from kappatune.model.bundle import model_folder
 from kappatune.model.evidence import Evidence, read_evidence
+from kappatune.model.intervals import IntervalCalibration
 from kappatune.model.kappa_model import KappaModel, UnknownFidelity
 from kappatune.web.batching import RequestBatcher
 from kappatune.web.limits import Limits, RequestQueue
@@ -56,6 +57,10 @@ class Service:
             name = self.model.card.name
             raise UnknownFidelity(f"model '{name}' has no rung '{fidelity[:80]}': it knows {', '.join(known)}")
         return fidelity or self.model.default_fidelity
+
+    def calibration_of(self, fidelity: str) -> IntervalCalibration | None:
+        """The calibration of a rung's intervals, if it has one."""
+        return self.model.card.calibration.get(fidelity)  # type: ignore[call-overload,no-any-return]
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

@@ -38,7 +38,7 @@ function answerCard(answer, structure) {
     : h("p", { class: "kappa" }, number(row.kappa_w_mk), " ", h("small", {}, `W/(m K) at ${number(row.temperature_k)} K`));
   return h("section", { class: "card w5", "aria-label": "Answer" },
     kappa,
-    row.lower_w_mk !== null && h("p", {}, "90 % interval ", h("strong", {}, `${number(row.lower_w_mk)} to ${number(row.upper_w_mk)}`), " W/(m K)"),
+    row.lower_w_mk !== null && h("p", {}, "90 % interval ", h("strong", {}, `${number(row.lower_w_mk)} to ${number(row.upper_w_mk)}`), " W/(m K)", row.interval !== "calibrated" && row.interval ? `, ${row.interval}` : ""),
     light(row.in_domain, row.reason),
     remarks(row.remarks),
     h("dl", { class: "facts" },

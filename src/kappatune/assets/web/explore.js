@@ -110,7 +110,7 @@ async function open(row, byHand = true) {
       remarks: (crystal.remarks ?? []).filter((remark) => remark.startsWith("formula differs:")),
     };
     const known = crystal.known_rungs?.length ? `; its formula is among the ${crystal.known_rungs.join(" and ")} training data` : "";
-    const interval = crystal.lower_w_mk === null ? "" : ` (90 % interval ${number(crystal.lower_w_mk)} to ${number(crystal.upper_w_mk)})`;
+    const interval = crystal.lower_w_mk === null ? "" : ` (90 % interval ${number(crystal.lower_w_mk)} to ${number(crystal.upper_w_mk)}${crystal.interval && crystal.interval !== "calibrated" ? `, ${crystal.interval}` : ""})`;
     const before = h("p", { class: "small muted" }, `In the scan, by ${part.about.model ?? "its model"}: κ ${number(crystal.kappa_w_mk)} W/(m K)${interval}${known}. Below, by the model of this page:`);
     await showDetail(part.detail, { structure, title: crystal.id, subtitle: crystal.file, before }, { temperature: 300, fidelity: "" }, mine.signal);
     if (byHand) {

@@ -4,7 +4,7 @@ import { problem, stream, theModel } from "./client.js";
 import { fidelityName, showDetail } from "./detail.js";
 import { $, button, count, download, formula, h, number, plural, sign } from "./dom.js";
 
-const COLUMNS = ["id", "file", "formula", "temperature_k", "kappa_w_mk", "lower_w_mk", "upper_w_mk", "debye_temperature_k", "gruneisen", "in_domain", "reason", "remarks"];
+const COLUMNS = ["id", "file", "formula", "temperature_k", "kappa_w_mk", "lower_w_mk", "upper_w_mk", "debye_temperature_k", "gruneisen", "in_domain", "reason", "remarks", "interval"];
 const SHOWN = [
   ["id", "crystal"], ["formula", "formula"], ["kappa_w_mk", "κ, W/(m K)", true], ["lower_w_mk", "90 % from", true], ["upper_w_mk", "to, W/(m K)", true],
   ["debye_temperature_k", "θ, K", true], ["gruneisen", "γ", true], ["in_domain", "in domain"], ["reason", "remark"],

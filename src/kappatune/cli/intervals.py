@@ -1,0 +1,60 @@
+"""What intervals and domains of a model rest on, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from kappatune.cli.output import note
+
+if TYPE_CHECKING:
+    from kappatune.model.card import ModelCard
+    from kappatune.model.evidence import Evidence
+    from kappatune.model.intervals import IntervalKind
+
+
+def note_intervals(kinds: Iterable[IntervalKind | None]) -> None:
+    """Say on stderr what the intervals of a table rest on, unless they are calibrated."""
+    from kappatune.model.intervals import INTERVAL_MEANING
+
+    for kind in sorted({kind for kind in kinds if kind and kind != "calibrated"}):
+        note(f"intervals are {kind}: {INTERVAL_MEANING[kind]}")
+
+
+def rung_lines(card: ModelCard, evidence: Evidence | None = None) -> list[str]:
+    """Coverage and width of the intervals, and the domain, of each rung.
+
+    Args:
+        card: Of the model.
+        evidence: What was measured of it elsewhere, if anything.
+    """
+    lines = []
+    for rung in card.fidelities:
+        lines += [f"  {rung:10s} {_interval(card, rung, evidence)}", f"  {'':10s} {_domain(card, rung)}"]
+    return lines
+
+
+def _interval(card: ModelCard, rung: str, evidence: Evidence | None) -> str:
+    calibration = card.calibration.get(rung)  # type: ignore[call-overload]
+    parts = [f"intervals {card.interval_kind(rung)}"]
+    if calibration:
+        parts[0] += f" on {calibration.n} values of formulas not learnt"
+        if calibration.n_start:
+            parts.append(f"the start model's count as {calibration.n_start}")
+    measured = [one for one in evidence.calibration if one.fidelity == rung] if evidence else []
+    if measured:
+        nearest = min(range(len(measured[0].nominal)), key=lambda k: abs(measured[0].nominal[k] - 0.9))
+        parts.append(f"held {measured[0].observed[nearest]:.0%} of values not learnt")
+    elif calibration and calibration.coverage is not None:
+        parts.append(f"held {calibration.coverage:.0%} of them, each left out in turn")
+    if calibration and calibration.width:
+        parts.append(f"typically a factor of {calibration.width:.2f} up and down")
+    return ", ".join(parts)
+
+
+def _domain(card: ModelCard, rung: str) -> str:
+    limit, share = (values.get(rung) for values in (card.domain_limit, card.domain_share))  # type: ignore[call-overload]
+    if limit is None:
+        return "domain unknown beyond its elements"
+    inside = "" if share is None else f", {share:.0%} of its labelled crystals inside, each left out in turn"
+    return f"domain reaches {limit:.2f} from its labelled crystals{inside}"
