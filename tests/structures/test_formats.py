@@ -30,6 +30,7 @@ SALT = loop("Na1 Na 0 0 0", "Cl1 Cl 0.5 0.5 0.5")
 CIFS = {
     "occupancy not applicable": CIF.replace("0.5 0.5 0.5 1", "0.5 0.5 0.5 ."),
     "occupancy unknown": CIF.replace("0.5 0.5 0.5 1", "0.5 0.5 0.5 ?"),
+    "occupancy at the limit": CIF.replace("0.5 0.5 0.5 1", "0.5 0.5 0.5 0.999"),
     "occupancy rounded": CIF.replace("0.5 0.5 0.5 1", "0.5 0.5 0.5 0.9995"),
     "occupancy with uncertainty": CIF.replace("0.5 0.5 0.5 1", "0.5 0.5 0.5 1.000(2)"),
     "attached hydrogens not applicable": HEAD
@@ -37,6 +38,13 @@ CIFS = {
     "charges": HEAD + loop("Na1 Na+ 0 0 0", "Cl1 Cl1- 0.5 0.5 0.5"),
     "charges before the sign": HEAD + loop("Na1 Na+1 0 0 0", "Cl1 Cl-1 0.5 0.5 0.5"),
     "Roman charges": HEAD + loop("Na1 Na(I) 0 0 0", "Cl1 Cl- 0.5 0.5 0.5"),
+    "a blank after a type symbol": HEAD + loop("Na1 'Na1+ ' 0 0 0", "Cl1 Cl 0.5 0.5 0.5"),
+    "all atoms listed, with a Schoenflies symbol, Z and formula": HEAD.replace(
+        "_symmetry_space_group_name_H-M 'P 1'", "_space_group_name_Schoenflies Oh.1\n_cell_formula_units_Z 1"
+    )
+    + "_chemical_formula_sum 'Na Cl'\n"
+    + SALT,
+    "a P 1 of Schoenflies": CIF.replace("_symmetry_space_group_name_H-M 'P 1'", "_space_group_name_Schoenflies C1.1"),
     "labels as type symbols": HEAD + loop("Na1 Na1 0 0 0", "Cl2 Cl2 0.5 0.5 0.5"),
     "capital type symbols": HEAD + loop("NA1 NA 0 0 0", "CL1 CL 0.5 0.5 0.5"),
     "capital labels that the formula explains": HEAD
@@ -134,6 +142,22 @@ REFUSED_CIFS = {
         CIF.replace("'P 1'", "'P m -3 m'\n_space_group_IT_number 225"),
         r"'P m -3 m' \(number 225\) contradicts itself",
     ),
+    "a Schoenflies symbol alone": (
+        CIF.replace("_symmetry_space_group_name_H-M 'P 1'", "_space_group_name_Schoenflies Oh.5"),
+        "_space_group_name_schoenflies Oh.5 alone, which is not read: name the setting",
+    ),
+    "a magnetic group without operations": (
+        CIF.replace("_symmetry_space_group_name_H-M 'P 1'", "_space_group_magn.number_BNS 62.441"),
+        "_space_group_magn_number_bns 62.441 alone, which is not read",
+    ),
+    "a number that is none": (
+        CIF.replace("_symmetry_space_group_name_H-M 'P 1'", "_space_group_IT_number Fm-3m"),
+        "_space_group_it_number Fm-3m alone, which is not read",
+    ),
+    "a dummy atom in capitals": (
+        HEAD + loop("Na1 0 0 0 d", "Cp1 0.5 0.5 0.5 Dum", columns="label fract_x fract_y fract_z calc_flag"),
+        r"site 2 \('Cp1'\) is marked as a dummy, no atom",
+    ),
     "an open origin": (
         CIF.replace("'P 1'", "'P n n n'").replace("5.64", "14").replace("Cl1 Cl 0.5 0.5 0.5", "Cl1 Cl 0.11 0.27 0.38"),
         r"'P n n n' leaves the setting open \(P n n n:1 or P n n n:2\)",
@@ -164,6 +188,18 @@ def test_what_cif_leaves_unclear_is_refused(kind: str) -> None:
     text, reason = REFUSED_CIFS[kind]
     (entry,) = read(text)
     assert isinstance(entry, Rejection) and re.search(reason, entry.reason), entry
+
+
+@pytest.mark.parametrize(
+    ("label", "what"),
+    [
+        *((label, "a group of atoms") for label in ("H2O", "OH1", "NH4", "SO4", "SiO4")),
+        *((label, "a site shared by several") for label in ("Si/Al", "Si0.5Al0.5", "FeMg1", "Si,Al1")),
+    ],
+)
+def test_labels_that_are_more_than_an_atom_are_refused(label: str, what: str) -> None:
+    (entry,) = read(HEAD + loop("Na1 0 0 0", f"{label} 0.5 0.5 0.5", columns="label fract_x fract_y fract_z"))
+    assert isinstance(entry, Rejection) and f"site 2 ('{label}') is {what}" in entry.reason, entry
 
 
 def test_short_monoclinic_symbols_follow_the_unique_axis_of_the_cell() -> None:
@@ -222,6 +258,12 @@ POSCARS = {
     .replace("0.0 0.0 0.0\n0.5 0.5 0.5", "0.0 0.0 0.0 Na\n0.5 0.5 0.5 Cl"),
     "an empty comment": POSCAR.replace("NaCl\n", "\n", 1),
     "Latin-1 in the comment": POSCAR.replace("NaCl\n", "Kochsalz, gemäß\n", 1).encode("latin-1"),
+    "selective dynamics and symbols in line 1": POSCAR.replace("Na Cl\n", "")
+    .replace("NaCl\n", "Na Cl\n", 1)
+    .replace("Direct\n0.0 0.0 0.0\n0.5 0.5 0.5", "Selective dynamics\nDirect\n0 0 0 F F F\n0.5 0.5 0.5 .FALSE. F F"),
+    "selective dynamics and symbols beside": POSCAR.replace("Na Cl\n", "").replace(
+        "Direct\n0.0 0.0 0.0\n0.5 0.5 0.5", "Selective dynamics\nDirect\n0 0 0 F F F Na\n0.5 0.5 0.5 T F F Cl"
+    ),
     "velocities": POSCAR + "\n0.1 0.1 0.1\n0.2 0.2 0.2\n",
     "velocities of VASP 6": POSCAR
     + "Lattice velocities and vectors\n1\n0 0 0\n0 0 0\n0 0 0\n4.0 0 0\n0 4.0 0\n0 0 4.0\n\n0.1 0.1 0.1\n0.2 0.2 0.2\n",
@@ -240,6 +282,12 @@ def test_what_vasp_reads_is_read(kind: str) -> None:
     ("text", "reason"),
     [
         (POSCAR.replace("1.0\n", "4.0 -4.0 2.0\n", 1), "line 2 is not one scale factor, or three positive"),
+        (
+            POSCAR.replace("Na Cl\n", "").replace(
+                "Direct\n0.0 0.0 0.0\n0.5 0.5 0.5", "Selective dynamics\nDirect\n0 0 0 F F F\n0.5 0.5 0.5 F F F"
+            ),
+            "line 1 names none",
+        ),
         (POSCAR.replace("1.0\n", "4.0 4.0\n", 1), "line 2 is not one scale factor"),
         (POSCAR.replace("1.0\n", "0\n", 1), "line 2 is not one scale factor"),
         (POSCAR.replace("Na Cl\n", "").replace("NaCl\n", "In this\n", 1), "line 1 names none"),
@@ -254,6 +302,26 @@ def test_what_vasp_reads_is_read(kind: str) -> None:
 def test_what_vasp_would_misread_is_refused(text: str, reason: str) -> None:
     (entry,) = read(text, "POSCAR")
     assert isinstance(entry, Rejection) and reason in entry.reason
+
+
+VELOCITIES = "\n0.1 0.1 0.1\n0.2 0.2 0.2\n"
+STEP = "Direct configuration=     {}\n0 0 0\n0.5 0.5 {}\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        POSCAR + POSCAR,
+        POSCAR + VELOCITIES + POSCAR,
+        POSCAR + VELOCITIES + "\n" + POSCAR + VELOCITIES,
+        POSCAR[: POSCAR.index("Direct")] + STEP.format(1, 0.5) + STEP.format(2, 0.4),
+        2 * (POSCAR[: POSCAR.index("Direct")] + STEP.format(1, 0.5)),
+    ],
+)
+def test_no_structure_of_a_file_is_passed_over(text: str) -> None:
+    entries = read(text, "XDATCAR")
+    assert [(entry.id, entry.formula) for entry in entries] == [("XDATCAR#1", "NaCl"), ("XDATCAR#2", "NaCl")]
+    assert all(isinstance(entry, Crystal) for entry in entries)
 
 
 def test_a_damaged_second_poscar_has_a_row_of_its_own() -> None:

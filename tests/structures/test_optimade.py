@@ -64,6 +64,10 @@ def test_an_entry_without_optional_fields_is_read():
     assert read.lattice == pytest.approx(MGO.lattice) and read.numbers.tolist() == [12, 8]
 
 
+def test_a_rounded_concentration_is_a_whole_atom():
+    assert isinstance(crystal_of_optimade(entry_of(MGO, **species(concentration=[0.999]))), Crystal)
+
+
 SCALARS = st.one_of(
     st.none(),
     st.booleans(),

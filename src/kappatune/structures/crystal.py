@@ -24,7 +24,7 @@ MIN_DISTANCE_ANGSTROM = 0.5
 MIN_VOLUME_PER_ATOM = 1.0
 """Å^3. The densest crystal at ambient pressure, diamond, has 5.7 Å^3 per atom."""
 
-OCCUPANCY_TOLERANCE = 0.001
+OCCUPANCY_TOLERANCE = 0.001 + 1e-9
 """Occupancies so near to 1 are whole atoms; several ions of one element that share a site fill it together."""
 
 MAX_ATOMIC_NUMBER = 118

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from kappatune.structures.crystal import BadCrystal, Crystal, Rejection, atomic_number, check
+from kappatune.structures.crystal import OCCUPANCY_TOLERANCE, BadCrystal, Crystal, Rejection, atomic_number, check
 from kappatune.structures.text import DISORDER_ADVICE, formula_of, printable, unexpected
 
 FIELDS = (
@@ -103,7 +102,7 @@ def _number(species: _Species | None, name: str, site: int) -> int:
     if species is None:
         raise BadCrystal(f"site {site} is '{name}', which the database does not explain among its species")
     symbols, shares = species.chemical_symbols, species.concentration
-    if len(symbols) != 1 or len(shares) != 1 or not math.isclose(shares[0], 1.0, abs_tol=1e-6):
+    if len(symbols) != 1 or len(shares) != 1 or not abs(shares[0] - 1) <= OCCUPANCY_TOLERANCE:
         found = ", ".join(f"{symbol} {share:g}" for symbol, share in zip(symbols, shares, strict=False))
         raise BadCrystal(f"site {site} is disordered ({found[:80] or 'empty'}): {DISORDER_ADVICE}")
     if symbols[0] in ("X", "vacancy"):

@@ -25,6 +25,10 @@ _NO_SYMBOLS = (
     "as line 6, for example 'Na Cl'"
 )
 _COMMENT = re.compile(r"[#!].*")
+_CONFIGURATION = re.compile(r"\s*(direct|cartesian)\s+configuration\s*=", re.IGNORECASE)
+"""Begins each step in an XDATCAR."""
+
+_FLAGS = ("T", "F", "TRUE", "FALSE")
 _FORTRAN_EXPONENT = re.compile(r"(?<=[\d.])[dD](?=[+-]?\d)")
 
 
@@ -59,8 +63,12 @@ def read_poscar(file: BinaryIO) -> Iterator[Crystal | Rejection]:
         header = _header([_bare(line) for line in lines[start : start + _HEADER_LINES]], start)
         entry, end = _crystal(lines[start:], header, start)
         yield entry
-        following = next((k for k, line in enumerate(lines[start + end :], start + end) if line.strip()), None)
-        if isinstance(entry, Rejection) or following is None or not _begins_another(lines[following:]):
+        end += start
+        while (step := _filled_line(lines, end)) is not None and _CONFIGURATION.match(lines[step]):
+            end = step + 1 + sum(header.counts)
+            yield _crystal([*lines[start : start + header.end], *lines[step:end]], header, start)[0]
+        following = None if isinstance(entry, Rejection) else _next_poscar(lines, end)
+        if following is None:
             return
         start = following
 
@@ -74,10 +82,21 @@ def begins_poscar(lines: list[str]) -> bool:
     )
 
 
-def _begins_another(lines: list[str]) -> bool:
-    """Whether another POSCAR follows, rather than the velocities and what else VASP appends."""
+def _filled_line(lines: list[str], start: int) -> int | None:
+    return next((k for k in range(start, len(lines)) if lines[k].strip()), None)
+
+
+def _next_poscar(lines: list[str], start: int) -> int | None:
+    """Where another POSCAR begins: at once, or, with a line of symbols, after velocities and what else VASP appends."""
+    following = _filled_line(lines, start)
+    if following is None or _begins_another(lines[following:], or_counts=True):
+        return following
+    return next((k for k in range(following, len(lines)) if _begins_another(lines[k : k + _SYMBOLS_LINE + 1])), None)
+
+
+def _begins_another(lines: list[str], *, or_counts: bool = False) -> bool:
     words = _bare(lines[_SYMBOLS_LINE]).split() if len(lines) > _SYMBOLS_LINE else []
-    named = all(map(_is_count, words)) or all(number_of_element(_plain_symbol(word)) for word in words)
+    named = all(number_of_element(_plain_symbol(word)) for word in words) or (or_counts and all(map(_is_count, words)))
     return bool(words) and named and begins_poscar(lines)
 
 
@@ -155,7 +174,7 @@ def _symbols_elsewhere(lines: list[str], rows: list[str], counts: list[int]) -> 
     beside: list[str] = []
     first = 0
     for count in counts:
-        named = {" ".join(row.split()[-1:]) for row in rows[first : first + count]}
+        named = {_word_beside(row) for row in rows[first : first + count]}
         first += count
         if len(named) == 1 and number_of_element(name := named.pop()):
             beside.append(name)
@@ -167,6 +186,13 @@ def _symbols_elsewhere(lines: list[str], rows: list[str], counts: list[int]) -> 
     if not in_first_line and not beside:
         raise BadCrystal(_NO_SYMBOLS)
     return in_first_line or beside
+
+
+def _word_beside(row: str) -> str:
+    """The last word after the coordinates, and after the flags of selective dynamics: `F F F` is no fluorine."""
+    words = row.split()[3:]
+    flags = 3 if len(words) >= 3 and all(word.strip(".").upper() in _FLAGS for word in words[:3]) else 0
+    return " ".join(words[flags:][-1:])
 
 
 def _formula(symbols: list[str], counts: list[int]) -> str | None:

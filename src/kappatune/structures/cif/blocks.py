@@ -52,6 +52,10 @@ class Values:
     def __contains__(self, name: str) -> bool:
         return name in self._found
 
+    def __iter__(self) -> Iterator[str]:
+        """Their names."""
+        return iter(self._found)
+
     @property
     def holds_structure(self) -> bool:
         """Whether there is a cell or an atom."""

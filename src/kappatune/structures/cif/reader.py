@@ -67,6 +67,8 @@ _OPERATIONS = (
     "_space_group_symop_magn_operation_mxmymz",
 )
 _CENTRINGS = "_space_group_symop_magn_centering_xyz"
+_OTHER_NAMES = re.compile(r"_(symmetry|space_group)_.*(name|number|schoen|point_group|laue|bravais).*")
+_NO_SYMMETRY = ("p1", "c1", "c11", "0", "1", "11", "111", "p11", "ap", "-1")
 _ELEMENT_COUNT = re.compile(r"([A-Z][a-z]?)(\d+(?:\.\d*)?|\.\d+)?[\s,]*", re.ASCII)
 
 
@@ -185,7 +187,7 @@ def _directions(alpha: float, beta: float, gamma: float) -> tuple[tuple[float, f
 def _declared(values: Values) -> Declared:
     symbols = [text for name in _SYMBOLS if (text := values.text(name))]
     number = values.first_text(_NUMBERS)
-    return Declared(
+    declared = Declared(
         symbols=tuple(dict.fromkeys(" ".join(symbol.split()) for symbol in symbols)),
         reference=values.text(_REFERENCE_SYMBOL) or "",
         number=int(number) if number.isdecimal() and int(number) else None,
@@ -195,6 +197,18 @@ def _declared(values: Values) -> Declared:
         operations=values.given(_OPERATIONS),
         centrings=tuple(values.column(_CENTRINGS)),
     )
+    is_silent = not (declared.operations or symbols or declared.reference or declared.number or declared.hall)
+    return declared._replace(otherwise=_stated_otherwise(values)) if is_silent else declared
+
+
+def _stated_otherwise(values: Values) -> str:
+    """Symmetry in names that do not tell the operations, as `_space_group_name_schoenflies Oh^5`."""
+    for name in values:
+        if _OTHER_NAMES.fullmatch(name) and (text := values.text(name)):
+            plain = re.sub(r"[\s_^.'(){}]", "", text).lower()
+            if plain not in _NO_SYMMETRY:
+                return f"{name} {text}"
+    return ""
 
 
 @lru_cache(maxsize=65536)

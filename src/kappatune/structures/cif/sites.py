@@ -43,6 +43,8 @@ _ION = re.compile(
 _NUMBERED = re.compile(r"([A-Za-z]{1,2})\d+", re.ASCII)
 _PARTS = re.compile(r"([A-Z][a-z]?)(\d*\.?\d*)(?:\d?[+-])?[/,;&()\s]*", re.ASCII)
 _LETTERS = re.compile(r"[A-Za-z]+", re.ASCII)
+_GROUP_LABEL = re.compile(r"(?:H2O|OH|NH)\d*|([A-Z][a-z]?)O[2-6]", re.ASCII)
+_TWO_ELEMENTS = re.compile(r"([A-Z][a-z])([A-Z][a-z])\d*", re.ASCII)
 _DIATOMIC = ("H2", "N2", "O2", "F2", "Cl2", "Br2", "I2")
 _HEAVIEST_IN_CAPITALS = 98
 """NO and CN are groups of atoms rather than nobelium and copernicium."""
@@ -93,7 +95,8 @@ def read_sites(columns: Mapping[str, Sequence[str]], elements: Collection[int] =
         raise BadCrystal("a loop_ table lacks rows: the file is cut, get the complete file")
     if len({len(column) for column in columns.values()}) != 1:
         raise BadCrystal("the columns of the atom list differ in length: the file is damaged, get the complete file")
-    if "dum" in (flags := columns.get("_atom_site_calc_flag", ())):
+    flags = [flag.lower() for flag in columns.get("_atom_site_calc_flag", ())]
+    if "dum" in flags:
         raise BadCrystal(f"{_name(shown, flags.index('dum'))} is marked as a dummy, no atom: remove its row")
     if "_atom_site_attached_hydrogens" in columns:
         _require_no_hydrogens(columns["_atom_site_attached_hydrogens"], shown)
@@ -226,7 +229,7 @@ def _numbers_of_types(types: Sequence[str], labels: Sequence[str], elements: Col
     """Atomic numbers of type symbols, which are whole symbols, with or without a charge; of labels where unknown."""
     numbers = []
     for row, text in enumerate(types):
-        found = _element_of_type(text)
+        found = _element_of_type(text.strip())
         if text == "?" and labels is not types:
             found = _number_of_label(labels, row, elements)
         elif isinstance(found, str) or _may_be_group(found, text, labels[row], types, elements):
@@ -268,6 +271,18 @@ def _element_of_type(text: str) -> int | str:
     return _MIXED if shared else _GROUP
 
 
+@lru_cache(maxsize=4096)
+def _more_than_an_atom(label: str, *, certain: bool) -> str:
+    """What a label such as `SO4` or `Si/Al` is instead of an atom; where the formula is certain, it tells of groups."""
+    pair = _TWO_ELEMENTS.fullmatch(label)
+    if any(mark in label for mark in "/,;&.") and _element_of_type(label) == _MIXED:
+        return _MIXED
+    if pair and all(map(number_of_element, pair.groups())):
+        return _MIXED
+    group = None if certain else _GROUP_LABEL.fullmatch(label)
+    return _GROUP if group and (group[1] is None or number_of_element(group[1])) else ""
+
+
 def _numbers_of_labels(labels: Sequence[str], elements: Collection[int]) -> list[int]:
     """Atomic numbers of labels, which start with a symbol: Na1, Cl(2), O1A."""
     return [_number_of_label(labels, row, elements) for row in range(len(labels))]
@@ -276,6 +291,8 @@ def _numbers_of_labels(labels: Sequence[str], elements: Collection[int]) -> list
 def _number_of_label(labels: Sequence[str], row: int, elements: Collection[int]) -> int:
     """Of `Na1` and `NaM2`; of `Ow`, `Ala` and `CA1` if the formula tells."""
     label = labels[row]
+    if what := _more_than_an_atom(label, certain=bool(elements)):
+        raise BadCrystal(f"{_name(labels, row)} is {what}")
     found = _LETTERS.match(label)
     letters = found[0] if found else ""
     if letters.startswith("Wat"):

@@ -30,6 +30,7 @@ _OLD_ORIGINS = {"s": "1", "z": "2"}
 
 _ORIGIN_IN_WORDS = re.compile(r"[(\[,;]?\s*origin\s*(?:choice)?\s*(?:at|no\.?|:)?\s*([12])\s*[)\]]?", re.IGNORECASE)
 _AXES_IN_WORDS = re.compile(r"[(\[,;]?\s*(hexagonal|rhombohedral)\s*(?:axes|setting|cell)?\s*[)\]]?", re.IGNORECASE)
+_EXTENSION = re.compile(r"([^:]+?)\s*(?::\s*(?=[12])|:?\s*(?=[SZHR]))(\w)\s*", re.IGNORECASE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,10 +188,10 @@ def settings_of_symbol(symbol: str) -> tuple[Setting, ...]:
     plain, _, extension = symbol.partition(":")
     if plain and (of_axes := _with_axes(table.get(_plain(plain), ()), _plain(extension))):
         return of_axes
-    known = gemmi.find_spacegroup_by_name(plain.replace("_", ""))
-    if known is None:
-        return ()
-    return _with_extension(table[_plain(known.hm)], wanted or extension.strip().upper())
+    if found := _EXTENSION.fullmatch(symbol):
+        plain, extension = found[1], found[2]
+    known = gemmi.find_spacegroup_by_name(_short_of_full(plain.replace("_", "")))
+    return _with_extension(table[_plain(known.hm)], wanted or extension.strip().upper()) if known else ()
 
 
 @lru_cache(maxsize=256)

@@ -63,6 +63,7 @@ class Declared(NamedTuple):
         code: Of the coordinate system (`1`, `2`, `h`, `r`), as International Tables name it.
         operations: Triplets, as written.
         centrings: Triplets of the centring translations, where the operations leave these out (magnetic CIF).
+        otherwise: Tag and value of a symmetry that none of these gives, such as a Schoenflies symbol.
     """
 
     symbols: tuple[str, ...] = ()
@@ -73,6 +74,7 @@ class Declared(NamedTuple):
     code: str = ""
     operations: tuple[str, ...] = ()
     centrings: tuple[str, ...] = ()
+    otherwise: str = ""
 
 
 @dataclass(frozen=True)
@@ -151,11 +153,7 @@ def symmetry_of(declared: Declared, evidence: SymmetryEvidence) -> Group:
         BadCrystal: It is left open, contradicts itself or the cell, or an operation cannot be read.
     """
     named, listed, agrees = _weighed(declared)
-    group = (
-        _by_name(named, declared.system, evidence)
-        if listed is None
-        else _by_operations(listed, named, agrees, evidence)
-    )
+    group = _by_name(named, declared, evidence) if listed is None else _by_operations(listed, named, agrees, evidence)
     if len(group) > 1 and misfit_of(group, evidence.lattice) > _MAX_MISFIT:
         raise BadCrystal(
             f"the cell does not have the symmetry of {group.name if listed is None else 'the listed operations'}"
@@ -216,7 +214,7 @@ def _agrees(group: Group, named: _Named) -> bool:
     return type_number(group) in named.numbers
 
 
-def _by_name(named: _Named, system: str, evidence: SymmetryEvidence) -> Group:
+def _by_name(named: _Named, declared: Declared, evidence: SymmetryEvidence) -> Group:
     if not named.text:
         group = group_of_hall("P 1", "P 1")
         if evidence.contradicts(group):
@@ -224,8 +222,10 @@ def _by_name(named: _Named, system: str, evidence: SymmetryEvidence) -> Group:
                 f"the file gives no symmetry, and its {evidence.contents(group).total()} atoms contradict "
                 f"{evidence.stated_text}: list the symmetry operations as _space_group_symop_operation_xyz"
             )
-        if system.lower() not in ("", "triclinic"):
+        if (system := declared.system).lower() not in ("", "triclinic"):
             raise BadCrystal(f"the file says that the crystal is {system} but gives no space group: {_REMEDY}")
+        if declared.otherwise and not evidence.confirms(group):
+            raise BadCrystal(f"the symmetry is given by {declared.otherwise} alone, which is not read: {_REMEDY}")
         return group
     if not named.groups:
         what = "is not known" if named.unknown else "contradicts itself"
