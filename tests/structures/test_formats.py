@@ -202,6 +202,11 @@ def test_labels_that_are_more_than_an_atom_are_refused(label: str, what: str) ->
     assert isinstance(entry, Rejection) and f"site 2 ('{label}') is {what}" in entry.reason, entry
 
 
+def test_hydrogens_in_rows_of_their_own_belong_to_no_group() -> None:
+    (entry,) = read(HEAD + loop("OH 0 0 0", "Na 0.5 0.5 0.5", "H1 0 0 0.2", columns="label fract_x fract_y fract_z"))
+    assert isinstance(entry, Crystal) and entry.formula == "NaHO", entry
+
+
 def test_short_monoclinic_symbols_follow_the_unique_axis_of_the_cell() -> None:
     sites = loop("Na1 Na 0.1 0.2 0.3", "Cl1 Cl 0.6 0.7 0.9")
     for axis, angle in (("b", "beta"), ("c", "gamma"), ("a", "alpha")):

@@ -44,6 +44,7 @@ _NUMBERED = re.compile(r"([A-Za-z]{1,2})\d+", re.ASCII)
 _PARTS = re.compile(r"([A-Z][a-z]?)(\d*\.?\d*)(?:\d?[+-])?[/,;&()\s]*", re.ASCII)
 _LETTERS = re.compile(r"[A-Za-z]+", re.ASCII)
 _GROUP_LABEL = re.compile(r"(?:H2O|OH|NH)\d*|([A-Z][a-z]?)O[2-6]", re.ASCII)
+_HYDROGEN_LABEL = re.compile(r"H\d*|H\d+[A-NP-Za-z]", re.ASCII)
 _TWO_ELEMENTS = re.compile(r"([A-Z][a-z])([A-Z][a-z])\d*", re.ASCII)
 _DIATOMIC = ("H2", "N2", "O2", "F2", "Cl2", "Br2", "I2")
 _HEAVIEST_IN_CAPITALS = 98
@@ -273,7 +274,12 @@ def _element_of_type(text: str) -> int | str:
 
 @lru_cache(maxsize=4096)
 def _more_than_an_atom(label: str, *, certain: bool) -> str:
-    """What a label such as `SO4` or `Si/Al` is instead of an atom; where the formula is certain, it tells of groups."""
+    """What a label such as `SO4` or `Si/Al` is instead of an atom.
+
+    Args:
+        label: The label.
+        certain: Whether a formula, or hydrogens in rows of their own, say that it is no group.
+    """
     pair = _TWO_ELEMENTS.fullmatch(label)
     if any(mark in label for mark in "/,;&.") and _element_of_type(label) == _MIXED:
         return _MIXED
@@ -291,7 +297,8 @@ def _numbers_of_labels(labels: Sequence[str], elements: Collection[int]) -> list
 def _number_of_label(labels: Sequence[str], row: int, elements: Collection[int]) -> int:
     """Of `Na1` and `NaM2`; of `Ow`, `Ala` and `CA1` if the formula tells."""
     label = labels[row]
-    if what := _more_than_an_atom(label, certain=bool(elements)):
+    certain = bool(elements) or ("H" in label and any(_HYDROGEN_LABEL.fullmatch(other) for other in labels))
+    if what := _more_than_an_atom(label, certain=certain):
         raise BadCrystal(f"{_name(labels, row)} is {what}")
     found = _LETTERS.match(label)
     letters = found[0] if found else ""
