@@ -119,7 +119,8 @@ def test_a_batch_is_sorted_and_downloaded(page):
     text = download.value.path().read_text()
     rows = list(csv.DictReader(io.StringIO(text)))
     assert text.splitlines()[0] == (
-        "id,file,formula,temperature_k,kappa_w_mk,lower_w_mk,upper_w_mk,debye_temperature_k,gruneisen,in_domain,reason"
+        "id,file,formula,temperature_k,kappa_w_mk,lower_w_mk,upper_w_mk,debye_temperature_k,gruneisen,in_domain,"
+        "reason,remarks,interval"
     )
     assert [row["id"] for row in rows[:100]] == [str(k) for k in range(100)]
     assert float(rows[0]["kappa_w_mk"]) > 0 and rows[100]["reason"].startswith("_cell_length_b")
