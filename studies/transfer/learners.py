@@ -14,10 +14,10 @@ from kappatune.model.domain import Domain
 from kappatune.model.folds import Rows
 from kappatune.model.graphs import build_graphs
 from kappatune.model.heads import KappaNetwork
+from kappatune.training.corrections import fit_correction
 from kappatune.training.recipe import Recipe
 from kappatune.training.run import shipped_crystals
 from kappatune.training.stage import all_features
-from kappatune.training.trees import fit_trees
 from studies.transfer.cached_training import trained_member, without_formulas
 from studies.transfer.dft_sets import DftSets
 
@@ -87,9 +87,8 @@ class TreeCorrectedEnsemble:
                 head = network.new_head("dft")
             head.standardise(network.head_inputs(features[train], "dft").detach())
             network.heads["dft"] = head
-            fit_trees(
-                network, "dft", features[train], sets.kappa[train], sets.formulas[train].tolist(), elsewhere, seed=seed
-            )
+            formulas = sets.formulas[train].tolist()
+            fit_correction(network, "dft", "trees", features[train], sets.kappa[train], formulas, elsewhere, seed=seed)
             with torch.no_grad():
                 outputs = network(features[test], "dft")
                 assert outputs.spread is not None

@@ -7,8 +7,8 @@ import torch
 from kappatune.model.heads import Correction
 from kappatune.model.kappa_model import KappaModel
 from kappatune.training import train
+from kappatune.training.corrections import fit_correction
 from kappatune.training.recipe import BadRun
-from kappatune.training.trees import fit_trees
 from tests.training.tiny import DEBYE_COLUMNS, recipe, stage, tables, tiny_table
 
 HOSTS = ["megnet-mp-2018.6.1-log10K", "element-statistics"]
@@ -67,7 +67,8 @@ def test_same_seed_same_correction(model):
                 parameter.zero_()
         head.standardise(network.head_inputs(features, "dft").detach())
         network.heads["dft"] = head
-        fit_trees(network, "dft", features, np.arange(1.0, 13.0), list("abcdefghijkl"), elsewhere, seed=1)
+        values, formulas = np.arange(1.0, 13.0), list("abcdefghijkl")
+        fit_correction(network, "dft", "trees", features, values, formulas, elsewhere, seed=1)
         weights.append(torch.cat([p.detach().flatten() for p in head.parameters()]))
     assert torch.equal(weights[0], weights[1])
 

@@ -23,9 +23,9 @@ from kappatune.model.intervals import IntervalCalibration, ln_kappa_spread
 from kappatune.model.kappa_model import KappaModel
 from kappatune.structures.table import Fidelity
 from kappatune.training.conformal import START_WEIGHT, Errors, Widths, blended_widths, fit_widths
+from kappatune.training.corrections import HeldOut
 from kappatune.training.rows import PreparedStage
 from kappatune.training.stage import all_features
-from kappatune.training.trees import HeldOut
 
 LEVEL = 0.9
 """Fraction of the crystals whose value is to lie inside an interval."""
@@ -173,10 +173,6 @@ def _domain(model: KappaModel, prepared: PreparedStage, inherited: Domain | None
 def _corrections(card: ModelCard) -> list[Fidelity]:
     """The rungs above the first, in the order of training."""
     return [rung for rung in card.fidelities if card.composition == "debye" and rung != BASE_FIDELITY]
-
-
-def _formulas_of_corrections(card: ModelCard) -> set[str]:
-    return {formula for rung in _corrections(card) for formula in card.formulas.get(rung, ())}
 
 
 def _has_same_host(model: KappaModel, start: KappaModel) -> bool:

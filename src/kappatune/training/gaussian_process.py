@@ -116,6 +116,10 @@ class GaussianProcess:
         spread = targets.std(correction=0).clamp(min=1e-9)
         return cls(inputs, targets, fit_kernel(inputs, (targets - targets.mean()) / spread, groups, seed))
 
+    def refitted(self, inputs: Tensor, targets: Tensor) -> GaussianProcess:
+        """A process with the same kernel, conditioned on other crystals; arguments as for the process itself."""
+        return GaussianProcess(inputs, targets, self.settings)
+
     def predict(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation, that of a label's noise included, (n,) each, of (n, d) inputs."""
         parts = [self._predict(block) for block in inputs.double().split(_BLOCK)]

@@ -56,8 +56,8 @@ class Stage(_Strict):
         fidelity: Rows of this fidelity are used; without it, the only fidelity in the table.
         joined: Rows of these fidelities are used as if they were of that one.
         learner: `gradient` fits what is not frozen; `trees` fits trees to a correction and distils them into its head
-            (`kappatune.training.trees`), without loss, learning rate and epochs; `gaussian-process` does the same with
-            a Gaussian process (`kappatune.training.process_correction`), for hundreds to thousands of values.
+            (`kappatune.training.corrections`), without loss, learning rate and epochs; `gaussian-process` does the same
+            with a Gaussian process, for hundreds to thousands of values.
         frozen: Prefixes of the names of parameters that are not trained (`host`, `host.blocks.0`, ...).
         properties: Columns that hold further targets of the `agl` rung of a `debye` model.
         loss_weights: Weight of each target; kappa alone by default.

@@ -23,11 +23,11 @@ from kappatune.structures.crystal import Crystal
 from kappatune.structures.table import read_table
 from kappatune.training.calibration import rungs_of_trained
 from kappatune.training.card import card_of_trained
+from kappatune.training.corrections import HeldOut, fit_correction
 from kappatune.training.events import LabelsDoubted, RowsLeftOut, StageFinished, StagePrepared
 from kappatune.training.label_checks import doubtful_labels
 from kappatune.training.label_doubts import DoubtfulLabels, LabelDoubt, count_kinds
 from kappatune.training.networks import attach_head, new_network
-from kappatune.training.process_correction import fit_process
 from kappatune.training.recipe import BadRun, Recipe, read_recipe
 from kappatune.training.rows import PreparedStage, first_reasons, prepare_stage
 from kappatune.training.run_folder import (
@@ -44,7 +44,6 @@ from kappatune.training.run_folder import (
 )
 from kappatune.training.stage import all_features, matches_prefix, train_stage
 from kappatune.training.tables import TrainingData, as_source, tables_for
-from kappatune.training.trees import HeldOut, fit_trees
 
 
 def train(
@@ -240,7 +239,7 @@ def _train_members(
     """Train all stages of all members in place.
 
     Returns:
-        The results by stage, one per member; the errors in cross-validation of the stages learnt by trees, likewise.
+        The results by stage, one per member; the errors in cross-validation of the stages that a teacher learnt.
     """
     metrics: dict[str, list[dict[str, Any]]] = {prepared.stage.name: [] for prepared in stages}
     held_out: dict[str, list[HeldOut]] = {}
@@ -269,10 +268,11 @@ def _train_or_restore(
         if stored is not None:
             return stored, held_out
     if stage.learner != "gradient":
-        fit = {"trees": fit_trees, "gaussian-process": fit_process}[stage.learner]
         shipped = _shipped_graphs(frozenset(network.host.supported_elements), data.graphs.cutoff, data.graphs.rules)
         features, unlabelled = all_features(network, data.graphs), all_features(network, shipped)
-        result, held_out = fit(network, fidelity, features, data.kappa, data.formulas, unlabelled, seed=seed)
+        result, held_out = fit_correction(
+            network, fidelity, stage.learner, features, data.kappa, data.formulas, unlabelled, seed=seed
+        )
         store_held_out(folder, held_out)
     else:
         result = train_stage(network, stage, fidelity, data, seed=seed, folder=folder, on_progress=report)

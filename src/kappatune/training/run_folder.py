@@ -16,11 +16,11 @@ from safetensors.torch import load_file, save_file
 from kappatune.model.heads import KappaNetwork
 from kappatune.model.hosts import load_strictly
 from kappatune.storage import atomic_path, file_sha256, write_text
+from kappatune.training.corrections import HeldOut
 from kappatune.training.label_doubts import LabelDoubt
 from kappatune.training.recipe import BadRun, Recipe
 from kappatune.training.rows import PreparedStage
 from kappatune.training.stage import CHECKPOINT, StageResult
-from kappatune.training.trees import HeldOut
 
 _INPUTS = "run.json"
 _LEFT_OUT = "left_out.jsonl"
@@ -109,7 +109,7 @@ def store_result(folder: Path, network: KappaNetwork, result: StageResult) -> No
 
 
 def stored_held_out(folder: Path) -> HeldOut | None:
-    """The errors in cross-validation of a stage that was learnt by trees; kappatune 0.2.0 did not store them."""
+    """The errors in cross-validation of a stage that was learnt by a teacher; kappatune 0.2.0 did not store them."""
     path = folder / _HELD_OUT
     return HeldOut(**load_numpy(path)) if path.is_file() else None
 
