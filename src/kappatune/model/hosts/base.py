@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
+import torch
+from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
 from kappatune.model.graphs import GraphBatch
@@ -52,3 +54,50 @@ class Host(nn.Module, ABC):
         All columns, for a host without such ones.
         """
         return range(self.embedding_sizes[level])
+
+
+class HostSettings(BaseModel):
+    """Settings of a host with a row for each element.
+
+    Attributes:
+        elements: Atomic number of each row.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    elements: tuple[int, ...]
+
+
+class ElementHost(Host):
+    """A host that looks up a row for each element and is rebuilt from its settings.
+
+    Attributes:
+        settings_type: Class of its settings.
+        settings: What it was built from.
+        element_row: (120,) row of each atomic number, -1 without one.
+    """
+
+    settings_type: ClassVar[type[HostSettings]]
+    settings: HostSettings
+    element_row: Tensor
+
+    def __init__(self, settings: HostSettings) -> None:
+        super().__init__()
+        self.settings = settings
+        row = torch.full((120,), -1, dtype=torch.int64)
+        row[list(settings.elements)] = torch.arange(len(settings.elements))
+        self.register_buffer("element_row", row, persistent=False)
+
+    @property
+    def supported_elements(self) -> frozenset[int]:
+        """Atomic numbers with a row."""
+        return frozenset(self.settings.elements)
+
+    def describe(self) -> dict[str, Any]:
+        """Settings from which `from_description` rebuilds the network, without weights and tables."""
+        return self.settings.model_dump(mode="json")
+
+    @classmethod
+    def from_description(cls, description: dict[str, Any]) -> Self:
+        """Rebuild from `describe`; weights are random, and tables hold nothing."""
+        return cls(cls.settings_type.model_validate(description))

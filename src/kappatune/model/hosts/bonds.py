@@ -8,14 +8,14 @@ smoothly to zero at the cutoff.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor
 
 from kappatune.model.graphs import GraphBatch, envelope
-from kappatune.model.hosts.base import Host
+from kappatune.model.hosts.base import ElementHost, HostSettings
 from kappatune.model.hosts.registry import register
 
 ATOM_PROPERTIES = ("covalent_radius", "van_der_waals_radius", "electronegativity", "mass")
@@ -69,22 +69,18 @@ _EXTREME_TEMPERATURE = 0.15
 _SITE_STATISTICS = 7
 
 
-class BondSettings(BaseModel):
+class BondSettings(HostSettings):
     """What the table holds, and how far bonds reach.
 
     Attributes:
-        elements: Atomic number of each row.
         cutoff_angstrom: Å.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    elements: tuple[int, ...]
     cutoff_angstrom: float = Field(default=6.0, gt=_FALL_ANGSTROM)
 
 
 @register
-class BondGeometry(Host):
+class BondGeometry(ElementHost):
     """Statistics of bonds and surroundings, and a radial distribution in reduced lengths. Nothing is trained.
 
     Embedding: `pooled`, which is for each of `SITE_QUANTITIES` its mean, spread, softened least and largest value, and
@@ -96,33 +92,16 @@ class BondGeometry(Host):
     """
 
     architecture = "bond-geometry"
+    settings_type = BondSettings
+    settings: BondSettings
     table: Tensor
-    element_row: Tensor
 
     def __init__(self, settings: BondSettings) -> None:
-        super().__init__()
-        self.settings = settings
+        super().__init__(settings)
         self.cutoff_angstrom = settings.cutoff_angstrom
-        row = torch.full((120,), -1, dtype=torch.int64)
-        row[list(settings.elements)] = torch.arange(len(settings.elements))
-        self.register_buffer("element_row", row, persistent=False)
         self.register_buffer("table", torch.ones(len(settings.elements), len(ATOM_PROPERTIES)))
         size = _SITE_STATISTICS * len(SITE_QUANTITIES) + len(CRYSTAL_QUANTITIES) + 3 * len(_CENTRES)
         self.embedding_sizes = {"pooled": size}
-
-    @property
-    def supported_elements(self) -> frozenset[int]:
-        """Atomic numbers with a row in the table."""
-        return frozenset(self.settings.elements)
-
-    def describe(self) -> dict[str, Any]:
-        """Settings from which `from_description` rebuilds the network, without the table's values."""
-        return self.settings.model_dump(mode="json")
-
-    @classmethod
-    def from_description(cls, description: dict[str, Any]) -> BondGeometry:
-        """Rebuild from `describe`; all properties in the table are 1."""
-        return cls(BondSettings.model_validate(description))
 
     def embed(self, batch: GraphBatch, level: str = "pooled") -> Tensor:
         """Embed crystals as (n_crystals, embedding_sizes[level]) float32."""

@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
-from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from kappatune.model.graphs import GraphBatch
-from kappatune.model.hosts.base import Host
+from kappatune.model.hosts.base import ElementHost, HostSettings
 from kappatune.model.hosts.registry import register
 
 
-class ElementSettings(BaseModel):
+class ElementSettings(HostSettings):
     """What the table holds.
 
     Attributes:
-        elements: Atomic number of each row.
         properties: Name of each column.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    elements: tuple[int, ...]
     properties: tuple[str, ...]
 
 
 @register
-class ElementStatistics(Host):
+class ElementStatistics(ElementHost):
     """Mean, standard deviation, minimum and maximum of each elemental property over the atoms of a crystal.
 
     Nothing is trained: the table of properties takes the place of weights. Bonds play no part.
@@ -40,31 +33,14 @@ class ElementStatistics(Host):
 
     architecture = "element-statistics"
     cutoff_angstrom = 0.0
+    settings_type = ElementSettings
+    settings: ElementSettings
     table: Tensor
-    element_row: Tensor
 
     def __init__(self, settings: ElementSettings) -> None:
-        super().__init__()
-        self.settings = settings
-        row = torch.full((120,), -1, dtype=torch.int64)
-        row[list(settings.elements)] = torch.arange(len(settings.elements))
-        self.register_buffer("element_row", row, persistent=False)
+        super().__init__(settings)
         self.register_buffer("table", torch.zeros(len(settings.elements), len(settings.properties)))
         self.embedding_sizes = {"pooled": 4 * len(settings.properties)}
-
-    @property
-    def supported_elements(self) -> frozenset[int]:
-        """Atomic numbers with a row in the table."""
-        return frozenset(self.settings.elements)
-
-    def describe(self) -> dict[str, Any]:
-        """Settings from which `from_description` rebuilds the network, without the table's values."""
-        return self.settings.model_dump(mode="json")
-
-    @classmethod
-    def from_description(cls, description: dict[str, Any]) -> ElementStatistics:
-        """Rebuild from `describe`; the table is zero."""
-        return cls(ElementSettings.model_validate(description))
 
     def embed(self, batch: GraphBatch, level: str = "pooled") -> Tensor:
         """Embed crystals as (n_crystals, 4 n_properties) float32."""

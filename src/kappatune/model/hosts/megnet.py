@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import Any, Literal, NamedTuple, cast
+from typing import Literal, NamedTuple, cast
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import linear, softplus
 
 from kappatune.model.graphs import GraphBatch
-from kappatune.model.hosts.base import Host
+from kappatune.model.hosts.base import ElementHost, HostSettings
 from kappatune.model.hosts.registry import register
 
 _DIM = 32
@@ -31,7 +31,7 @@ _FEWEST_BONDS = 0.5
 _NO_BOND = 1e-30
 
 
-class MEGNetSettings(BaseModel):
+class MEGNetSettings(HostSettings):
     """What distinguishes one MEGNet from another.
 
     Attributes:
@@ -39,7 +39,6 @@ class MEGNetSettings(BaseModel):
         n_gaussians: Gaussians that expand a distance, evenly from 0 to `gaussian_stop_angstrom`.
         gaussian_stop_angstrom: Centre of the last Gaussian, Å.
         gaussian_exponent: a of exp(-a (d - centre)^2), 1/Å^2.
-        elements: Atomic number of each row of the element table.
         set2set: `lstm` carries hidden and cell state (32 wide); `keras` is the original layer, whose
             cell state is never carried, with hard-sigmoid gates (16 wide).
         set2set_steps: How often Set2Set attends.
@@ -50,13 +49,10 @@ class MEGNetSettings(BaseModel):
         property_std: Multiplies the read-out, in `unit`.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     cutoff_angstrom: float = Field(gt=0)
     n_gaussians: int = Field(default=100, gt=1)
     gaussian_stop_angstrom: float = Field(default=5.0, gt=0)
     gaussian_exponent: float = Field(gt=0)
-    elements: tuple[int, ...]
     set2set: Literal["lstm", "keras"]
     set2set_steps: int = Field(default=2, ge=1)
     activate_last: bool
@@ -67,7 +63,7 @@ class MEGNetSettings(BaseModel):
 
 
 @register
-class MEGNet(Host):
+class MEGNet(ElementHost):
     """The MEGNet graph network.
 
     Embeddings: `pooled` is what Set2Set and the state give before the read-out layers (160 numbers,
@@ -75,18 +71,15 @@ class MEGNet(Host):
     """
 
     architecture = "megnet"
+    settings_type = MEGNetSettings
+    settings: MEGNetSettings
     centres: Tensor
-    element_row: Tensor
 
     def __init__(self, settings: MEGNetSettings) -> None:
-        super().__init__()
-        self.settings = settings
+        super().__init__(settings)
         self.cutoff_angstrom = settings.cutoff_angstrom
         centres = torch.linspace(0.0, settings.gaussian_stop_angstrom, settings.n_gaussians)
-        row = torch.full((120,), -1, dtype=torch.int64)
-        row[list(settings.elements)] = torch.arange(len(settings.elements))
         self.register_buffer("centres", centres, persistent=False)
-        self.register_buffer("element_row", row, persistent=False)
         set2set = LstmSet2Set if settings.set2set == "lstm" else KerasSet2Set
 
         self.element = nn.Embedding(len(settings.elements), _ELEMENT)
@@ -99,20 +92,6 @@ class MEGNet(Host):
         self.embedding_sizes = {"pooled": 2 * self.pool_nodes.size + _DIM, "readout": _READOUT}
         self.readout = _mlp(self.embedding_sizes["pooled"], _DIM, _READOUT)
         self.last = nn.Linear(_READOUT, 1)
-
-    @property
-    def supported_elements(self) -> frozenset[int]:
-        """Atomic numbers with a row in the element table."""
-        return frozenset(self.settings.elements)
-
-    def describe(self) -> dict[str, Any]:
-        """Settings from which `from_description` rebuilds the network, without weights."""
-        return self.settings.model_dump(mode="json")
-
-    @classmethod
-    def from_description(cls, description: dict[str, Any]) -> MEGNet:
-        """Rebuild the network from `describe`; its weights are random."""
-        return cls(MEGNetSettings.model_validate(description))
 
     def embed(self, batch: GraphBatch, level: str = "pooled") -> Tensor:
         """Embed crystals.
