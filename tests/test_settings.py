@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import pickle
+from multiprocessing import Pipe
 from typing import Annotated
 
 import pytest
@@ -44,4 +44,6 @@ def test_settings_do_not_change_and_copies_are_checked():
     assert oven.replace(hottest_k=400.0) == Oven(hottest_k=400.0) and oven == Oven()
     with pytest.raises(BadSettings, match="the coldest"):
         oven.replace(hottest_k=200.0)
-    assert pickle.loads(pickle.dumps(oven)) == oven
+    here, there = Pipe()
+    here.send(oven)
+    assert there.recv() == oven

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 import importlib.util
-import pickle
 import sys
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
 import pytest
 from ase.build import bulk
 from ase.calculators.emt import EMT
 
 from kappatune import KappaModel
+from kappatune.model.prediction import Prediction
 from kappatune.potentials import BadPotential, registry
 from kappatune.results import Results
 from kappatune.settings import BadSettings
@@ -19,6 +21,12 @@ from kappatune.verification.display import crystals_on_stderr
 from kappatune.verification.events import CostEstimated, CrystalFinished, ForcesProgress, StepStarted
 from kappatune.verification.prepare import NoPhono3py
 from tests.verification.small import COPPER, SETTINGS, TOY, potential
+
+
+def prediction_of(spec: VerifierSpec) -> Prediction:
+    (row,) = spec.load().model.predict([COPPER])
+    return row
+
 
 ATOMS = bulk("Cu", "fcc", 3.6)
 COST = Cost(n_forces=16, n_atoms=32, n_harmonic_atoms=32, seconds_per_force=0.5, seconds=100.0, memory_gb=0.7)
@@ -85,9 +93,9 @@ def test_what_cannot_be_done_is_refused_before_any_work(monkeypatch):
 
 def test_a_model_in_memory_reaches_the_worker_processes(tmp_path):
     model = KappaModel.load("fast")
-    spec = pickle.loads(pickle.dumps(VerifierSpec(f"{TOY}:copper", SETTINGS, tmp_path, model)))
-    (there,), (here,) = spec.load().model.predict([COPPER]), model.predict([COPPER])
-    assert there == here
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        there = pool.submit(prediction_of, VerifierSpec(f"{TOY}:copper", SETTINGS, tmp_path, model)).result()
+    assert [there] == model.predict([COPPER])
 
 
 def test_without_a_terminal_progress_is_a_line_per_event(capsys):

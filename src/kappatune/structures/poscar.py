@@ -20,6 +20,7 @@ from kappatune.structures.text import formula_of, unexpected, whole_text
 
 _SYMBOLS_LINE = 5
 _HEADER_LINES = 100
+_MODE_LINES = 2
 _NO_SYMBOLS = (
     "there is no line with element symbols (VASP 4 layout), and line 1 names none: add it above the numbers of atoms, "
     "as line 6, for example 'Na Cl'"
@@ -61,13 +62,16 @@ def read_poscar(file: BinaryIO) -> Iterator[Crystal | Rejection]:
     start = 0
     while True:
         header = _header([_bare(line) for line in lines[start : start + _HEADER_LINES]], start)
-        entry, end = _crystal(lines[start:], header, start)
+        last = start + header.end + _MODE_LINES + sum(header.counts)
+        entry, end = _crystal(lines[start:last], header, start)
         yield entry
+        if isinstance(entry, Rejection):
+            return
         end += start
         while (step := _filled_line(lines, end)) is not None and _CONFIGURATION.match(lines[step]):
             end = step + 1 + sum(header.counts)
             yield _crystal([*lines[start : start + header.end], *lines[step:end]], header, start)[0]
-        following = None if isinstance(entry, Rejection) else _next_poscar(lines, end)
+        following = _next_poscar(lines, end)
         if following is None:
             return
         start = following
@@ -89,7 +93,7 @@ def _filled_line(lines: list[str], start: int) -> int | None:
 def _next_poscar(lines: list[str], start: int) -> int | None:
     """Where another POSCAR begins: at once, or, with a line of symbols, after velocities and what else VASP appends."""
     following = _filled_line(lines, start)
-    if following is None or _begins_another(lines[following:], or_counts=True):
+    if following is None or _begins_another(lines[following : following + _SYMBOLS_LINE + 1], or_counts=True):
         return following
     return next((k for k in range(following, len(lines)) if _begins_another(lines[k : k + _SYMBOLS_LINE + 1])), None)
 
