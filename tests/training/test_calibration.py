@@ -73,6 +73,9 @@ def test_the_kind_says_when_own_values_are_few():
     enough = calibrated(errors(0.5, START_WEIGHT), names(START_WEIGHT), unknown, START)
     few = calibrated(errors(0.5, START_WEIGHT - 1), names(START_WEIGHT - 1), unknown[:-1], START)
     assert (enough.kind, few.kind) == ("calibrated", "partly calibrated")
+    of_one_formula = calibrated(errors(0.5, START_WEIGHT), ["A"] * START_WEIGHT, unknown, START)
+    assert (of_one_formula.n, of_one_formula.n_formulas) == (START_WEIGHT, 1)
+    assert of_one_formula.kind == "partly calibrated"
     assert few.n_start == START_WEIGHT
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -85,8 +86,20 @@ def test_a_model_in_memory_is_the_same_start_as_its_folder(tmp_path):
     assert all(np.array_equal(value, before[name]) for name, value in weights_of(start).items())
     assert from_memory.card.recipe["start"] == "tiny"
     other = train(recipe(stage("dft", epochs=2)), tables)
-    with pytest.raises(BadRun, match="another recipe or with other data"):
+    with pytest.raises(BadRun, match="holds a run from another model: choose"):
         train(plan, tiny_table("experiment"), tmp_path / "out", start=other, resume=True)
+
+
+def test_a_resumed_run_may_spell_its_start_otherwise_but_says_which_input_is_another(tmp_path):
+    train(recipe(stage("dft", epochs=1)), tables, tmp_path / "start")
+    finetuning = recipe({**OWN, "frozen": ["host"]}, start=str(tmp_path / "start"))
+    own = tiny_table("experiment")
+    first = train(finetuning, own, tmp_path / "out")
+    again = train(finetuning, own, tmp_path / "out", start=tmp_path / "." / "out" / ".." / "start", resume=True)
+    assert all(np.array_equal(value, weights_of(again)[name]) for name, value in weights_of(first).items())
+    fewer = replace(own, rows=own.rows[:-1])
+    with pytest.raises(BadRun, match="holds a run with other data: choose"):
+        train(finetuning, fewer, tmp_path / "out", resume=True)
 
 
 def test_a_recipe_with_a_host_takes_no_start():

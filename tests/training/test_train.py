@@ -293,7 +293,7 @@ def test_a_used_folder_is_refused(tmp_path):
     trained(tmp_path, stage("dft", epochs=1))
     with pytest.raises(BadRun, match="not empty"):
         trained(tmp_path, stage("dft", epochs=1))
-    with pytest.raises(BadRun, match="run of another recipe or with other data"):
+    with pytest.raises(BadRun, match="holds a run of another recipe: choose"):
         train(recipe(stage("dft", epochs=2)), tables, tmp_path / "model", resume=True)
 
 

@@ -12,8 +12,9 @@ INTERVAL_SIGMAS = 1.645
 """Half-width of an uncalibrated interval, in standard deviations of ln kappa: 90 % of a normal distribution."""
 
 IntervalKind = Literal["calibrated", "partly calibrated", "not calibrated"]
-"""What an interval rests on: errors on formulas the model had not seen; few of these, together with the interval of the
-model that it was trained from; or nothing but the spread that the model estimates, which is too narrow as a rule."""
+"""What an interval rests on: errors on formulas the model had not seen; errors on few of these, together with the
+interval of the model that it was trained from; or nothing but the spread that the model estimates, which is too narrow
+as a rule."""
 
 NOT_CALIBRATED: IntervalKind = "not calibrated"
 
@@ -38,6 +39,7 @@ class IntervalCalibration(BaseModel):
         floor_ln: Smallest spread of ln kappa that counts.
         n: Number of crystals it was fitted on, of formulas the model had not seen.
         date: When it was fitted, ISO 8601.
+        n_formulas: Number of their formulas; 0 where it was not recorded, in models without `n_start`.
         n_start: Number of crystals for which the interval of the start model stood in; 0 without one.
         coverage: Fraction of the n crystals whose value lies inside intervals that were fitted without their formula;
             None if there are none, or if it was not measured.
@@ -52,6 +54,7 @@ class IntervalCalibration(BaseModel):
     floor_ln: float = Field(ge=0)
     n: int = Field(ge=0)
     date: str
+    n_formulas: int = Field(default=0, ge=0)
     n_start: int = Field(default=0, ge=0)
     coverage: float | None = Field(default=None, ge=0, le=1)
     width: float | None = Field(default=None, ge=1)
@@ -59,7 +62,7 @@ class IntervalCalibration(BaseModel):
     @property
     def kind(self) -> IntervalKind:
         """What its intervals rest on."""
-        return "calibrated" if self.n >= self.n_start else "partly calibrated"
+        return "calibrated" if self.n_formulas >= self.n_start else "partly calibrated"
 
     def half_width(self, spread_ln: NDArray[np.float64], outside: NDArray[np.bool_]) -> NDArray[np.float64]:
         """(n,) half-widths of the intervals in ln kappa.

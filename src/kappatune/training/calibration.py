@@ -120,7 +120,8 @@ def calibrated(
         start: Calibration of the rung that this one continues.
     """
     new = np.flatnonzero(~known)
-    if start is None and len(np.unique(np.asarray(formulas)[new])) < SMALLEST_CALIBRATION:
+    n_formulas = len(np.unique(np.asarray(formulas)[new]))
+    if start is None and n_formulas < SMALLEST_CALIBRATION:
         return None
     widths = _widths(errors, known, start)
     inside = [
@@ -131,6 +132,7 @@ def calibrated(
     return IntervalCalibration(
         level=LEVEL,
         n=len(new),
+        n_formulas=n_formulas,
         date=datetime.now(UTC).date().isoformat(),
         n_start=START_WEIGHT if start else 0,
         coverage=float(np.concatenate(inside).mean()) if inside else None,

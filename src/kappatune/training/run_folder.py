@@ -23,6 +23,12 @@ from kappatune.training.rows import PreparedStage
 from kappatune.training.stage import CHECKPOINT, StageResult
 
 _INPUTS = "run.json"
+_DIFFERENT = {
+    "recipe": "of another recipe",
+    "data": "with other data",
+    "host": "with another host",
+    "start": "from another model",
+}
 _LEFT_OUT = "left_out.jsonl"
 _LABEL_REPORT = "label_report.jsonl"
 _RESULT = "done.json"
@@ -60,15 +66,17 @@ def claim_folder(folder: Path, recipe: Recipe, stages: Sequence[PreparedStage], 
         "start": start_sha256,
     }
     path = folder / _INPUTS
-    if path.is_file() and _without_text(json.loads(path.read_text(encoding="utf-8"))) != _without_text(inputs):
-        raise BadRun(f"{folder} holds a run of another recipe or with other data: choose another folder (--out)")
+    if path.is_file():
+        before, now = _decisive(json.loads(path.read_text(encoding="utf-8"))), _decisive(inputs)
+        if different := [words for name, words in _DIFFERENT.items() if before[name] != now[name]]:
+            raise BadRun(f"{folder} holds a run {' and '.join(different)}: choose another folder (--out)")
     write_text(path, json.dumps(inputs, indent=1))
 
 
-def _without_text(inputs: dict[str, Any]) -> dict[str, Any]:
-    """The inputs that decide the result; version 0.1.0 stored a hash of them too."""
-    decisive = {name: inputs[name] for name in ("data", "host", "start")}
-    return {**decisive, "recipe": {name: v for name, v in inputs["recipe"].items() if name != "description"}}
+def _decisive(inputs: dict[str, Any]) -> dict[str, Any]:
+    """The inputs that decide the result: not the words of the recipe, nor how it spells the names of models."""
+    recipe = {name: v for name, v in inputs["recipe"].items() if name not in ("description", "host", "start")}
+    return {**inputs, "recipe": recipe}
 
 
 def write_left_out(folder: Path, stages: Sequence[PreparedStage]) -> Path:
