@@ -22,7 +22,7 @@ _FEWEST_FOR_RANK = 3
 Values = NDArray[np.float64]
 
 
-class GroupErrors(BaseModel):
+class PartErrors(BaseModel):
     """Errors within a part of the tested crystals.
 
     Attributes:
@@ -91,9 +91,9 @@ class PhonixMetrics(BaseModel):
     spearman: float | None
     below_1_of_100_lowest: int | None
     enrichment_lowest: float | None
-    thirds_kappa: list[GroupErrors]
-    thirds_n_sites: list[GroupErrors]
-    families: dict[str, GroupErrors]
+    thirds_kappa: list[PartErrors]
+    thirds_n_sites: list[PartErrors]
+    families: dict[str, PartErrors]
     intervals: IntervalQuality | None = None
 
 
@@ -163,8 +163,8 @@ def _thirds(values: NDArray[np.float64] | NDArray[np.int64]) -> Sequence[NDArray
     return [part for part in np.array_split(np.argsort(values, kind="stable"), 3) if len(part)]
 
 
-def _group(error: Values, covered: NDArray[np.bool_] | None, part: NDArray[np.int64]) -> GroupErrors:
-    return GroupErrors(
+def _group(error: Values, covered: NDArray[np.bool_] | None, part: NDArray[np.int64]) -> PartErrors:
+    return PartErrors(
         n=len(part),
         mean_abs_log10=float(np.abs(error[part]).mean()),
         bias_log10=float(error[part].mean()),

@@ -32,8 +32,8 @@ ATOMS = ((1, 4), (5, 8), (9, 16), (17, 32), (33, None))
 """Numbers of atoms in the primitive cell by which crystals are grouped."""
 
 SOFT, STIFF = 100.0, 200.0
-"""Crystals whose predicted acoustic Debye temperature lies below the first are called soft, above the second stiff; "
-"K."""
+"""Crystals whose predicted acoustic Debye temperature lies below the first are called soft, above the second stiff,
+K."""
 
 Values = NDArray[np.float64]
 

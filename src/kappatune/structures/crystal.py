@@ -79,6 +79,10 @@ class Crystal:
     file: str | None = None
     remarks: tuple[str, ...] = ()
 
+    def named(self, id: str, file: str | None) -> Crystal:
+        """The same crystal under another name; several times as fast as `dataclasses.replace`."""
+        return Crystal(self.lattice, self.numbers, self.frac_coords, id, file, self.remarks)
+
     @property
     def n_atoms(self) -> int:
         """Atoms in the cell."""

@@ -133,7 +133,7 @@ def _named(stem: str, file: str, entries: Iterator[Crystal | Rejection]) -> Iter
     for position, entry in enumerate(chain(head, entries), 1):
         id = entry.id or (stem if len(head) == 1 else f"{stem}#{position}")
         if isinstance(entry, Crystal):
-            yield Crystal(entry.lattice, entry.numbers, entry.frac_coords, id, file, entry.remarks)
+            yield entry.named(id, file)
         else:
             yield replace(entry, id=id, file=file)
 
