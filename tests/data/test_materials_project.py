@@ -36,10 +36,11 @@ def test_listed_ids_become_a_table_that_can_be_scanned(materials_project, tmp_pa
     assert fetch_materials_project(out, ids).rows == 3 and len(materials_project.asked) == 1
 
 
-def test_batches_are_asked_once_and_failures_are_tried_again(materials_project, tmp_path, pauses, monkeypatch):
+@pytest.mark.parametrize("column", ["id", "mp_id"])
+def test_batches_are_asked_once_and_failures_are_tried_again(materials_project, tmp_path, pauses, monkeypatch, column):
     monkeypatch.setattr(module, "BATCH_SIZE", 4)
     ids = [f"mp-{k}" for k in range(1, 8)]
-    id_table(tmp_path / "ids.csv", ids, column="id")
+    id_table(tmp_path / "ids.csv", ids, column=column)
     down = "REST query returned with error status code 503"
     materials_project.fails = iter([None, *[down] * (1 + len(fetching.RETRY_DELAYS_S))])
     out = tmp_path / "pool.parquet"

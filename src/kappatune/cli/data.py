@@ -1,4 +1,4 @@
-"""`kappatune data`: tables of crystals, fetched from databases or computed."""
+"""`kappatune data`: tables of crystals, fetched from databases, imported from downloaded files, or computed."""
 
 from __future__ import annotations
 
@@ -15,9 +15,15 @@ if TYPE_CHECKING:
     from kappatune.data.table_writer import TableCounts
     from kappatune.progress import OnProgress
 
-data = typer.Typer(help="Make tables of crystals: fetched from databases, or computed.", no_args_is_help=True)
+data = typer.Typer(
+    help="Make tables of crystals: fetched from databases, imported from files, or computed.", no_args_is_help=True
+)
 fetch = typer.Typer(help="Fetch a table from a database.", no_args_is_help=True)
 data.add_typer(fetch, name="fetch")
+from_file = typer.Typer(
+    help="Make a table of a file that a database publishes and you downloaded.", no_args_is_help=True
+)
+data.add_typer(from_file, name="import")
 data.command("compute")(compute)
 
 
@@ -51,7 +57,7 @@ def aflow(
 
 @fetch.command("mp")
 def mp(
-    ids: Annotated[Path, typer.Option(metavar="FILE", help="CSV with a column `material_id`, or `id` of such ids.")],
+    ids: Annotated[Path, typer.Option(metavar="FILE", help="CSV with a column `material_id`, `mp_id`, or `id`.")],
     out: Annotated[Path, typer.Option(help="The table to write.")] = Path("mp.parquet"),
 ) -> None:
     """Fetch structures of listed ids from the Materials Project, to scan or to label.
@@ -96,16 +102,56 @@ def nequix(
         stdout.write(f"{fetch_nequix(out, url or URL)}\n")
 
 
+@from_file.command("phonix")
+def phonix(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The downloaded summary, CSV or Parquet.")],
+    out: Annotated[Path, typer.Option(help="The table to write.")] = Path("phonix.parquet"),
+    structures: Annotated[
+        Path | None,
+        typer.Option(
+            help="For rows without a structure inside: a folder of structure files with the Materials Project id in "
+            "their names, or a table such as `kappatune data fetch mp` writes."
+        ),
+    ] = None,
+) -> None:
+    """Make a table to train on of the DFT conductivities of Phonix (Ohnishi et al., npj Comput. Mater. 12, 150 (2026)).
+
+    FILE is `phonix-summary` as its authors publish it (CC BY 4.0), or the earlier `data_all.csv`. Rows have fidelity
+    `dft`; kappa at 300 K includes the coherences. Rows without a conductivity, with badly fitted force constants, with
+    other physics than the rest, or without a usable structure are listed with their reason in `OUT.rejects.jsonl`.
+    Cite Phonix if you use or redistribute the table.
+
+    Exit code: 0 when the table is complete, 1 could not run, 2 usage.
+
+    **Examples**
+
+        kappatune data import phonix phonix-summary.parquet --out tables/phonix.parquet
+        kappatune data import phonix summary.csv --structures cifs/ --out tables/phonix.parquet
+    """
+    from kappatune.data.phonix import import_phonix
+
+    counts = _written(out, lambda on_progress: import_phonix(out, file, structures, on_progress))
+    note(f"crystals: {counts.rows}")
+
+
 def _fetch(out: Path, fetch: Callable[[OnProgress], TableCounts]) -> None:
+    counts = _written(out, fetch)
+    from kappatune.data.table_writer import pages_of
+
+    note(f"crystals: {counts.rows}; to fetch them again, delete {pages_of(out)}")
+
+
+def _written(out: Path, write: Callable[[OnProgress], TableCounts]) -> TableCounts:
+    """Write a table, answer with its name, and say which entries are not in it."""
     with answer_only_stdout() as stdout, errors_as_messages():
-        from kappatune.data.table_writer import pages_of, rejects_of
+        from kappatune.data.table_writer import rejects_of
         from kappatune.progress import shown_on_stderr
 
         with shown_on_stderr() as on_progress:
-            counts = fetch(on_progress)
+            counts = write(on_progress)
         stdout.write(f"{out}\n")
     if counts.repeated:
         note(f"repeated entries, left out: {counts.repeated}")
     if counts.rejected:
         note(f"entries that are not usable crystals: {counts.rejected}; {rejects_of(out)} gives the reasons")
-    note(f"crystals: {counts.rows}; to fetch them again, delete {pages_of(out)}")
+    return counts

@@ -9,7 +9,6 @@ keywords. An argument in parentheses narrows the matches; `keyword(*)` narrows t
 from __future__ import annotations
 
 import logging
-import math
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -45,6 +44,7 @@ from kappatune.errors import BadSource
 from kappatune.progress import OnProgress, ignore
 from kappatune.structures import BadCrystal, Crystal, Rejection, check
 from kappatune.structures.crystal import atomic_number, check_angles
+from kappatune.structures.text import finite_number
 
 AFLUX_URL = "https://aflow.org/API/aflux/"
 
@@ -133,7 +133,7 @@ def entry_of(item: object, where: str) -> TableEntry:
     try:
         if not fields:
             raise BadCrystal("the entry is not an object with keywords")
-        kappa = _number(fields.get(_KAPPA))
+        kappa = finite_number(fields.get(_KAPPA))
         if kappa is None or kappa <= 0:
             raise BadCrystal(f"{_KAPPA} is {_shown(fields, _KAPPA)}, not a positive number")
         row = crystal_row(_crystal(fields, id), _spacegroup(fields), f"AFLOW {auid or aurl}".strip())
@@ -142,7 +142,7 @@ def entry_of(item: object, where: str) -> TableEntry:
             auid or aurl or None, Rejection(id, str(error), formula=_text(fields.get("compound")) or None)
         )
     row |= {"kappa_w_mk_300k": kappa, "fidelity": "agl", "aurl": aurl or None}
-    return TableEntry(auid or aurl or None, row | {name: _number(fields.get(name)) for name in PROPERTIES})
+    return TableEntry(auid or aurl or None, row | {name: finite_number(fields.get(name)) for name in PROPERTIES})
 
 
 def _keywords(query: str) -> str:
@@ -232,23 +232,13 @@ def _lattice(cell: list[float]) -> np.ndarray[Any, np.dtype[np.float64]]:
 
 
 def _spacegroup(fields: dict[str, Any]) -> int | None:
-    number = _number(fields.get("spacegroup_relax"))
+    number = finite_number(fields.get("spacegroup_relax"))
     return int(number) if number is not None and 1 <= number <= 230 and number == int(number) else None
-
-
-def _number(value: object) -> float | None:
-    if isinstance(value, bool | type(None)):
-        return None
-    try:
-        number = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return number if math.isfinite(number) else None
 
 
 def _numbers(fields: dict[str, Any], key: str) -> list[float]:
     words = _words(fields.get(key))
-    numbers = [_number(word) for word in words]
+    numbers = [finite_number(word) for word in words]
     if None in numbers:
         raise BadCrystal(f"{key} holds '{words[numbers.index(None)][:40]}', which is not a number")
     return [number for number in numbers if number is not None]

@@ -45,7 +45,8 @@ def id_column(table: Path) -> str | None:
     """Column of a CSV that lists Materials Project ids, or None if the table is of another kind.
 
     Args:
-        table: A `.csv` without structures and with a column `material_id`, or a column `id` that holds only such ids.
+        table: A `.csv` without structures and with a column `material_id` or `mp_id`, or a column `id` that holds only
+            such ids.
 
     Raises:
         kappatune.structures.table.BadTable: The table cannot be read.
@@ -56,8 +57,9 @@ def id_column(table: Path) -> str | None:
     head = next(rows, None)
     if head is None or head.keys() & _STRUCTURE_COLUMNS:
         return None
-    if "material_id" in head:
-        return "material_id"
+    for name in ("material_id", "mp_id"):
+        if name in head:
+            return name
     return "id" if all(_ID.fullmatch(row.get("id") or "") for row in chain([head], rows)) else None
 
 

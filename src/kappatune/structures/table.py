@@ -12,7 +12,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -26,7 +25,7 @@ from kappatune.errors import UserError
 from kappatune.storage import file_sha256
 from kappatune.structures.crystal import BadCrystal, Crystal, Rejection, atomic_number, check
 from kappatune.structures.files import read_file
-from kappatune.structures.text import printable
+from kappatune.structures.text import finite_number, printable
 
 Fidelity = Literal["agl", "semiempirical", "dft", "experiment", "mlip"]
 """Where a value of kappa comes from, a rung of the ladder."""
@@ -151,12 +150,13 @@ def _read_file(path: Path, default_fidelity: Fidelity | None) -> LabelledTable:
             label = _LabelColumns.model_validate({k: v for k, v in row.items() if v is not None})
         except ValidationError as error:
             rejections.append(Rejection(crystal.id, f"row {number}: {_sentence(error)}", str(path), crystal.formula))
-            value = _number(row.get("kappa_w_mk_300k"))
+            value = finite_number(row.get("kappa_w_mk_300k"))
             if value is not None and value <= 0:
                 not_positive.append(value)
             continue
         known = _StructureColumns.model_fields.keys() | _LabelColumns.model_fields.keys() | {"id", "formula", "file"}
-        properties = {k: v for k, v in ((k, _number(v)) for k, v in row.items() if k not in known) if v is not None}
+        numbers = ((k, finite_number(v)) for k, v in row.items() if k not in known)
+        properties = {k: v for k, v in numbers if v is not None}
         rows.append(LabelledCrystal(crystal, label.kappa_w_mk_300k, label.fidelity, label.source, properties, number))
     return LabelledTable(path.name, rows, rejections, file_sha256(path), tuple(not_positive))
 
@@ -168,7 +168,7 @@ def reason_of_temperature(row: Mapping[str, Any]) -> str | None:
     """
     for name, value in row.items():
         if name == "T" or re.sub("[^a-z]", "", str(name).lower()) in _TEMPERATURES:
-            temperature = _number(value)
+            temperature = finite_number(value)
             if temperature is not None and abs(temperature - TEMPERATURE_K) > _NEAR_K:
                 return f"its value is one at {temperature:g} K, and models learn values at 300 K: give that one"
     return None
@@ -205,6 +205,8 @@ def table_rows(path: Path) -> Iterator[dict[str, Any]]:
             yield {_ALIASES.get(key, key): value for key, value in row.items()}
     except OSError as error:
         raise BadTable(f"{path}: cannot be read ({error.strerror or error})") from error
+    except csv.Error as error:
+        raise BadTable(f"{path}: not a readable CSV ({error})") from error
 
 
 def _parquet_rows(path: Path) -> Iterator[dict[str, Any]]:
@@ -301,16 +303,6 @@ def _require(row: dict[str, Any], columns: set[str], path: Path) -> None:
     if len(row) == 1 and any(mark in next(iter(row)) for mark in ";\t"):
         hint = ": separate the columns by commas"
     raise BadTable(f"{path}: {what} (found: {', '.join(row)}){hint}")
-
-
-def _number(value: object) -> float | None:
-    if isinstance(value, bool | type(None)):
-        return None
-    try:
-        number = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        return None
-    return number if math.isfinite(number) else None
 
 
 def _sentence(error: ValidationError) -> str:

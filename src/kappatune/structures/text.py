@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import math
 import warnings
 from collections.abc import Iterator, Mapping
 from typing import BinaryIO, NoReturn
@@ -66,6 +67,17 @@ def formula_of(composition: str | Mapping[str, float]) -> str | None:
             return usual_formula(Composition(composition).get_el_amt_dict()) or None
     except Exception:
         return None
+
+
+def finite_number(value: object) -> float | None:
+    """The number that a cell of a table holds, also as text; None where it holds none, and for true and false."""
+    if isinstance(value, bool | type(None)):
+        return None
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
 
 
 def printable(text: str) -> str:
