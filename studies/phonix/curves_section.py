@@ -1,0 +1,215 @@
+"""The learning curves on the page of what helps: ten sentences, two tables and a figure, from stored cells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from studies.markdown import table
+from studies.phonix.curve_learners import fit_network
+from studies.phonix.curve_worth import LabelsWorth, errors, mean_and_half_width, worth_of
+from studies.phonix.learning_curves import ARMS, N_DRAWS, CurveCell
+
+FIGURE = "learning_curves.png"
+
+HUNDRED = 100
+
+PAIRS = (
+    ("trees", "trees-agl"),
+    ("process", "process-agl"),
+    ("nothing", "formation-energies"),
+    ("nothing", "agl"),
+    ("nothing", "formation-energies-agl"),
+    ("formation-energies", "formation-energies-agl"),
+    ("formation-energies", "physics"),
+)
+"""Arms without and with something known beforehand."""
+
+_COLOURS = {
+    "trees": "#999999",
+    "trees-agl": "#009e73",
+    "process": "#666666",
+    "process-agl": "#0072b2",
+    "nothing": "#000000",
+    "formation-energies": "#e69f00",
+    "agl": "#56b4e9",
+    "formation-energies-agl": "#cc79a7",
+    "physics": "#d55e00",
+}
+
+
+class Curves:
+    """The stored cells, as far as all draws of an arm and a number of labels are there.
+
+    Attributes:
+        cells: These cells.
+        n_tested: Tested crystals.
+        sizes: Numbers of labels, ascending.
+        arms: Arms with cells of all these numbers.
+        errors: (draws,) mean |log10| errors, by arm and number of labels.
+    """
+
+    def __init__(self, cells: Sequence[CurveCell]) -> None:
+        found = {arm: errors(cells, arm) for arm in ARMS}
+        full = {arm: {n for n, draws in curve.items() if len(draws) == N_DRAWS} for arm, curve in found.items()}
+        most = max(len(sizes) for sizes in full.values())
+        self.sizes = sorted(next(sizes for sizes in full.values() if len(sizes) == most))
+        self.arms = [arm for arm in ARMS if full[arm] >= set(self.sizes)]
+        self.cells = [cell for cell in cells if cell.arm in self.arms and cell.n in self.sizes]
+        self.errors = {arm: {n: found[arm][n] for n in self.sizes} for arm in self.arms}
+        self.n_tested = cells[0].n_tested
+
+    @property
+    def n_most(self) -> int:
+        """Most labels."""
+        return self.sizes[-1]
+
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """Those of `PAIRS` both of whose arms are complete."""
+        return [pair for pair in PAIRS if set(pair) <= set(self.arms)]
+
+    def error(self, arm: str, n: int) -> str:
+        """Mean error of an arm over the draws."""
+        return f"{self.errors[arm][n].mean():.3f}"
+
+    def worth(self, pair: tuple[str, str]) -> list[LabelsWorth]:
+        """What the second arm has beyond the first, by the number of labels."""
+        return worth_of(self.cells, *pair)
+
+
+def curves_section(cells: Sequence[CurveCell], agreement: Mapping[str, Any]) -> str:
+    """The section as Markdown.
+
+    Args:
+        cells: Stored cells.
+        agreement: How far a second calculation of the same crystals is, of Phonix and L96.
+    """
+    curves = Curves(cells)
+    sentences = [
+        *_question(curves),
+        *(_hundred(curves, pair) for pair in curves.pairs),
+        _end(curves),
+        f"No model can be closer than a second calculation of the same crystals, {agreement['mean_abs_log10']:.2f}.",
+        *_limits(curves),
+    ]
+    return "\n\n".join(
+        [
+            "## How many DFT labels is a cheap value worth?",
+            " ".join(sentences),
+            f"![Error against the number of DFT labels](figures/{FIGURE})",
+            _errors_table(curves),
+            _worth_table(curves),
+        ]
+    )
+
+
+def _question(curves: Curves) -> list[str]:
+    return [
+        "A formation energy is cheaper to compute than an AGL value, and that is far cheaper than a conductivity by "
+        "DFT and phonons: how many of the dear values do the cheap ones save?",
+        "Each model here learns the same N conductivities of Phonix and is tested on the same "
+        f"{curves.n_tested} crystals, whose formulas are in no table of any stage; {N_DRAWS} draws of the N labels "
+        "give the 95 % intervals.",
+    ]
+
+
+def _hundred(curves: Curves, pair: tuple[str, str]) -> str:
+    without, with_it = (ARMS[arm].title for arm in pair)
+    worth = curves.worth(pair)
+    at = next(w for w in worth if w.n == HUNDRED)
+    means = f"mean error {curves.error(pair[1], HUNDRED)} against {curves.error(pair[0], HUNDRED)} with the same labels"
+    return f"For *{with_it}* a hundred labels are worth {_labels(at)} for *{without}* ({means}); {_last_seen(worth)}."
+
+
+def _labels(worth: LabelsWorth) -> str:
+    if worth.labels is None or worth.low is None or worth.high is None:
+        return f"more than all {worth.n_most:,}"
+    return f"{_rounded(worth.labels)} ({_rounded(worth.low)} to {_rounded(worth.high)})"
+
+
+def _rounded(labels: float) -> str:
+    return f"{float(f'{labels:.2g}'):,.0f}"
+
+
+def _last_seen(worth: Sequence[LabelsWorth]) -> str:
+    seen = [w.n for w in worth if w.is_seen]
+    if not seen:
+        return "no gain is seen at any N"
+    if seen[-1] == worth[-1].n:
+        return f"the gain is still seen with all {seen[-1]:,}"
+    return f"beyond {seen[-1]:,} labels no gain is seen"
+
+
+def _end(curves: Curves) -> str:
+    final = sorted(curves.arms, key=lambda arm: curves.errors[arm][curves.n_most].mean())
+    best, worst = final[0], final[-1]
+    return (
+        f"With all {curves.n_most:,} labels errors lie between {curves.error(best, curves.n_most)} "
+        f"(*{ARMS[best].title}*) and {curves.error(worst, curves.n_most)} (*{ARMS[worst].title}*)."
+    )
+
+
+def _limits(curves: Curves) -> list[str]:
+    missing = [f"*{ARMS[arm].title}*" for arm in ARMS if arm not in curves.arms]
+    limits = (
+        "The networks are heads on embeddings that the labels do not change, one member each, and the intervals say "
+        "how much the draw of the labels matters (with all labels, the seed alone), not the choice of tested crystals"
+    )
+    return [f"{limits}; whole families were not left out."] + (
+        [f"Not computed yet: {', '.join(missing)}."] if missing else []
+    )
+
+
+def _errors_table(curves: Curves) -> str:
+    rows = []
+    for arm in curves.arms:
+        spread = [mean_and_half_width(curves.errors[arm][n]) for n in curves.sizes]
+        rows.append([ARMS[arm].title, *(f"{mean:.3f} ± {half:.3f}" for mean, half in spread)])
+    return (
+        "Mean |log10 error|, with half the width of its 95 % interval over the draws, by the number of labels "
+        "(`python -m studies.phonix.learning_curves --data FOLDER`):\n\n"
+        + table(["model", *(f"{n:,}" for n in curves.sizes)], rows)
+    )
+
+
+def _worth_table(curves: Curves) -> str:
+    rows = [
+        [f"{ARMS[pair[1]].title}, over {ARMS[pair[0]].title}", *(_labels(w) for w in curves.worth(pair))]
+        for pair in curves.pairs
+    ]
+    return (
+        "What N labels are worth: labels with which the second-named model has the same error, with the 95 % interval:"
+        "\n\n" + table(["models", *(f"{n:,}" for n in curves.sizes)], rows)
+    )
+
+
+def draw_curves(cells: Sequence[CurveCell], folder: Path) -> Path:
+    """Draw the mean errors and their intervals over N, networks beside trees and processes, into a folder."""
+    curves = Curves(cells)
+    figure = Figure(figsize=(10, 4.4), layout="constrained")
+    axes = figure.subplots(1, 2, sharey=True)
+    networks = [arm for arm in curves.arms if ARMS[arm].learner is fit_network]
+    others = [arm for arm in curves.arms if arm not in networks]
+    for axis, arms in zip(axes, (others, networks), strict=True):
+        for arm in arms:
+            sizes = list(curves.errors[arm])
+            means, halves = zip(*(mean_and_half_width(curves.errors[arm][n]) for n in sizes), strict=True)
+            axis.errorbar(
+                sizes, means, halves, color=_COLOURS[arm], marker="o", markersize=4, capsize=2, label=ARMS[arm].title
+            )
+        axis.set(xscale="log", yscale="log", xlabel="DFT labels learnt")
+        axis.set_yticks([0.15, 0.2, 0.3, 0.4, 0.5], ["0.15", "0.2", "0.3", "0.4", "0.5"])
+        axis.minorticks_off()
+        axis.set_xticks(curves.sizes, [f"{n}" for n in curves.sizes], rotation=45)
+        axis.grid(color="0.9")
+        if arms:
+            axis.legend(frameon=False, fontsize=8)
+    axes[0].set_ylabel("mean |log10 error| of κ")
+    path = folder / FIGURE
+    folder.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
+    return path
