@@ -1,6 +1,6 @@
 """Time and memory of verifying silicon and magnesium oxide at standard quality, step by step.
 
-    python -m studies.speed.verify [--calculator sevennet]
+    python -m studies.speed.verify [--calculator sevennet | --calculator WEIGHTS.nqx]
 
 Each crystal in a fresh process and an empty folder, one thread for the potential, phono3py on all cores that
 RAYON_NUM_THREADS allows. Processor time is given beside wall time: on a busy machine only that is reproducible.
@@ -25,7 +25,9 @@ GOAL_WALL_S = {"sevennet": 120.0}
 """Goal for the wall time on two cores, s; 480 for any other potential."""
 
 
-def main(calculator: Annotated[str, typer.Option(help="Potential.")] = "sevennet") -> None:
+def main(
+    calculator: Annotated[str, typer.Option(help="Potential: a name, or the weights of Nequix.")] = "sevennet",
+) -> None:
     """Time the verification of two crystals: minutes."""
     spawn = multiprocessing.get_context("spawn")
     crystals = {}
@@ -33,7 +35,7 @@ def main(calculator: Annotated[str, typer.Option(help="Potential.")] = "sevennet
         with spawn.Pool(1) as pool:
             crystals[name] = pool.apply(_measured, (name, calculator))
     save_result(
-        f"verify_speed_{calculator}",
+        f"verify_speed_{Path(calculator).stem}",
         {"threads_of_phono3py": os.environ.get("RAYON_NUM_THREADS", str(os.cpu_count())), "crystals": crystals}
         | {"asked_wall_s": GOAL_WALL_S.get(calculator, 480.0), "asked_memory_gb": 3.0, "asked_own_share": 0.1},
     )

@@ -74,10 +74,34 @@ def test_readme_quotes_speed_and_the_scan_of_the_authors():
 def test_the_page_on_reading_quotes_its_speed():
     result = load_result("read_cif")
     rates = result["files_per_s"]
+    scans = load_result("scan_files")["files_over_parquet"]
     for quoted in (
         f"reads {rates['kappatune']:,} small CIFs per second",
         f"{result['over_pymatgen']} times as many as pymatgen",
         f"{rates['gemmi alone']:,} that gemmi alone",
         result["date"],
+        f"{100 * rates['kappatune'] / rates['gemmi alone']:.0f} % of the",
+        f"takes {scans['wall_s']['start_up_excluded']:.2f} times as long",
+        f"and {scans['processor_s']['start_up_excluded']:.2f} times the processor time",
     ):
         assert quoted in text_of("docs/reading.md")
+
+
+@pytest.mark.parametrize(
+    ("potential", "stored"),
+    [
+        ("Nequix-mp-1-pft", "nequix-mp-1-pft"),
+        ("SevenNet-0", "sevennet"),
+        ("SevenNet-l3i5", "sevennet-l3i5"),
+    ],
+)
+def test_verify_quotes_its_speed(potential, stored):
+    result = load_result(f"verify_speed_{stored}")
+    silicon, oxide = (result["crystals"][name] for name in ("Si", "MgO"))
+    row = (
+        f"| {potential} | {silicon['wall_with_loading_s']:.0f} s | {oxide['wall_with_loading_s']:.0f} s "
+        f"| {silicon['peak_memory_gb']:.1f} and {oxide['peak_memory_gb']:.1f} GB |"
+    )
+    page = text_of("docs/verify.md")
+    assert row in page
+    assert result["date"] in page
