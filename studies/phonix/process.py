@@ -10,7 +10,6 @@ figures are not yet by the rule that no stage may have seen them. A killed run r
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -32,15 +31,7 @@ from kappatune.training.rows import rows_sha256
 from studies.phonix.evaluations import PHONIX_RESULTS, PhonixEvaluation
 from studies.phonix.labels import PHONIX_SET, TEXTBOOK, DftLabels, read_labels
 from studies.phonix.metrics import Intervals, measure
-from studies.phonix.splits import (
-    LabelSplit,
-    anion_splits,
-    formula_splits,
-    low_split,
-    prototype_splits,
-    random_splits,
-    tetrahedral_split,
-)
+from studies.phonix.splits import PROTOCOLS, LabelSplit
 from studies.research_data import DataOption, research_folder
 from studies.store import RecordFile, today, versions
 
@@ -52,16 +43,6 @@ SEEDS = (1, 2, 3)
 INTERVAL_SIGMAS = 1.645
 CLIP_SIGMAS = 5.0
 _CHUNK = 128
-
-PROTOCOLS: dict[str, Callable[[DftLabels], Iterator[LabelSplit]]] = {
-    "formula": formula_splits,
-    "prototype": prototype_splits,
-    "anion": anion_splits,
-    "random": random_splits,
-    "low": lambda labels: iter([low_split(labels)]),
-    "tetrahedral": lambda labels: iter([tetrahedral_split(labels)]),
-}
-"""Splits of each protocol."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -113,3 +113,14 @@ def _without(labels: DftLabels, protocol: str, part: str, tested: NDArray[np.boo
 
 def _folds(names: Sequence[str] | NDArray[np.str_]) -> NDArray[np.int64]:
     return np.array([fold_of(str(name)) for name in names])
+
+
+PROTOCOLS: dict[str, Callable[[DftLabels], Iterator[LabelSplit]]] = {
+    "formula": formula_splits,
+    "prototype": prototype_splits,
+    "anion": anion_splits,
+    "random": random_splits,
+    "low": lambda labels: iter([low_split(labels)]),
+    "tetrahedral": lambda labels: iter([tetrahedral_split(labels)]),
+}
+"""Splits of each protocol."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -12,9 +13,10 @@ from numpy.typing import NDArray
 
 from kappatune.model.domain import Domain
 from kappatune.model.folds import Rows
-from kappatune.model.graphs import build_graphs
 from kappatune.model.heads import KappaNetwork
-from kappatune.training.corrections import fit_correction
+from kappatune.model.intervals import ln_kappa_spread
+from kappatune.structures.table import LabelledCrystal, LabelledTable
+from kappatune.training.corrections import CorrectionData, fit_correction, strained_features
 from kappatune.training.recipe import Recipe
 from kappatune.training.run import shipped_crystals
 from kappatune.training.stage import all_features
@@ -49,67 +51,117 @@ class Learner(Protocol):
         """Train on rows `train`, predict rows `test`."""
 
 
-class TreeCorrectedEnsemble:
-    """The shipped recipe on the DFT sets: members trained on AGL values, each corrected by trees.
+class CorrectedEnsemble:
+    """A recipe on any part of some labelled crystals: members trained on AGL values, each with a correction.
 
-    The AGL values hold no formula of the DFT sets nor of the textbook values, so that one AGL stage per seed serves all
-    splits. The rows beside the DFT sets are trained on as well, except for formulas that are tested.
+    The AGL values hold no formula of the labels, so that one AGL stage per seed serves all splits.
+
+    Attributes:
+        members: The members, without a correction.
     """
 
-    def __init__(self, recipe: Recipe, sets: DftSets, work: Path) -> None:
-        """Train the AGL stage of each member, or read it from `work`."""
-        tables = sets.tables
-        table = without_formulas(tables.aflow, tables.dft_formulas)
-        agl = recipe.stages[0]
-        models = [trained_member(recipe, agl, table, s, work / f"{recipe.name}-agl-unseen-{s}") for s in recipe.seeds]
-        self.sets = sets
+    def __init__(
+        self, recipe: Recipe, rows: Sequence[LabelledCrystal], agl: LabelledTable, folders: Sequence[Path]
+    ) -> None:
+        """Train the AGL stage of each member, or read it from its folder.
+
+        Args:
+            recipe: Of two stages; the second one's learner and strain are those of the corrections.
+            rows: The labelled crystals.
+            agl: AGL values, of other formulas.
+            folders: One for each member.
+        """
+        first, second = recipe.stages
+        assert second.learner != "gradient"
+        self._learner, self._strain = second.learner, second.volume_strain
+        models = [
+            trained_member(recipe, first, agl, seed, folder) for seed, folder in zip(recipe.seeds, folders, strict=True)
+        ]
         self.members: list[KappaNetwork] = [model.members[0] for model in models]
-        cutoff = models[0].cutoff
-        graphs = build_graphs([row.crystal for row in (*tables.mix, *sets.beside)], cutoff)
-        elsewhere = build_graphs(shipped_crystals(frozenset(self.members[0].host.supported_elements)), cutoff)
-        self.features = [all_features(member, graphs) for member in self.members]
-        self.elsewhere = [all_features(member, elsewhere) for member in self.members]
-        first = self.members[0]
-        self.embedding = self.features[0][:, : first.embedding_size].numpy() / models[0].embedding_scale
+        self._kappa = np.array([row.kappa for row in rows])
+        self._formulas = np.array([row.crystal.formula_key for row in rows])
+        model = models[0]
+        graphs = model.build_graphs([row.crystal for row in rows])
+        elsewhere = model.build_graphs(shipped_crystals(self.members[0].host.supported_elements))
+        strain = self._strain
+        self._features, self._elsewhere = (
+            [all_features(member, g) for member in self.members] for g in (graphs, elsewhere)
+        )
+        self._strained = [
+            [strained_features(m, g, strain, k) if strain else None for k, m in enumerate(self.members, 1)]
+            for g in (graphs, elsewhere)
+        ]
+        size = self.members[0].embedding_size
+        self._embedding = self._features[0][:, :size].numpy() / model.embedding_scale
 
     def __call__(self, train: Rows, test: Rows) -> LearnerOutput:
         """Train a correction for each member, predict with all."""
-        sets = self.sets
-        distance = self.distance(train, test)
-        train = self._with_rows_beside(train, test)
         ln_kappa, spread = [], []
-        for seed, (member, features, elsewhere) in enumerate(
-            zip(self.members, self.features, self.elsewhere, strict=True), 1
-        ):
+        for k, member in enumerate(self.members):
             network = copy.deepcopy(member)
             with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(seed)
+                torch.manual_seed(k + 1)
                 head = network.new_head("dft")
-            head.standardise(network.head_inputs(features[train], "dft").detach())
+            data = self._data(k, train)
+            head.standardise(network.head_inputs(data.features, "dft").detach())
             network.heads["dft"] = head
-            formulas = sets.formulas[train].tolist()
-            fit_correction(network, "dft", "trees", features[train], sets.kappa[train], formulas, elsewhere, seed=seed)
+            fit_correction(network, "dft", self._learner, data, k + 1)
             with torch.no_grad():
-                outputs = network(features[test], "dft")
+                outputs = network(self._features[k][test], "dft")
                 assert outputs.spread is not None
             ln_kappa.append(network.scaler.ln_kappa(outputs.scaled).double().numpy())
             spread.append(network.scaler.std * outputs.spread.double().numpy())
-        total = np.sqrt(np.var(ln_kappa, axis=0, ddof=1) + np.square(spread).mean(axis=0))
-        return LearnerOutput(np.mean(ln_kappa, axis=0), total, distance)
+        total = ln_kappa_spread(np.array(ln_kappa), np.array(spread))
+        return LearnerOutput(np.mean(ln_kappa, axis=0), total, self.distance(train, test))
+
+    def _data(self, k: int, train: Rows) -> CorrectionData:
+        labelled, elsewhere = (strained[k] for strained in self._strained)
+        strained = None if labelled is None or elsewhere is None else torch.cat([labelled[train], elsewhere])
+        return CorrectionData(
+            self._features[k][train],
+            self._kappa[train],
+            self._formulas[train].tolist(),
+            self._elsewhere[k],
+            strained,
+            self._strain,
+        )
 
     def distance(self, train: Rows, test: Rows) -> NDArray[np.float64]:
-        """(n,) distances of test rows to the domain of the training rows and of the rows beside them."""
-        known = self._with_rows_beside(train, test)
-        return Domain.of(self.embedding[known], self.sets.formulas[known].tolist()).distance(self.embedding[test])
+        """(n,) distances of test rows to the domain of the training rows."""
+        return Domain.of(self._embedding[train], self._formulas[train].tolist()).distance(self._embedding[test])
 
     def agl_ln_kappa(self, test: Rows) -> NDArray[np.float64]:
         """(n,) ln kappa of the AGL rung, uncorrected."""
         with torch.no_grad():
             each = [
-                m.scaler.ln_kappa(m(f[test], "agl").scaled) for m, f in zip(self.members, self.features, strict=True)
+                m.scaler.ln_kappa(m(f[test], "agl").scaled) for m, f in zip(self.members, self._features, strict=True)
             ]
         mean: NDArray[np.float64] = torch.stack(each).double().numpy().mean(axis=0)
         return mean
+
+
+class TreeCorrectedEnsemble:
+    """The shipped recipe on the DFT sets. The rows beside them are trained on as well, without tested formulas."""
+
+    def __init__(self, recipe: Recipe, sets: DftSets, work: Path) -> None:
+        """Train the AGL stage of each member, or read it from `work`; it sees no formula of the sets."""
+        tables = sets.tables
+        agl = without_formulas(tables.aflow, tables.dft_formulas)
+        folders = [work / f"{recipe.name}-agl-unseen-{seed}" for seed in recipe.seeds]
+        self._ensemble = CorrectedEnsemble(recipe, (*tables.mix, *sets.beside), agl, folders)
+        self.sets = sets
+
+    def __call__(self, train: Rows, test: Rows) -> LearnerOutput:
+        """Train a correction for each member, predict with all."""
+        return self._ensemble(self._with_rows_beside(train, test), test)
+
+    def distance(self, train: Rows, test: Rows) -> NDArray[np.float64]:
+        """(n,) distances of test rows to the domain of the training rows and of the rows beside them."""
+        return self._ensemble.distance(self._with_rows_beside(train, test), test)
+
+    def agl_ln_kappa(self, test: Rows) -> NDArray[np.float64]:
+        """(n,) ln kappa of the AGL rung, uncorrected."""
+        return self._ensemble.agl_ln_kappa(test)
 
     def _with_rows_beside(self, train: Rows, test: Rows) -> Rows:
         return np.concatenate([train, self.sets.unseen(test, self.sets.rows_of["beside"])])

@@ -11,8 +11,8 @@ from tests.training.tiny import DEBYE_COLUMNS, recipe, stage, tables, tiny_table
 
 HOSTS = ["megnet-mp-2018.6.1-log10K", "element-statistics", "bond-geometry"]
 SMOOTH = {"primitive_cell": "smooth", "bond_envelope": "smooth"}
-AGL = stage("agl", properties=DEBYE_COLUMNS)
-PROCESS = {"name": "dft", "fidelity": "dft", "learner": "gaussian-process"}
+AGL = stage("agl", properties=DEBYE_COLUMNS, volume_strain=0.02)
+PROCESS = {"name": "dft", "fidelity": "dft", "learner": "gaussian-process", "volume_strain": 0.02}
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def test_a_resumed_run_ends_with_the_same_weights(model, tmp_path):
 
 def test_it_fits_corrections_only(tmp_path):
     with pytest.raises(ValueError, match="a Gaussian process fits corrections only"):
-        recipe(AGL, {**PROCESS, "fidelity": "agl"}, composition="debye", host=HOSTS)
+        recipe(AGL, {**PROCESS, "fidelity": "agl"}, composition="debye", host=HOSTS, rules=SMOOTH)
     direct = train(recipe(stage("dft"), host="element-statistics"), tables, tmp_path / "direct")
     with pytest.raises(BadRun, match="no rung to correct"):
         train(recipe(PROCESS, start="accurate"), tables, tmp_path / "own", start=direct)

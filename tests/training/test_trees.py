@@ -7,7 +7,7 @@ import torch
 from kappatune.model.heads import Correction
 from kappatune.model.kappa_model import KappaModel
 from kappatune.training import train
-from kappatune.training.corrections import fit_correction
+from kappatune.training.corrections import CorrectionData, fit_correction
 from kappatune.training.recipe import BadRun
 from tests.training.tiny import DEBYE_COLUMNS, recipe, stage, tables, tiny_table
 
@@ -68,7 +68,7 @@ def test_same_seed_same_correction(model):
         head.standardise(network.head_inputs(features, "dft").detach())
         network.heads["dft"] = head
         values, formulas = np.arange(1.0, 13.0), list("abcdefghijkl")
-        fit_correction(network, "dft", "trees", features, values, formulas, elsewhere, seed=1)
+        fit_correction(network, "dft", "trees", CorrectionData(features, values, formulas, elsewhere), seed=1)
         weights.append(torch.cat([p.detach().flatten() for p in head.parameters()]))
     assert torch.equal(weights[0], weights[1])
 

@@ -317,3 +317,27 @@ def transform_properties(properties: Tensor, descriptors: Tensor) -> Tensor:
 def debye_temperature(properties: Tensor, descriptors: Tensor) -> Tensor:
     """(n,) Debye temperature of the primitive cell, K, from `NetworkOutputs.properties`."""
     return (properties[:, 0] - 0.5 * descriptors[:, 0] + descriptors[:, 1] / 6.0).exp()
+
+
+def strained_targets(ln_kappa: Tensor, transformed: Tensor, ln_volume: Tensor) -> tuple[Tensor, Tensor]:
+    """Targets of the `agl` rung after an isotropic strain, from those before.
+
+    The Debye temperature follows the Grüneisen parameter g, ln theta = -g ln V, which is taken as constant; moduli
+    follow theta^2 V^(-1/3) at fixed Poisson ratio, as in the Debye model; kappa follows by the Slack formula.
+
+    Args:
+        ln_kappa: (n,) ln of kappa in W/(m K).
+        transformed: (n, 4) transformed `PROPERTIES`, NaN where unknown.
+        ln_volume: (n,) ln of the volume over that before; it must be zero where g is NaN.
+
+    Returns:
+        The same, strained.
+    """
+    gruneisen = transformed[:, 1].nan_to_num()
+    stiffness = -(gruneisen + 1.0 / 6.0) * ln_volume
+    moduli = -(2.0 * gruneisen + 1.0 / 3.0) * ln_volume
+    zero = torch.zeros_like(stiffness)
+    return (
+        ln_kappa + (1.0 / 3.0 - 3.0 * gruneisen) * ln_volume,
+        transformed + torch.stack([stiffness, zero, moduli, moduli], dim=1),
+    )

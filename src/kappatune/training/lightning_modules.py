@@ -6,16 +6,20 @@ import math
 from typing import Any, cast
 
 import lightning.pytorch as pl
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from kappatune.model.graphs import GraphBatch
-from kappatune.model.heads import BASE_FIDELITY, PROPERTIES, Head, KappaNetwork, NetworkOutputs
+from kappatune.model.heads import BASE_FIDELITY, PROPERTIES, Head, KappaNetwork, NetworkOutputs, strained_targets
 from kappatune.model.hosts import Host
 from kappatune.training.recipe import BadRun, Stage
 
 _PRETRAINING_WIDTHS = (64,)
+_SLOPE_WEIGHT = 0.3
+"""Of the loss of the slopes of Debye temperature and Grüneisen parameter with ln V, beside that of their values."""
+
 Batch = tuple[GraphBatch | Tensor, Tensor, Tensor]
 """Graphs or features; kappa (n,), or the column a stage pretrains on; transformed properties (n, 4)."""
 
@@ -27,17 +31,19 @@ class StageModule(pl.LightningModule):
         network: What is trained.
         stage: Its settings in the recipe.
         fidelity: Rung that is trained.
+        seed: Decides the strains of the crystals, if the stage asks for them.
         averaged: Running average of the weights, if the stage asks for one.
         best_error: Smallest validation error so far.
         best_epoch: Epoch of that error, counted from 1; 0 before the first validation.
         best_weights: Weights after that epoch.
     """
 
-    def __init__(self, network: nn.Module, stage: Stage, fidelity: str) -> None:
+    def __init__(self, network: nn.Module, stage: Stage, fidelity: str, seed: int) -> None:
         super().__init__()
         self.network = network
         self.stage = stage
         self.fidelity = fidelity
+        self.seed = seed
         self.averaged = (
             AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(stage.average)) if stage.average else None
         )
@@ -54,7 +60,10 @@ class StageModule(pl.LightningModule):
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """Loss of one batch."""
         crystals, kappa, properties = batch
-        loss = self._loss(crystals, kappa, properties)
+        if self.stage.volume_strain:
+            loss = self._strained_loss(crystals, kappa, properties)
+        else:
+            loss = self._loss(crystals, kappa, properties)
         if not torch.isfinite(loss):
             raise BadRun(
                 f"stage '{self.stage.name}', epoch {self.current_epoch + 1}: the loss is no longer finite: "
@@ -117,13 +126,34 @@ class StageModule(pl.LightningModule):
         )
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
+    def _strained_loss(self, crystals: GraphBatch | Tensor, kappa: Tensor, properties: Tensor) -> Tensor:
+        """Mean loss of crystals expanded and compressed by random strains, and the loss of the change between the two.
+
+        The strains depend on the seed and the number of the step alone.
+        """
+        assert isinstance(crystals, GraphBatch)
+        largest = self.stage.volume_strain
+        draw = np.random.default_rng([self.seed, self.global_step, 11]).uniform(largest / 4, largest, len(kappa))
+        known = torch.isfinite(properties[:, :2]).all(dim=1)
+        strain = kappa.new_tensor(draw) * known
+        losses, errors = [], []
+        for ln_volume in (strain, -strain):
+            ln_kappa, strained = strained_targets(kappa.log(), properties, ln_volume)
+            outputs: NetworkOutputs = self.network(crystals.strained(ln_volume), self.fidelity)
+            losses.append(self._loss_of(outputs, ln_kappa.exp(), strained))
+            errors.append((cast(Tensor, outputs.properties) - strained)[known, :2])
+        slope = (errors[0] - errors[1]) / (2.0 * strain[known, None])
+        return (losses[0] + losses[1]) / 2.0 + _SLOPE_WEIGHT * self._distance(slope, torch.zeros_like(slope)).mean()
+
     def _error(self, crystals: GraphBatch | Tensor, kappa: Tensor) -> Tensor:
         """(n,) absolute errors of ln kappa."""
         scaler = cast(KappaNetwork, self.network).scaler
         return (scaler.ln_kappa(self.evaluated(crystals, self.fidelity).scaled) - kappa.log()).abs()
 
     def _loss(self, crystals: GraphBatch | Tensor, kappa: Tensor, properties: Tensor) -> Tensor:
-        outputs: NetworkOutputs = self.network(crystals, self.fidelity)
+        return self._loss_of(self.network(crystals, self.fidelity), kappa, properties)
+
+    def _loss_of(self, outputs: NetworkOutputs, kappa: Tensor, properties: Tensor) -> Tensor:
         scaler, weights = cast(KappaNetwork, self.network).scaler, self.stage.loss_weights
         if self.stage.loss == "mape":
             return ((scaler.decode(outputs.scaled) - kappa).abs() / kappa).mean()

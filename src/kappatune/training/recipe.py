@@ -69,6 +69,9 @@ class Stage(_Strict):
         average: Decay of the running average of the weights, which replaces them at the end.
         epochs: Largest number of passes over the training data.
         batch_size: Crystals per step.
+        volume_strain: Crystals are strained at random, by up to this |ln V|. On the `agl` rung of a `debye` model their
+            targets follow their Grüneisen parameters; a correction by trees or a process learns to stay as it is. The
+            rules of the model must let bonds fall smoothly.
         validation: Inner validation part, which chooses the epoch; without it, the last epoch is used.
     """
 
@@ -89,6 +92,7 @@ class Stage(_Strict):
     average: float | None = Field(default=None, gt=0, lt=1)
     epochs: int = Field(default=1, ge=1)
     batch_size: int = Field(default=32, ge=1)
+    volume_strain: float = Field(default=0.0, ge=0, le=0.1)
     validation: Validation | None = Validation()
 
 
@@ -148,6 +152,7 @@ class Recipe(_Strict):
         for stage in self.stages:
             self._check_learner(stage)
             self._check_targets(stage)
+            self._check_strain(stage)
         return self
 
     def _check_origin(self) -> None:
@@ -184,6 +189,14 @@ class Recipe(_Strict):
                 f"stage '{stage.name}': {TEACHERS[stage.learner]} corrections only: rungs of a 'debye' model above "
                 f"'{BASE_FIDELITY}'"
             )
+
+    def _check_strain(self, stage: Stage) -> None:
+        if not stage.volume_strain:
+            return
+        if self.host is not None and self.rules.bond_envelope != "smooth":
+            raise ValueError(f"stage '{stage.name}': volume_strain needs the rule bond_envelope: smooth")
+        if stage.learner == "gradient" and "gruneisen" not in stage.properties:
+            raise ValueError(f"stage '{stage.name}': volume_strain needs the property gruneisen, which targets follow")
 
     def _check_targets(self, stage: Stage) -> None:
         if stage.pretrain and (stage.loss == "mape" or stage.properties):

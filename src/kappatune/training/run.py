@@ -23,7 +23,7 @@ from kappatune.structures.crystal import Crystal
 from kappatune.structures.table import read_table
 from kappatune.training.calibration import rungs_of_trained
 from kappatune.training.card import card_of_trained
-from kappatune.training.corrections import HeldOut, fit_correction
+from kappatune.training.corrections import HeldOut, correction_data, fit_correction
 from kappatune.training.events import LabelsDoubted, RowsLeftOut, StageFinished, StagePrepared
 from kappatune.training.label_checks import doubtful_labels
 from kappatune.training.label_doubts import DoubtfulLabels, LabelDoubt, count_kinds
@@ -42,7 +42,7 @@ from kappatune.training.run_folder import (
     write_label_report,
     write_left_out,
 )
-from kappatune.training.stage import all_features, matches_prefix, train_stage
+from kappatune.training.stage import matches_prefix, train_stage
 from kappatune.training.tables import TrainingData, as_source, tables_for
 
 
@@ -269,10 +269,8 @@ def _train_or_restore(
             return stored, held_out
     if stage.learner != "gradient":
         shipped = _shipped_graphs(frozenset(network.host.supported_elements), data.graphs.cutoff, data.graphs.rules)
-        features, unlabelled = all_features(network, data.graphs), all_features(network, shipped)
-        result, held_out = fit_correction(
-            network, fidelity, stage.learner, features, data.kappa, data.formulas, unlabelled, seed=seed
-        )
+        features = correction_data(network, data, shipped, stage.volume_strain, seed)
+        result, held_out = fit_correction(network, fidelity, stage.learner, features, seed)
         store_held_out(folder, held_out)
     else:
         result = train_stage(network, stage, fidelity, data, seed=seed, folder=folder, on_progress=report)

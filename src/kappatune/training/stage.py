@@ -108,7 +108,7 @@ def train_stage(
     train, validation = split_by_formula(data.formulas, stage.validation.fraction if stage.validation else 0.0, seed)
     freeze(network, frozen_prefixes(network, stage, fidelity))
     source: CrystalGraphs | Tensor = data.graphs
-    if not any(p.requires_grad for p in network.host.parameters()):
+    if not stage.volume_strain and not any(p.requires_grad for p in network.host.parameters()):
         source = all_features(network, data.graphs)
     module, target = _module(network, stage, fidelity, data, train, seed)
     properties = torch.from_numpy(data.properties).float()
@@ -194,12 +194,12 @@ def _module(
 ) -> tuple[StageModule, Tensor]:
     """The module that Lightning trains, and its targets."""
     if data.pretraining is None:
-        return StageModule(network, stage, fidelity), torch.from_numpy(data.kappa).float()
+        return StageModule(network, stage, fidelity, seed), torch.from_numpy(data.kappa).float()
     values = data.pretraining[train]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         pretrained = PretrainingNetwork(network.host, network.level, float(values.mean()), float(values.std()) or 1.0)
-    return PretrainingModule(pretrained, stage, fidelity), torch.from_numpy(data.pretraining).float()
+    return PretrainingModule(pretrained, stage, fidelity, seed), torch.from_numpy(data.pretraining).float()
 
 
 class _Checkpoint(Callback):
@@ -308,14 +308,21 @@ def matches_prefix(name: str, prefix: str) -> bool:
     return name == prefix or name.startswith(f"{prefix}.")
 
 
-def all_features(network: KappaNetwork, graphs: CrystalGraphs) -> Tensor:
-    """(n_crystals, d) inputs of the heads, without gradients."""
+def all_features(network: KappaNetwork, graphs: CrystalGraphs, ln_volume: Tensor | None = None) -> Tensor:
+    """(n_crystals, d) inputs of the heads, without gradients.
+
+    Args:
+        network: Its host embeds.
+        graphs: The crystals.
+        ln_volume: (n_crystals,) strains (`GraphBatch.strained`); none by default.
+    """
     network.eval()
     with torch.no_grad():
-        parts = [
-            network.features(graphs.batch(np.arange(i, min(i + _VALIDATION_BATCH, len(graphs)))))
-            for i in range(0, len(graphs), _VALIDATION_BATCH)
-        ]
+        parts = []
+        for start in range(0, len(graphs), _VALIDATION_BATCH):
+            chosen = slice(start, start + _VALIDATION_BATCH)
+            batch = graphs.batch(chosen)
+            parts.append(network.features(batch if ln_volume is None else batch.strained(ln_volume[chosen])))
     return torch.cat(parts)
 
 

@@ -76,7 +76,7 @@ class BondSettings(HostSettings):
         cutoff_angstrom: Å.
     """
 
-    cutoff_angstrom: float = Field(default=6.0, gt=_FALL_ANGSTROM)
+    cutoff_angstrom: float = Field(default=5.0, gt=_FALL_ANGSTROM)
 
 
 @register
