@@ -5,6 +5,7 @@ import pytest
 from ase.build import bulk
 
 from kappatune.structures import Crystal
+from kappatune.verification import VerifySettings
 from kappatune.verification.force_constants import set_second_order, set_third_order
 from kappatune.verification.forces import ForceCache
 from kappatune.verification.harmonic import compute_dispersion, harmonic_crystal, stable_lowest_frequency
@@ -14,8 +15,8 @@ from kappatune.verification.standard_cell import standardise
 from tests.verification.small import ALLOY, COPPER, SETTINGS, potential
 
 
-def phonons_of(crystal: Crystal, tmp_path, *, third: bool = True):
-    prepared = prepare(standardise(crystal, 1e-3), SETTINGS)
+def phonons_of(crystal: Crystal, tmp_path, *, third: bool = True, settings: VerifySettings = SETTINGS):
+    prepared = prepare(standardise(crystal, 1e-3), settings)
     cache = ForceCache(tmp_path)
     set_second_order(prepared.phono3py, cache.forces(prepared.single_cells, potential(), lambda: None))
     if third:

@@ -11,6 +11,7 @@ import typer
 
 from kappatune.cli.options import AsCsvWithoutCurves, AsJson, Files, PotentialOption, check_files, read_files
 from kappatune.cli.output import answer_only_stdout, chosen_format, errors_as_messages, exit_if_unanswered, note
+from kappatune.cli.remarks import RemarkNotes, kinds
 from kappatune.cli.temperatures import TEMPERATURES_HELP, TEMPERATURES_METAVAR, parse_temperatures
 from kappatune.cli.writers import MISSING, Column, Layout, OutputFormat, interval, number, write_rows
 
@@ -48,6 +49,10 @@ def verify(
         ),
     ] = False,
     wigner: Annotated[bool, typer.Option("--wigner", help="Add the coherences between bands.")] = False,
+    boundary: Annotated[
+        float | None,
+        typer.Option(metavar="NM", help="Size of grains, or thickness of a film, nm: no phonon flies farther."),
+    ] = None,
     born: Annotated[
         Path | None,
         typer.Option(help="Born charges in phonopy's format, for one crystal. [default: NAME.born beside each file]"),
@@ -60,6 +65,14 @@ def verify(
         typer.Option(help="Folder where every step is stored: after an interruption the same command continues."),
     ] = Path("runs/verify"),
     plot: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Write a PNG per crystal.")] = None,
+    phono3py_files: Annotated[
+        Path | None,
+        typer.Option(
+            "--files",
+            metavar="FOLDER",
+            help="Write files that phono3py opens (displacements, forces, fc2, fc3, kappa).",
+        ),
+    ] = None,
     labels: Annotated[
         Path | None, typer.Option(help="Parquet table for `train` to which the values are added, fidelity `mlip`.")
     ] = None,
@@ -82,6 +95,7 @@ def verify(
 
         kappatune verify mgo.cif --quality quick --plot figures
         kappatune verify candidates/ --workers 4 --json > verdicts.json
+        kappatune verify mgo.cif --files phono3py --boundary 100
         kappatune verify winners/ --calculator sevennet-l3i5 --wigner --labels mine.parquet
     """
     output_format = chosen_format(as_json, as_csv)
@@ -100,8 +114,9 @@ def verify(
             pair_cutoff=pair_cutoff,
             solution="direct" if direct else "rta",
             wigner=wigner,
+            boundary_nm=boundary,
         )
-        spec = VerifierSpec(calculator, settings, out, model, born, plot)
+        spec = VerifierSpec(calculator, settings, out, model, born, plot, phono3py_files)
         entries = read_files(files)
         if born:
             entries = iter(_one_crystal(entries))
@@ -140,7 +155,10 @@ def verify(
             value="kappa_bte_w_mk",
             not_in_csv=frozenset(NESTED_FIELDS),
         )
-        counts = write_rows(rows(), layout, output_format, stdout)
+        notes = RemarkNotes()
+        counts = write_rows(notes.collected(rows()), layout, output_format, stdout)
+    if output_format is OutputFormat.TABLE:
+        notes.print()
     exit_if_unanswered(counts, "'outcome' and 'reason' say why")
 
 
@@ -180,4 +198,4 @@ def _likely(row: Verification) -> str:
 
 
 def _remark(row: Verification) -> str:
-    return "; ".join(filter(None, (row.reason or row.because, *row.warnings)))
+    return "; ".join(filter(None, (row.reason or row.because, *row.warnings, kinds(row))))

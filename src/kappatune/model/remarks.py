@@ -35,12 +35,22 @@ def remarks_on(crystal: Crystal, row: Prediction, dimension: int) -> tuple[str, 
         row: Its prediction.
         dimension: Directions along which its bonds run (`structures.dimensionality`).
     """
+    return remarks_on_crystal(crystal, dimension) + _glass_like(row, crystal.volume / crystal.n_atoms)
+
+
+def remarks_on_crystal(crystal: Crystal, dimension: int) -> tuple[str, ...]:
+    """The remarks that hold for any kappa of a crystal, those of reading first.
+
+    Args:
+        crystal: The crystal.
+        dimension: Directions along which its bonds run (`structures.dimensionality`).
+    """
     remarks = crystal.remarks
     if all(_is_metal(number) for number in {*crystal.numbers.tolist()}):
         remarks += (_METALLIC,)
     if dimension < 3:
         remarks += (_BY_DIMENSION[dimension],)
-    return remarks + _glass_like(row, crystal.volume / crystal.n_atoms)
+    return remarks
 
 
 def remarks_at_temperature(row: Prediction, volume_per_atom_a3: float) -> tuple[str, ...]:

@@ -20,6 +20,8 @@ class Remark(StrEnum):
     CHAINS = "chains"
     LAYERED = "layered"
     GLASS_LIKE = "glass-like"
+    COHERENCES = "coherences"
+    FOUR_PHONONS = "four-phonon scattering"
 
     def sentence(self, text: str) -> str:
         """The remark as rows carry it."""

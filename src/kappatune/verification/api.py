@@ -78,6 +78,7 @@ def verify(
     out: str | Path | None = None,
     born: str | Path | None = None,
     figures: str | Path | None = None,
+    files: str | Path | None = None,
     workers: int = 1,
     on_progress: OnProgress | None = None,
 ) -> Results[Verification]:
@@ -108,6 +109,8 @@ def verify(
         born: File of Born charges in phonopy's format, for a single crystal; None looks for `NAME.born` beside each
             structure file.
         figures: Folder for a PNG per crystal; None draws none.
+        files: Folder for the files of phono3py, one folder per crystal (`verification.phono3py_files`); None writes
+            none.
         workers: Number of processes, each with a crystal of its own. More than one needs a script whose calls lie
             under `if __name__ == "__main__":`.
         on_progress: Called with each event of `kappatune.verification.events`. By default progress is shown on stderr
@@ -137,6 +140,7 @@ def verify(
             model,
             None if born is None else Path(born),
             None if figures is None else Path(figures),
+            None if files is None else Path(files),
         )
         return Results(iter_verifications(entries, spec, workers, handler))
 

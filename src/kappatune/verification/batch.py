@@ -36,6 +36,7 @@ class VerifierSpec:
         model: The model whose predictions are assessed, or its name or folder; None for none.
         born: BORN file if there is only one crystal; None looks for `NAME.born` beside each file.
         figures: Folder for figures; None draws none.
+        files: Folder for the files of phono3py; None writes none.
     """
 
     calculator: str | Potential | Calculator
@@ -44,6 +45,7 @@ class VerifierSpec:
     model: str | KappaModel | None = "accurate"
     born: Path | None = None
     figures: Path | None = None
+    files: Path | None = None
 
     def load(self) -> Verifier:
         """Load potential and model.
@@ -56,7 +58,7 @@ class VerifierSpec:
         require_phono3py()
         potential = as_potential(self.calculator)
         model = KappaModel.load(self.model) if isinstance(self.model, str) else self.model
-        return Verifier(potential, self.settings, self.out, model, self.born, self.figures)
+        return Verifier(potential, self.settings, self.out, model, self.born, self.figures, self.files)
 
 
 def chosen_potential(
@@ -133,6 +135,7 @@ def _crashed(entry: Crystal | Rejection) -> Verification:
         id=entry.id,
         file=entry.file,
         formula=entry.formula,
+        remarks=entry.remarks if isinstance(entry, Crystal) else (),
         outcome="failed",
         reason="the process died while working on this crystal: it may need more memory than this machine has",
     )

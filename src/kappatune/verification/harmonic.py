@@ -23,6 +23,10 @@ DOS_MESH = 1.5
 """Length of the mesh for the density of states, in units of the mesh length."""
 
 
+DISPLACEMENT_MESH = 15.0
+"""Length of the mesh for thermal displacements, Å: within 5 % of a dense one."""
+
+
 @dataclass(frozen=True)
 class Dispersion:
     """Frequencies along the path of the Bravais lattice, and the density of states.
@@ -100,6 +104,20 @@ def stable_lowest_frequency(crystal: Phonopy, mesh_length: float, tolerance_thz:
             f"{interpolated.min():.2f} THz: a larger harmonic supercell may remove them"
         )
     return float(min(exact.min(), interpolated.min()))
+
+
+def largest_displacement(crystal: Phonopy) -> float:
+    """The largest mean-square displacement of an atom along any direction at 300 K, Å^2.
+
+    Quantum harmonic oscillators, on a mesh that is shifted off Gamma, where the displacement diverges.
+
+    Args:
+        crystal: With force constants.
+    """
+    shift = [0.5, 0.5, 0.5]
+    crystal.run_mesh(DISPLACEMENT_MESH, shift, is_mesh_symmetry=False, with_eigenvectors=True, is_gamma_center=True)
+    matrices = crystal.run_thermal_displacement_matrices(temperatures=[300.0]).thermal_displacement_matrices
+    return float(np.linalg.eigvalsh(np.asarray(matrices)[0]).max())
 
 
 def compute_dispersion(crystal: Phonopy, mesh_length: float) -> Dispersion:

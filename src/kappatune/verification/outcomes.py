@@ -20,6 +20,7 @@ Outcome = Literal[
     "imaginary modes",
     "too large",
     "mesh not converged",
+    "unphysical kappa",
     "failed",
 ]
 
@@ -56,6 +57,12 @@ class MeshNotConverged(VerificationError):
     """kappa still changes with the mesh."""
 
     outcome = "mesh not converged"
+
+
+class UnphysicalKappa(VerificationError):
+    """kappa is none that a solid can have."""
+
+    outcome = "unphysical kappa"
 
 
 def outcome_of(error: Exception) -> Outcome:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from kappatune.potentials import Potential
 from kappatune.progress import OnProgress
 from kappatune.structures import Crystal
@@ -13,10 +16,12 @@ from kappatune.verification.cache import StepCache
 from kappatune.verification.clock import Clock
 from kappatune.verification.events import ForcesProgress, StepStarted
 from kappatune.verification.force_constants import set_second_order, set_third_order
+from kappatune.verification.gruneisen import mode_gruneisen
 from kappatune.verification.harmonic import (
     Dispersion,
     compute_dispersion,
     harmonic_crystal,
+    largest_displacement,
     stable_lowest_frequency,
 )
 from kappatune.verification.prepare import PreparedCrystal, prepare
@@ -35,6 +40,8 @@ class PhononResult:
         lowest_frequency: THz.
         transport: kappa(T).
         dispersion: Frequencies along a path, and the density of states.
+        gruneisen: (n_q, n_bands) Grüneisen parameters of the modes of `transport`.
+        largest_displacement: Largest mean-square displacement of an atom along any direction at 300 K, Å^2.
         warnings: What is unusual.
     """
 
@@ -42,6 +49,8 @@ class PhononResult:
     lowest_frequency: float
     transport: Transport
     dispersion: Dispersion
+    gruneisen: NDArray[np.float64]
+    largest_displacement: float
     warnings: tuple[str, ...] = ()
 
 
@@ -99,7 +108,10 @@ def compute_phonons(
         set_third_order(prepared.phono3py, pair_forces)
         transport = converged_transport(prepared.phono3py, settings)
         dispersion = compute_dispersion(harmonic, settings.mesh_length)
-    return PhononResult(prepared, lowest_frequency, transport, dispersion, (*warnings, *_cutoff_warnings(prepared)))
+        gruneisen = mode_gruneisen(prepared.phono3py, harmonic, transport.modes.qpoints)
+        displacement = largest_displacement(harmonic)
+    warnings = (*warnings, *_cutoff_warnings(prepared))
+    return PhononResult(prepared, lowest_frequency, transport, dispersion, gruneisen, displacement, warnings)
 
 
 def _cutoff_warnings(prepared: PreparedCrystal) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The figure of a verification: dispersion, density of states and cumulative kappa on one axis, and kappa(T)."""
+"""The figure of a verification: dispersion, density of states, cumulative kappa, mean free paths, and kappa(T)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Curves:
-    """What a figure is drawn from; units as in `harmonic.Dispersion` and `transport.Transport`."""
+    """What a figure is drawn from; units as in `harmonic.Dispersion` and `modes.Modes`."""
 
     distance: NDArray[np.float64]
     frequencies: NDArray[np.float64]
@@ -28,11 +28,13 @@ class Curves:
     dos: NDArray[np.float64]
     mode_frequencies: NDArray[np.float64]
     cumulative: NDArray[np.float64]
+    mean_free_paths: NDArray[np.float64]
+    cumulative_by_path: NDArray[np.float64]
 
     @classmethod
     def from_phonons(cls, phonons: PhononResult) -> Self:
         """The curves of a result."""
-        bands, transport = phonons.dispersion, phonons.transport
+        bands, modes = phonons.dispersion, phonons.transport.modes
         return cls(
             bands.distance,
             bands.frequencies,
@@ -40,8 +42,8 @@ class Curves:
             bands.label_distances,
             bands.dos_frequencies,
             bands.dos,
-            transport.mode_frequencies,
-            transport.cumulative,
+            *modes.cumulative(modes.frequencies, modes.mean_kappa),
+            *modes.cumulative(modes.mean_free_paths, modes.mean_populations, logarithmic=True),
         )
 
 
@@ -52,7 +54,7 @@ def figure_path(row: Verification, folder: Path) -> Path:
 
 
 def plot_verification(row: Verification, curves: Curves, folder: Path) -> Path:
-    """Draw dispersion, density of states, cumulative kappa and kappa(T) of a crystal.
+    """Draw dispersion, density of states, cumulative kappa (by frequency, by mean free path) and kappa(T) of a crystal.
 
     Args:
         row: With a kappa.
@@ -65,8 +67,8 @@ def plot_verification(row: Verification, curves: Curves, folder: Path) -> Path:
     Raises:
         NoMatplotlib: matplotlib is not installed.
     """
-    figure = new_figure(12, 4.2)
-    bands, dos, share, temperature = figure.subplots(1, 4, width_ratios=(3, 1, 1.3, 2.4))
+    figure = new_figure(14, 4.2)
+    bands, dos, share, paths, temperature = figure.subplots(1, 5, width_ratios=(3, 1, 1.3, 2, 2.4))
     top = 1.05 * float(curves.frequencies.max())
     bottom = min(0.0, 1.05 * float(curves.frequencies.min()))
     for place in curves.label_distances:
@@ -83,6 +85,8 @@ def plot_verification(row: Verification, curves: Curves, folder: Path) -> Path:
     share.set(ylim=(bottom, top), xlim=(0, None), xlabel="W/(m K)", title="cumulative κ, 300 K")
     for axis in (dos, share):
         axis.tick_params(labelleft=False)
+    paths.plot(curves.mean_free_paths, curves.cumulative_by_path, color="C1")
+    paths.set(xscale="log", xlabel="mean free path, nm", ylabel="W/(m K)", ylim=(0, None), title="cumulative κ, 300 K")
     _kappa_of_t(temperature, row)
     potential = (row.potential or "").split(" ")[0]
     born = "with" if row.born else "without"

@@ -14,6 +14,7 @@ NESTED_FIELDS = (
     "kappa_by_temperature_w_mk",
     "kappa_tensor_w_mk",
     "coherences_by_temperature_w_mk",
+    "cumulative",
     "settings",
     "versions",
     "seconds",
@@ -50,6 +51,14 @@ class Verification(BaseModel):
         potential_srd: Its kappa_SRD on phononDB-103; null if not known.
         solution: `rta` or `direct`.
         coherences_w_mk: Contribution of coherences between bands at 300 K (included in `kappa_bte_w_mk`), W/(m K).
+        kappa_polycrystal_w_mk: The same of a polycrystal of round grains that point in all directions, by effective
+            medium (`kappatune.physics.polycrystal`), W/(m K).
+        anisotropy: Largest principal value of the tensor at 300 K over the smallest.
+        mean_free_path_nm: Mean free path up to which phonons carry half of kappa at 300 K, coherences left out, nm.
+        lifetime_ps: Lifetime up to which they do, ps.
+        gruneisen: Mean of the modes' Grüneisen parameters at 300 K, each counted by its heat capacity.
+        gruneisen_rms: Root of the mean of their squares.
+        largest_displacement_a2: Largest mean-square displacement of an atom along any direction at 300 K, Å^2.
         lowest_frequency_thz: Lowest frequency, about 0 in a stable crystal, THz.
         space_group: International number, after relaxation.
         n_atoms: Atoms of the primitive cell.
@@ -62,10 +71,14 @@ class Verification(BaseModel):
         born: File of Born charges; null without them.
         peak_memory_gb: Of the process, 10^9 bytes.
         warnings: What is unusual although the numbers are valid.
+        remarks: What the number does not say, and hides none: those of reading first
+            (`kappatune.structures.remarks.Remark`).
         temperatures_k: Temperatures, K.
         kappa_by_temperature_w_mk: kappa at each, W/(m K).
         kappa_tensor_w_mk: (n_temperatures, 6) xx, yy, zz, yz, xz, xy in the axes of the standard cell, W/(m K).
         coherences_by_temperature_w_mk: Contribution of coherences at each temperature, W/(m K).
+        cumulative: kappa at 300 K carried by modes up to each `mean_free_path_nm`, each `lifetime_ps` (both without
+            coherences) and each `frequency_thz`: six lists.
         settings: All settings.
         versions: Versions of the packages.
         seconds: Wall time of this run by part: `estimate`, `relaxation`, `forces` and `agl`, where the potential is
@@ -97,6 +110,13 @@ class Verification(BaseModel):
     potential_srd: float | None = None
     solution: str | None = None
     coherences_w_mk: float | None = None
+    kappa_polycrystal_w_mk: float | None = None
+    anisotropy: float | None = None
+    mean_free_path_nm: float | None = None
+    lifetime_ps: float | None = None
+    gruneisen: float | None = None
+    gruneisen_rms: float | None = None
+    largest_displacement_a2: float | None = None
     lowest_frequency_thz: float | None = None
     space_group: int | None = None
     n_atoms: int | None = None
@@ -109,10 +129,12 @@ class Verification(BaseModel):
     born: str | None = None
     peak_memory_gb: float | None = None
     warnings: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
     temperatures_k: tuple[float, ...] = ()
     kappa_by_temperature_w_mk: tuple[float, ...] = ()
     kappa_tensor_w_mk: tuple[tuple[float, ...], ...] = ()
     coherences_by_temperature_w_mk: tuple[float, ...] = ()
+    cumulative: dict[str, list[float]] = {}
     settings: dict[str, Any] = {}
     versions: dict[str, str] = {}
     seconds: dict[str, float] = {}

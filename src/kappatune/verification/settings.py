@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
 from kappatune.settings import BadSettings, Settings
 
@@ -39,6 +39,8 @@ class VerifySettings(Settings):
         solution: `rta`, the relaxation-time approximation, or `direct`, the direct solution of the linearised
             Boltzmann equation (Chaput, Phys. Rev. Lett. 110, 265506 (2013)).
         wigner: Add the coherences between bands (Simoncelli, Marzari, Mauri, Nat. Phys. 15, 809 (2019)).
+        boundary_nm: Length that no phonon flies beyond, nm, as that of grains or the thickness of a film: each mode is
+            scattered at its speed over this length, and not at all by default.
         isotopes: Scattering by the natural isotopes (Tamura, Phys. Rev. B 27, 858 (1983)).
         imaginary_tolerance_thz: A mode further below zero than this is imaginary, THz.
         max_forces: A crystal that needs more force calculations than this is too large.
@@ -59,6 +61,7 @@ class VerifySettings(Settings):
     solution: Literal["rta", "direct"] = "rta"
     wigner: bool = False
     isotopes: bool = True
+    boundary_nm: Positive | None = Field(default=None, ge=1.0)
     imaginary_tolerance_thz: float = Field(default=0.05, ge=0, le=1.0)
     max_forces: int = Field(default=4000, ge=1)
 
@@ -79,6 +82,14 @@ class VerifySettings(Settings):
         if self.pair_cutoff is not None and self.pair_cutoff < 1.5:
             raise ValueError(f"a pair cutoff of {self.pair_cutoff:g} Å is shorter than any bond: give at least 1.5 Å")
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_new_defaults(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Rows, and the names of finished steps, are those of 0.1.0 unless a later setting is used."""
+        fields: dict[str, Any] = serialise(self)
+        if self.boundary_nm is None:
+            fields.pop("boundary_nm", None)
+        return fields
 
     @classmethod
     def of(cls, quality: Quality = "standard", **changes: Any) -> Self:

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kappatune.verification.outcomes import MeshNotConverged
+from kappatune.physics.polycrystal import principal_values
+from kappatune.verification.modes import Modes
+from kappatune.verification.outcomes import MeshNotConverged, UnphysicalKappa
 from kappatune.verification.settings import VerifySettings
 
 if TYPE_CHECKING:
     from phono3py import Phono3py
 
+NM_PER_MICROMETRE = 1000.0
 COARSE_MESH = 0.75
 """Length of the first mesh, with which that of the settings is compared, in units of it."""
 
 REFINEMENT = 1.25
 """Factor of the mesh length from one refinement to the next."""
+
+POSSIBLE_KAPPA = (1e-3, 5e3)
+"""W/(m K) at 300 K, mean of xx, yy, zz. Diamond has 2,200 and, of one isotope, 3,300; the least of any solid, across
+the layers of a disordered WSe2, is 0.05 (Chiritescu et al., Science 315, 351 (2007))."""
 
 
 @dataclass(frozen=True)
@@ -31,16 +38,14 @@ class Transport:
         coherences: (n_temperatures, 6) contribution of the coherences; None without them.
         mesh: Points along each reciprocal vector.
         mesh_change: Relative change of kappa at 300 K from the previous mesh.
-        mode_frequencies: (n_modes,) in ascending order, THz.
-        cumulative: (n_modes,) mean of xx, yy, zz up to this frequency at 300 K, W/(m K).
+        modes: What each mode adds at 300 K.
     """
 
     kappa: NDArray[np.float64]
     coherences: NDArray[np.float64] | None
     mesh: tuple[int, int, int]
     mesh_change: float
-    mode_frequencies: NDArray[np.float64]
-    cumulative: NDArray[np.float64]
+    modes: Modes
 
     @property
     def mean(self) -> NDArray[np.float64]:
@@ -57,11 +62,13 @@ def converged_transport(phonons: Phono3py, settings: VerifySettings) -> Transpor
 
     Raises:
         MeshNotConverged: kappa at 300 K still changes by more than the tolerance.
+        UnphysicalKappa: kappa is not a number, negative in a direction, or beyond all that is known.
     """
     length = settings.mesh_length
     previous = float(run_transport(phonons, COARSE_MESH * length, settings, (300.0,)).mean[0])
     for _ in range(settings.max_refinements + 1):
         transport = run_transport(phonons, length, settings, settings.temperatures_k)
+        check_possible(transport.kappa, settings)
         kappa = float(transport.mean[settings.index_of_300_k()])
         change = abs(kappa - previous) / kappa
         if change <= settings.mesh_tolerance:
@@ -71,6 +78,34 @@ def converged_transport(phonons: Phono3py, settings: VerifySettings) -> Transpor
         f"mesh not converged: kappa still changes by {change:.0%} at {'x'.join(map(str, transport.mesh))} points, more "
         f"than {settings.mesh_tolerance:.0%}: increase the mesh length"
     )
+
+
+def check_possible(kappa: NDArray[np.float64], settings: VerifySettings) -> None:
+    """Refuse a kappa that no crystal can have: it comes from force constants that mean nothing.
+
+    Args:
+        kappa: (n_temperatures, 6) W/(m K).
+        settings: Their temperatures.
+
+    Raises:
+        UnphysicalKappa: A value is not a number, negative in a direction, or beyond `POSSIBLE_KAPPA` at 300 K.
+    """
+    cure = "the supercell may be too small for its force constants, or the potential wrong here: use a higher quality"
+    for temperature, tensor in zip(settings.temperatures_k, kappa, strict=True):
+        if not np.isfinite(tensor).all():
+            raise UnphysicalKappa(f"kappa at {temperature:g} K is not a number: {cure}")
+        lowest = float(principal_values(tensor.tolist())[0])
+        if lowest < 0.0:
+            raise UnphysicalKappa(
+                f"kappa at {temperature:g} K is negative, {lowest:.3g} W/(m K), in a direction: {cure}"
+            )
+    mean = float(kappa[settings.index_of_300_k(), :3].mean())
+    low, high = POSSIBLE_KAPPA
+    if not low <= mean <= high:
+        raise UnphysicalKappa(
+            f"kappa at 300 K came out as {mean:.3g} W/(m K), {'below' if mean < low else 'above'} that of any known "
+            f"solid: {cure}"
+        )
 
 
 def run_transport(
@@ -90,13 +125,10 @@ def run_transport(
         temperatures=list(temperatures),
         is_LBTE=settings.solution == "direct",
         is_isotope=settings.isotopes,
+        boundary_mfp=None if settings.boundary_nm is None else settings.boundary_nm / NM_PER_MICROMETRE,
         transport_type="SMM19" if settings.wigner else None,
     )
     result = phonons.thermal_conductivity
-    frequencies, modes = np.asarray(result.frequencies), _mode_kappa(result, settings)
-    at_300 = temperatures.index(300.0)
-    by_mode = modes[at_300][..., :3].mean(axis=-1).ravel() / np.prod(result.mesh_numbers)
-    order = np.argsort(frequencies.ravel())
     mesh = tuple(int(n) for n in result.mesh_numbers)
     kappa = np.array(result.kappa[0])
     coherences = np.array(result.kappa_inter[0]) if settings.wigner else None
@@ -107,19 +139,5 @@ def run_transport(
         coherences=coherences,
         mesh=(mesh[0], mesh[1], mesh[2]),
         mesh_change=np.inf,
-        mode_frequencies=frequencies.ravel()[order],
-        cumulative=np.cumsum(by_mode[order]),
+        modes=Modes.of(result, temperatures.index(300.0), settings.solution),
     )
-
-
-def _mode_kappa(result: Any, settings: VerifySettings) -> NDArray[np.float64]:
-    """(n_temperatures, n_q, n_bands, 6) W/(m K) times the number of q-points.
-
-    A coherence between two bands counts half for each of them.
-    """
-    if not settings.wigner:
-        return np.asarray(result.mode_kappa[0])
-    matrix = np.asarray(result.mode_kappa_matrix[0].real)
-    own = np.einsum("tqbbx->tqbx", matrix)
-    populations = np.asarray(result.mode_kappa[0]) if settings.solution == "direct" else own
-    return np.asarray(populations + matrix.sum(axis=-2) - own)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import resource
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,17 +13,21 @@ from kappatune.calculations.agl_settings import AglSettings
 from kappatune.calculations.relaxation import RelaxedCrystal
 from kappatune.errors import UserError
 from kappatune.model.kappa_model import KappaModel
+from kappatune.model.remarks import remarks_on_crystal
 from kappatune.plotting import NoMatplotlib
 from kappatune.potentials import Potential
 from kappatune.progress import OnProgress, ignore
 from kappatune.structures import Crystal, Rejection, check
 from kappatune.structures.crystal import element_symbol
+from kappatune.structures.dimensionality import dimension
 from kappatune.verification.born import born_file
 from kappatune.verification.cache import StepCache, digest
 from kappatune.verification.clock import Clock
 from kappatune.verification.cost import check_memory, measure_cost
 from kappatune.verification.events import CostEstimated, CrystalFinished, StepStarted
 from kappatune.verification.outcomes import outcome_of
+from kappatune.verification.phono3py_files import is_complete, write_files
+from kappatune.verification.phonon_character import character_fields
 from kappatune.verification.phonons import PhononResult, compute_phonons
 from kappatune.verification.plot import Curves, plot_verification
 from kappatune.verification.prepare import prepare
@@ -47,6 +51,7 @@ class Verifier:
         model: The model whose predictions are assessed; None for none.
         born: BORN file if there is only one crystal; None looks for `NAME.born` beside each structure file.
         figures: Folder for figures; None draws none.
+        files: Folder for the files of phono3py, with a folder for each crystal; None writes none.
     """
 
     potential: Potential
@@ -55,6 +60,7 @@ class Verifier:
     model: KappaModel | None = None
     born: Path | None = None
     figures: Path | None = None
+    files: Path | None = None
 
     def verify(self, entry: Crystal | Rejection, on_progress: OnProgress = ignore) -> Verification:
         """The row of one crystal; every error ends in a row with a reason.
@@ -76,15 +82,19 @@ class Verifier:
                 id=entry.id, file=entry.file, formula=entry.formula, outcome="unreadable", reason=entry.reason
             )
         given = self._given_fields(entry)
+        remarks = entry.remarks
         try:
-            return self._verify(check(entry), given, on_progress)
+            crystal = check(entry)
+            remarks = remarks_on_crystal(crystal, dimension(crystal))
+            row = self._verify(crystal, given, on_progress)
+            return row.model_copy(update={"remarks": (*remarks, *row.remarks)})
         except NoMatplotlib:
             raise
         except UserError as error:
-            return Verification(**given, outcome=outcome_of(error), reason=str(error))
+            return Verification(**given, remarks=remarks, outcome=outcome_of(error), reason=str(error))
         except Exception as error:
             reason = f"the verification failed unexpectedly ({type(error).__name__}: {error})"
-            return Verification(**given, outcome="failed", reason=reason)
+            return Verification(**given, remarks=remarks, outcome="failed", reason=reason)
 
     def _given_fields(self, crystal: Crystal) -> dict[str, Any]:
         """The fields of a row that are known before any phonon calculation."""
@@ -116,7 +126,8 @@ class Verifier:
         born = born_file(crystal, self.born)
         key = digest(given["settings"], given["versions"], born.read_bytes().hex() if born else None)
         finished = _load_finished(cache, key)
-        if finished is not None:
+        folder = None if self.files is None else self.files / cache.folder.name
+        if finished is not None and (folder is None or is_complete(folder, key)):
             row, curves = finished
             return self._complete(row.model_copy(update=given), curves)
         with clock("estimate"):
@@ -153,6 +164,11 @@ class Verifier:
         curves = Curves.from_phonons(phonons)
         cache.save(f"answer-{key}", row.model_dump(mode="json"))
         cache.save_arrays(f"curves-{key}", vars(curves))
+        if folder is not None:
+            origin = {"key": key} | {
+                name: given[name] for name in ("id", "formula", "potential", "settings", "versions")
+            }
+            write_files(folder, phonons, origin)
         return self._complete(row, curves)
 
     def _agl(self, crystal: Crystal, cell: StandardCell) -> dict[str, Any]:
@@ -183,9 +199,11 @@ class Verifier:
 
 
 def _load_finished(cache: StepCache, key: str) -> tuple[Verification, Curves] | None:
-    """The row and the curves of an earlier run with the same settings and versions."""
+    """Row and curves of an earlier run with the same settings and versions, unless curves have been added since."""
     row, arrays = cache.load(f"answer-{key}"), cache.load_arrays(f"curves-{key}")
-    return None if row is None or arrays is None else (Verification.model_validate(row), Curves(**arrays))
+    if row is None or arrays is None or arrays.keys() != {field.name for field in fields(Curves)}:
+        return None
+    return Verification.model_validate(row), Curves(**arrays)
 
 
 def _phonon_fields(phonons: PhononResult, settings: VerifySettings) -> dict[str, Any]:
@@ -194,6 +212,7 @@ def _phonon_fields(phonons: PhononResult, settings: VerifySettings) -> dict[str,
     primitive = prepared.cell.primitive
     coherences = () if transport.coherences is None else tuple(transport.coherences[:, :3].mean(axis=1).tolist())
     return {
+        **character_fields(phonons, settings),
         "kappa_bte_w_mk": float(transport.mean[at_300]),
         "coherences_w_mk": coherences[at_300] if coherences else None,
         "lowest_frequency_thz": phonons.lowest_frequency,
