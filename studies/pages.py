@@ -1,11 +1,11 @@
 """Write the generated pages of the docs, with their figures, from stored results alone.
 
     python -m studies.pages [benchmark] [what-helps] [out-of-sample] [model-card] [textbook] [speed] [candidates]
-        [verified]
+        [verified] [calibration]
 
 Figures that show values which may not be passed on, or single runs that are not stored, are drawn by the study itself:
-`candidates.png`, `verified_showcase.png`, `agl_engine_*.png`, `prototypes_aflow.png`, `suggest_aflow.png` and
-`verify_l96_*.png`.
+`calibration.png`, `candidates.png`, `verified_showcase.png`, `agl_engine_*.png`, `prototypes_aflow.png`,
+`suggest_aflow.png` and `verify_l96_*.png`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from kappatune.model.card import ModelCard
 from kappatune.model.kappa_model import KappaModel
 from kappatune.storage import write_text
 from studies.markdown import DOCS
+from studies.phonons.calibration_page import calibration_page
 from studies.phonons.verified_page import verified_page
 from studies.screening.candidates_page import candidates_page
 from studies.speed.speed_page import STUDIES, speed_page
@@ -63,6 +64,7 @@ PAGES: dict[str, Callable[[Path], str]] = {
     "speed": lambda _: speed_page({name: load_result(name) for name in STUDIES}, shipped_weights()),
     "candidates": lambda _: candidates_page(),
     "verified": lambda _: verified_page(),
+    "calibration": lambda _: calibration_page(load_result("calibration")),
 }
 """Makes the text of a page, and draws its figures below the folder of the docs."""
 

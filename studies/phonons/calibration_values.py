@@ -1,12 +1,9 @@
-"""Phonon values of crystals with known DFT values, by several potentials: what `verify` is to be calibrated on.
+"""Phonon values of crystals with known DFT values, by several potentials: what `verify` is calibrated on.
 
     python -m studies.phonons.calibration_values --data FOLDER --nequix PATH/nequix-mp-1-pft.nqx
 
-Drawn from `phonix.parquet`: crystals of at most eight atoms in the primitive cell that need at most 400 force
-calculations at quality `quick`. Kinds of crystals (anonymous formula, space group, atoms in the primitive cell) come in
-an order drawn with a seed, one crystal of each kind after the other, at most six of a kind. Every crystal is computed
-with Nequix, every second one with SevenNet-0 too; coherences are included. Days of work: each value is stored as it
-comes, and the same command goes on. Stored are our own values alone, not those of the table.
+Which crystals, and in which order: `calibration_draw`. Coherences are included. Days of work: each value is stored as
+it comes, and the same command goes on. Stored are our own values alone, not those of the tables.
 """
 
 from __future__ import annotations
@@ -14,25 +11,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-import numpy as np
-import pyarrow.parquet as pq
 import typer
-from pymatgen.core import Composition
 
-from kappatune.errors import UserError
-from kappatune.structures import Crystal, Rejection
-from kappatune.structures.table import crystal_of_row
 from kappatune.verification import Verification, VerifierSpec, VerifySettings, iter_verifications
-from kappatune.verification.prepare import prepare
-from kappatune.verification.standard_cell import standardise
-from studies.research_data import PHONIX, DataOption, research_folder
+from studies.phonons.calibration_draw import SEVENNET, Source, Task, tasks
+from studies.research_data import DataOption, research_folder
 from studies.store import RESULTS, Record, RecordFile, today
 
-SEED = 20261125
-MAX_ATOMS = 8
-N_PER_KIND = 6
-MAX_FORCES = 400
-SETTINGS = VerifySettings.of("quick", wigner=True)
+VALUES = RESULTS / "calibration_values.jsonl"
 
 
 class PhononValue(Record):
@@ -41,6 +27,7 @@ class PhononValue(Record):
     Attributes:
         record: Kind of the record.
         id: Materials Project id of the crystal.
+        source: The table that has its DFT value.
         formula: Reduced formula.
         potential: Name of the potential.
         quality: Quality of the verification.
@@ -58,6 +45,7 @@ class PhononValue(Record):
 
     record: Literal["phonon_value"] = "phonon_value"
     id: str
+    source: Source = "phonix"
     formula: str | None
     potential: str
     quality: str
@@ -82,34 +70,30 @@ def main(
     nequix: Annotated[str, typer.Option(help="Path of nequix-mp-1-pft.nqx, or `nequix` once it is downloaded.")],
     data: DataOption = None,
     work: Path = Path("runs/calibration-values"),
-    limit: Annotated[int, typer.Option(min=1, help="Number of crystals.")] = 150,
+    limit: Annotated[int, typer.Option(min=1, help="Number of crystals of Phonix.")] = 150,
 ) -> None:
     """Compute phonon values of crystals with DFT values: days."""
-    records = RecordFile(RESULTS / "calibration_values.jsonl")
-    chosen = 0
-    for crystal in drawn(research_folder(data) / PHONIX):
-        if chosen == limit:
-            return
-        if not is_affordable(crystal):
+    records = RecordFile(VALUES)
+    for task in tasks(research_folder(data), work, limit):
+        known = {record.name for record in records.read(PhononValue)}
+        if f"{task.crystal.id} {task.potential} {task.quality}" in known:
             continue
-        chosen += 1
-        for calculator in (nequix, "sevennet") if chosen % 2 else (nequix,):
-            potential = "SevenNet-0" if calculator == "sevennet" else "nequix-mp-1-pft"
-            if any(r.id == crystal.id and r.potential == potential for r in records.read(PhononValue)):
-                continue
-            spec = VerifierSpec(calculator, SETTINGS, work / potential, model=None)
-            for row in iter_verifications([crystal], spec):
-                records.add(as_record(row, potential))
-                typer.echo(f"{chosen} {row.id} {row.formula} {potential}: {row.outcome} {row.kappa_bte_w_mk}")
+        calculator = "sevennet" if task.potential == SEVENNET else nequix
+        settings = VerifySettings.of(task.quality, wigner=True)
+        spec = VerifierSpec(calculator, settings, work / task.potential, model=None)
+        for row in iter_verifications([task.crystal], spec):
+            records.add(as_record(row, task))
+            typer.echo(f"{row.id} {row.formula} {task.potential} {task.quality}: {row.outcome} {row.kappa_bte_w_mk}")
 
 
-def as_record(row: Verification, potential: str) -> PhononValue:
+def as_record(row: Verification, task: Task) -> PhononValue:
     """What is stored of a verification."""
     return PhononValue(
         id=row.id,
+        source=task.source,
         formula=row.formula,
-        potential=potential,
-        quality="quick",
+        potential=task.potential,
+        quality=task.quality,
         outcome=row.outcome,
         kappa_w_mk=row.kappa_bte_w_mk,
         coherences_w_mk=row.coherences_w_mk,
@@ -121,35 +105,6 @@ def as_record(row: Verification, potential: str) -> PhononValue:
         date=today(),
         versions=row.versions,
     )
-
-
-def drawn(table: Path) -> list[Crystal]:
-    """Crystals in the order in which they are computed."""
-    kinds: dict[tuple[str, int, int], list[Crystal]] = {}
-    for number, row in enumerate(pq.read_table(table).to_pylist(), 1):
-        crystal = crystal_of_row(row, number, table)
-        if isinstance(crystal, Rejection):
-            continue
-        try:
-            standard = standardise(crystal, SETTINGS.symprec)
-        except UserError:
-            continue
-        if len(standard.primitive) <= MAX_ATOMS:
-            kind = (Composition(crystal.formula_key).anonymized_formula, standard.space_group, len(standard.primitive))
-            kinds.setdefault(kind, []).append(crystal)
-    rng = np.random.default_rng(SEED)
-    names = sorted(kinds)
-    shuffled = [kinds[names[k]] for k in rng.permutation(len(names))]
-    chosen = [[crystals[k] for k in rng.permutation(len(crystals))[:N_PER_KIND]] for crystals in shuffled]
-    return [crystals[rank] for rank in range(N_PER_KIND) for crystals in chosen if rank < len(crystals)]
-
-
-def is_affordable(crystal: Crystal) -> bool:
-    """Whether few enough force calculations are needed."""
-    try:
-        return prepare(standardise(crystal, SETTINGS.symprec), SETTINGS).n_forces <= MAX_FORCES
-    except UserError:
-        return False
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ def main(
 ) -> None:
     """Compare a potential with DFT on crystals of L96: hours."""
     table = research_folder(data) / "l96.parquet"
-    chosen = list(_chosen(table, each))
+    chosen = list(chosen_binaries(table, each))
     spec = VerifierSpec(calculator, VerifySettings.of("standard", wigner=True), work / calculator, model=None)
     results: list[tuple[str, float, Verification]] = []
     rows = iter_verifications((crystal for crystal, *_ in chosen), spec, workers, _show)
@@ -62,7 +62,8 @@ def _show(event: Event) -> None:
         typer.echo(event)
 
 
-def _chosen(table: Path, each: int) -> Iterator[tuple[Crystal, str, float]]:
+def chosen_binaries(table: Path, each: int) -> Iterator[tuple[Crystal, str, float]]:
+    """Crystals of L96, as many of each prototype, with prototype and reference value, W/(m K)."""
     rows = pq.read_table(table).to_pylist()
     draw = np.random.default_rng(SEED)
     for prototype in PROTOTYPES:

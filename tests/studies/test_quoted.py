@@ -49,12 +49,10 @@ def test_verify_quotes_the_references():
 
     for quoted in (
         f"a κ_SRD of {minus(own['srd'])} where it gives a value, {minus(own['srd_with_failures'])} with the two",
-        f"against L96 {minus(l96['srd'])}.",
-        f"geometric mean of κ / κ_DFT is {own['ratio']:.2f}, and against L96 {l96['ratio']:.2f}, not the 0.57",
+        f"against L96 {minus(l96['srd'])} (",
     ):
         assert quoted in page
     assert own["n"] - own["n_answered"] == 2
-    assert 0.57 / l96["ratio"] == pytest.approx(1.3, abs=0.05)
 
 
 def test_readme_quotes_speed_and_the_scan_of_the_authors():

@@ -4,50 +4,87 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kappatune.model.prediction import Prediction
 from kappatune.potentials import Potential
-from kappatune.verification.verdict import POTENTIAL_ACCURACY, PotentialAccuracy, assess
+from kappatune.verification import VerifySettings
+from kappatune.verification.calibration import Calibrations
+from kappatune.verification.verdict import Assessment, assess
+from tests.verification.calibrations import calibrated
+
+QUICK = VerifySettings.of("quick", wigner=True)
 
 
-def named(name: str) -> Potential:
-    return Potential(name, "", None)
+def predicted(kappa: float = 10.0, factor: float = 2.0, interval: str | None = "calibrated") -> Prediction:
+    return Prediction(id="x", kappa_w_mk=kappa, lower_w_mk=kappa / factor, upper_w_mk=kappa * factor, interval=interval)
 
 
-def test_bias_and_error_are_given_as_factors():
-    assert PotentialAccuracy(0.0, 0.0).bias_factor == 1.0 and PotentialAccuracy(0.0, 0.0).error_factor == 1.0
-    assert PotentialAccuracy(-2 / 3, 2 / 3).bias_factor == pytest.approx(0.5)
-    assert PotentialAccuracy(-2 / 3, 2 / 3).error_factor == pytest.approx(2.0)
-    assert 1 / POTENTIAL_ACCURACY["CHGNet"].bias_factor == pytest.approx(12.3, abs=0.1)
+def assessed(kappa: float, prediction: Prediction | None, agl: float | None = None, **settings: object) -> Assessment:
+    calibrations = Calibrations(date="2026-11-26", model="accurate", calibrations=(calibrated(),))
+    return assess(kappa, Potential("EMT", "", None), QUICK.replace(**settings), calibrations, prediction, agl)
 
 
 @given(st.floats(0.1, 1000.0))
-def test_the_range_holds_the_value_without_its_bias(kappa):
-    assessment = assess(kappa, named("SevenNet-l3i5"), (kappa, kappa), kappa)
-    bias, error = POTENTIAL_ACCURACY["SevenNet-l3i5"].bias_factor, POTENTIAL_ACCURACY["SevenNet-l3i5"].error_factor
-    assert assessment.lower == pytest.approx(kappa / bias / error) and assessment.upper == pytest.approx(
-        kappa / bias * error
-    )
-    assert assessment.verdict == "agrees" and assessment.agl_agrees is True
+def test_the_bias_is_taken_off_and_the_range_lies_around_it(kappa):
+    found = assessed(kappa, None, 2 * kappa)
+    centre = 1.5 * kappa  # the calibration here
+    assert found.likely_lower_w_mk == pytest.approx(centre / 3) and found.likely_upper_w_mk == pytest.approx(centre * 3)
+    assert found.kappa_best_w_mk == pytest.approx(centre) and found.agl_agrees is True
+    assert found.verdict == "not judged" and "no prediction" in found.because and found.disagreement_sd is None
 
 
 @pytest.mark.parametrize(
-    ("interval", "verdict"),
-    [
-        ((1.0, 2.0), "prediction too low"),
-        ((500.0, 900.0), "prediction too high"),
-        ((1.0, 500.0), "agrees"),
-        ((20.0, 21.0), "agrees"),
-        (None, "not judged"),
-    ],
+    ("kappa", "verdict"),
+    [(10.0, "agrees"), (5.0, "agrees"), (1.0, "prediction too high"), (60.0, "prediction too low")],
 )
-def test_the_verdict_follows_the_rule(interval, verdict):
-    assessment = assess(10.0, named("SevenNet-0"), interval, 1000.0)
-    assert 7.0 < assessment.lower < 8.0 and 39.0 < assessment.upper < 40.0
-    assert assessment.verdict == verdict
-    assert assessment.agl_agrees is False
+def test_the_verdict_follows_the_rule(kappa, verdict):
+    found = assessed(kappa, predicted(), 1e4)
+    assert found.verdict == verdict and found.agl_agrees is False
+    assert (abs(found.disagreement_sd) <= 2) == (verdict == "agrees")
+    assert f"{abs(found.disagreement_sd):.1f} standard deviations" in found.because and "12 crystals" in found.because
+    assert found.best_lower_w_mk < found.kappa_best_w_mk < found.best_upper_w_mk
+    low, high = sorted((10.0, 1.5 * kappa))
+    assert low <= found.kappa_best_w_mk <= high
 
 
-@pytest.mark.parametrize("name", ["CHGNet", "EMT"])
-def test_a_potential_of_low_or_unknown_accuracy_gives_no_verdict(name):
-    assessment = assess(10.0, named(name), (9.0, 11.0), 10.0)
-    assert assessment.verdict == "not judged" and name in assessment.because
-    assert assessment.lower is assessment.upper is assessment.agl_agrees is None
+def test_two_values_that_agree_give_a_narrower_interval_than_either():
+    found = assessed(10.0 / 1.5, predicted())
+    assert found.kappa_best_w_mk == pytest.approx(10.0)
+    assert found.best_upper_w_mk / found.best_lower_w_mk < 2.0**2 < 3.0**2
+
+
+def test_the_nearer_of_two_values_counts_for_more():
+    assert assessed(20.0, predicted(factor=1.2)).kappa_best_w_mk == pytest.approx(10.0, rel=0.15)
+    assert assessed(20.0, predicted(factor=30.0)).kappa_best_w_mk == pytest.approx(30.0, rel=0.15)
+
+
+@pytest.mark.parametrize(
+    ("settings", "remedy"),
+    [({}, "--quality standard"), ({"max_atoms": 120, "max_harmonic_atoms": 220}, "--calculator")],
+)
+def test_where_the_two_contradict_each_other_the_verdict_says_what_to_do(settings, remedy):
+    assert remedy in assessed(200.0, predicted(), **settings).because
+
+
+def test_where_coherences_may_be_missing_the_verdict_says_so():
+    calibrations = Calibrations(date="2026-11-26", model="accurate", calibrations=(calibrated(coherences=False),))
+    settings = VerifySettings.of("standard")
+    found = assess(0.05, Potential("EMT", "", None), settings, calibrations, predicted(1.0), None)
+    assert found.verdict == "prediction too high" and "--wigner" in found.because
+
+
+@pytest.mark.parametrize("interval", ["not calibrated", None])
+def test_an_interval_that_is_not_calibrated_is_not_weighed(interval):
+    found = assessed(10.0, predicted(interval=interval))
+    assert found.verdict == "not judged" and found.kappa_best_w_mk == pytest.approx(15.0)
+
+
+def test_a_potential_that_is_not_calibrated_gives_no_verdict_and_no_best_estimate():
+    shipped = Calibrations(date="2026-11-26", model="accurate", calibrations=())
+    found = assess(10.0, Potential("CHGNet", "", None), QUICK, shipped, predicted(), 10.0)
+    assert found.verdict == "not judged" and "CHGNet" in found.because and "fetch nequix" in found.because
+    assert found.kappa_best_w_mk is found.likely_lower_w_mk is found.agl_agrees is None
+
+
+def test_a_value_of_small_grains_is_not_compared_with_the_prediction_of_a_large_crystal():
+    found = assessed(10.0, predicted(), boundary_nm=100.0)
+    assert found.verdict == "not judged" and "boundaries" in found.because and found.kappa_best_w_mk is None

@@ -13,7 +13,7 @@ from kappatune.cli.options import AsCsvWithoutCurves, AsJson, Files, PotentialOp
 from kappatune.cli.output import answer_only_stdout, chosen_format, errors_as_messages, exit_if_unanswered, note
 from kappatune.cli.remarks import RemarkNotes, kinds
 from kappatune.cli.temperatures import TEMPERATURES_HELP, TEMPERATURES_METAVAR, parse_temperatures
-from kappatune.cli.writers import MISSING, Column, Layout, OutputFormat, interval, number, write_rows
+from kappatune.cli.writers import Column, Layout, OutputFormat, interval, number, write_rows
 
 if TYPE_CHECKING:
     from kappatune.structures import Crystal, Rejection
@@ -85,9 +85,10 @@ def verify(
 
     The crystal is standardised and relaxed, and its atoms are displaced; phono3py turns the forces into force constants
     and solves the phonon Boltzmann equation. Every crystal gets one row, in order, with its prediction, AGL value,
-    phonon value and verdict. A crystal without a phonon value (imaginary modes, an unknown element, ...) gets an
-    outcome and a reason instead of a number, and the others are still computed. The AGL value is that of the potential;
-    `predict --fidelity agl` and `agl` give others: docs/agl.md, Three AGL values, says why.
+    phonon value, the best estimate from prediction and phonon value, and the verdict. A crystal without a phonon value
+    (imaginary modes, an unknown element, ...) gets an outcome and a reason instead of a number, and the others are
+    still computed. The AGL value is that of the potential; `predict --fidelity agl` and `agl` give others: docs/agl.md,
+    Three AGL values, says why.
 
     Exit code: 0 all answered, 3 finished but some rows have no answer, 1 could not run, 2 usage.
 
@@ -148,7 +149,7 @@ def verify(
                 Column("predicted,\nW/(m K)", _predicted, right=True),
                 Column("AGL,\nW/(m K)", lambda row: number(row.agl_w_mk), right=True),
                 Column("phonons,\nW/(m K)", lambda row: number(row.kappa_bte_w_mk), right=True),
-                Column("likely,\nW/(m K)", _likely, right=True),
+                Column("best,\nW/(m K)", _best, right=True),
                 Column("verdict", lambda row: row.verdict if row.outcome == "answered" else row.outcome),
                 Column("remark", _remark, fill=True),
             ],
@@ -193,8 +194,9 @@ def _predicted(row: Verification) -> str:
     return f"{shown}\n{interval(row.lower_w_mk, row.upper_w_mk)}" if row.lower_w_mk else shown
 
 
-def _likely(row: Verification) -> str:
-    return interval(row.likely_lower_w_mk, row.likely_upper_w_mk, missing=MISSING)
+def _best(row: Verification) -> str:
+    shown = number(row.kappa_best_w_mk)
+    return f"{shown}\n{interval(row.best_lower_w_mk, row.best_upper_w_mk)}" if row.best_lower_w_mk else shown
 
 
 def _remark(row: Verification) -> str:

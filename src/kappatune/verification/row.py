@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from kappatune.model.intervals import IntervalKind
 from kappatune.verification.outcomes import Outcome
 from kappatune.verification.verdict import Verdict
 
@@ -33,22 +34,29 @@ class Verification(BaseModel):
         outcome: `answered`, or what prevented a phonon value.
         reason: The same in a sentence.
         verdict: What the phonon value says about the prediction.
-        because: The same in a sentence.
+        because: The same in a sentence: by how much the two differ, and what to do.
+        kappa_best_w_mk: Best estimate of the conductivity at 300 K from prediction and phonon value, W/(m K); null
+            if the potential is not calibrated.
+        best_lower_w_mk: Lower end of its interval, which is meant to hold nine values in ten, W/(m K).
+        best_upper_w_mk: Upper end, W/(m K).
+        disagreement_sd: ln of prediction over phonon value without its bias, in standard deviations; null without
+            a calibrated prediction.
         kappa_bte_w_mk: Lattice thermal conductivity from phonons at 300 K, mean of xx, yy, zz, W/(m K), as the
             potential gives it.
-        likely_lower_w_mk: Lower end of the range in which the potential places kappa after its known bias is
-            removed, W/(m K).
+        likely_lower_w_mk: Lower end of the range in which the potential places kappa after its bias is taken off,
+            meant to hold nine values in ten, W/(m K); null if the potential is not calibrated.
         likely_upper_w_mk: Upper end, W/(m K).
         predicted_w_mk: Prediction of the model, W/(m K).
         lower_w_mk: Lower end of its interval, W/(m K).
         upper_w_mk: Upper end, W/(m K).
+        interval: What that interval rests on (`kappatune.model.intervals.IntervalKind`).
         in_domain: Whether the crystal resembles the training data of the model.
         model: The model.
         agl_w_mk: kappa of AGL with the same potential, W/(m K); not that of `predict --fidelity agl`.
         agl_reason: Why there is no AGL value.
         agl_agrees: Whether the AGL value lies between `likely_lower_w_mk` and `likely_upper_w_mk`.
         potential: Name and version of the potential.
-        potential_srd: Its kappa_SRD on phononDB-103; null if not known.
+        potential_srd: Its published kappa_SRD on phononDB-103, on which no verdict rests; null if not known.
         solution: `rta` or `direct`.
         coherences_w_mk: Contribution of coherences between bands at 300 K (included in `kappa_bte_w_mk`), W/(m K).
         kappa_polycrystal_w_mk: The same of a polycrystal of round grains that point in all directions, by effective
@@ -95,12 +103,17 @@ class Verification(BaseModel):
     reason: str | None = None
     verdict: Verdict = "not judged"
     because: str | None = None
+    kappa_best_w_mk: float | None = None
+    best_lower_w_mk: float | None = None
+    best_upper_w_mk: float | None = None
+    disagreement_sd: float | None = None
     kappa_bte_w_mk: float | None = None
     likely_lower_w_mk: float | None = None
     likely_upper_w_mk: float | None = None
     predicted_w_mk: float | None = None
     lower_w_mk: float | None = None
     upper_w_mk: float | None = None
+    interval: IntervalKind | None = None
     in_domain: bool | None = None
     model: str | None = None
     agl_w_mk: float | None = None

@@ -102,12 +102,18 @@ class VerifySettings(Settings):
             raise BadSettings(f"there is no quality '{quality}': choose from {', '.join(QUALITIES)}")
         return cls(**QUALITIES[quality] | changes)
 
+    @property
+    def nearest_quality(self) -> Quality:
+        """The highest quality whose supercell for third order these settings allow; `quick` if none."""
+        allowed: list[Quality] = [name for name in QUALITIES if self.max_atoms >= self.of(name).max_atoms]
+        return allowed[-1] if allowed else "quick"
+
     def index_of_300_k(self) -> int:
         """Position of 300 K among the temperatures."""
         return next(k for k, t in enumerate(self.temperatures_k) if math.isclose(t, 300.0))
 
 
-QUALITIES: dict[str, dict[str, Any]] = {
+QUALITIES: dict[Quality, dict[str, Any]] = {
     "quick": {
         "max_atoms": 80,
         "max_harmonic_atoms": 80,

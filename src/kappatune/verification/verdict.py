@@ -1,105 +1,150 @@
-"""What the phonon value says about a prediction, by a stated rule."""
+"""What the phonon value says about a prediction, and the best estimate from both, by a stated rule."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import exp, log
 from typing import Literal
 
+from kappatune.model.intervals import NOT_CALIBRATED
+from kappatune.model.prediction import Prediction
 from kappatune.potentials import Potential
+from kappatune.verification.best_estimate import BestEstimate, Measurement, best_estimate
+from kappatune.verification.calibration import Calibrations
+from kappatune.verification.settings import VerifySettings
 
 Verdict = Literal["agrees", "prediction too low", "prediction too high", "not judged"]
 
+PUBLISHED_SRD = {"CHGNet": -1.7, "SevenNet-0": -0.55, "SevenNet-l3i5": -0.37, "nequix-mp-1-pft": -0.10}
+"""kappa_SRD by name of the potential, the mean of 2 (kappa - kappa_DFT) / (kappa + kappa_DFT) on phononDB-103 (Póta et
+al., arXiv 2408.00755), as on the leaderboard of Matbench Discovery in November 2026. No verdict rests on it."""
+
 LOWEST_USABLE_SRD = -1.0
-"""A potential with a kappa_SRD below this gives no verdict: its values are more than three times too low."""
+"""Values of a potential with a kappa_SRD below this, more than three times too low, are no training data."""
 
+DISAGREEMENT = 2.0
+"""Standard deviations beyond which prediction and phonon value contradict each other."""
 
-@dataclass(frozen=True)
-class PotentialAccuracy:
-    """How a potential does on phononDB-103, 103 binaries with kappa from DFT (Póta et al., arXiv 2408.00755).
-
-    Attributes:
-        srd: kappa_SRD, the mean of 2 (kappa - kappa_DFT) / (kappa + kappa_DFT): the bias, -2 to 2.
-        srme: kappa_SRME, the mean of the same difference summed over phonon modes in absolute value, 0 to 2. It
-            bounds the mean error of kappa from above, not the error of one crystal.
-    """
-
-    srd: float
-    srme: float | None = None
-
-    @property
-    def bias_factor(self) -> float:
-        """The bias as kappa / kappa_DFT: (2 + SRD) / (2 - SRD)."""
-        return (2 + self.srd) / (2 - self.srd)
-
-    @property
-    def error_factor(self) -> float | None:
-        """The error as a factor: (2 + SRME) / (2 - SRME)."""
-        return None if self.srme is None else (2 + self.srme) / (2 - self.srme)
-
-
-POTENTIAL_ACCURACY: dict[str, PotentialAccuracy] = {
-    "CHGNet": PotentialAccuracy(-1.7),
-    "SevenNet-0": PotentialAccuracy(-0.55, 0.76),
-    "SevenNet-l3i5": PotentialAccuracy(-0.37, 0.55),
-    "nequix-mp-1-pft": PotentialAccuracy(-0.10, 0.307),
-}
-"""By name of the potential; figures of the Matbench Discovery leaderboard in November 2026."""
+LOW_KAPPA_W_MK = 2.0
+"""Below this, coherences between bands may carry much of the heat."""
 
 
 @dataclass(frozen=True)
 class Assessment:
-    """What to think of a prediction.
+    """What to think of a prediction, and of kappa: fields of the row.
 
     Attributes:
         verdict: In a word or three.
-        because: In a sentence.
-        lower: Lower end of the range in which the potential places kappa, W/(m K); None if its accuracy is not known
-            or too low.
-        upper: Upper end, W/(m K).
-        agl_agrees: Whether the AGL value lies in that range; None without one.
+        because: In a sentence: by how much they differ, and what to do.
+        likely_lower_w_mk: Lower end of the range in which the potential places kappa, W/(m K); None if it is not
+            calibrated.
+        likely_upper_w_mk: Upper end, W/(m K).
+        kappa_best_w_mk: Best estimate of kappa, W/(m K); None if the potential is not calibrated.
+        best_lower_w_mk: Lower end of its interval, W/(m K).
+        best_upper_w_mk: Upper end, W/(m K).
+        disagreement_sd: ln of prediction over phonon value, in standard deviations; None without one of them.
+        agl_agrees: Whether the AGL value lies in the range of the potential; None without one.
     """
 
     verdict: Verdict
     because: str
-    lower: float | None = None
-    upper: float | None = None
+    likely_lower_w_mk: float | None = None
+    likely_upper_w_mk: float | None = None
+    kappa_best_w_mk: float | None = None
+    best_lower_w_mk: float | None = None
+    best_upper_w_mk: float | None = None
+    disagreement_sd: float | None = None
     agl_agrees: bool | None = None
 
 
 def assess(
-    kappa: float, potential: Potential, interval: tuple[float, float] | None, agl_kappa: float | None
+    kappa: float,
+    potential: Potential,
+    settings: VerifySettings,
+    calibrations: Calibrations,
+    prediction: Prediction | None,
+    agl_kappa: float | None,
 ) -> Assessment:
-    """Compare a prediction with a phonon value.
+    """Compare a prediction with a phonon value, and combine them.
 
-    The rule: kappa is divided by the bias factor of its potential. The potential places kappa between this value
-    divided by f and this value times f, where f is the error factor of the potential. The prediction agrees if its
-    interval overlaps this range. A potential of unknown accuracy, or with a kappa_SRD below -1, gives no verdict.
+    The rule: the bias of the potential is taken off its value. Value and prediction each have a standard deviation
+    from their calibrated ranges, and their errors a correlation; the best estimate is the weighted mean (see
+    `best_estimate`). They agree unless they differ by more than two standard deviations. Without a prediction, or with
+    one whose interval is not calibrated, the best estimate is the phonon value without its bias. A potential that is
+    not calibrated gives no verdict and no best estimate, and neither does a value with scattering by boundaries.
 
     Args:
         kappa: Phonon value at 300 K, W/(m K).
         potential: The potential it was computed with.
-        interval: Interval of the prediction, W/(m K); None without one.
+        settings: How it was computed.
+        calibrations: Of the potentials.
+        prediction: At 300 K; None without one.
         agl_kappa: AGL value, W/(m K); None without one.
     """
-    accuracy = POTENTIAL_ACCURACY.get(potential.name)
-    if accuracy is None:
-        return Assessment("not judged", f"the accuracy of {potential.name} for kappa is not known")
-    if accuracy.srd < LOWEST_USABLE_SRD or accuracy.error_factor is None:
-        return Assessment(
-            "not judged",
-            f"{potential.name} is too inaccurate for a verdict: its kappa is about {1 / accuracy.bias_factor:.0f} "
-            "times too low",
-        )
-    centre = kappa / accuracy.bias_factor
-    lower, upper = centre / accuracy.error_factor, centre * accuracy.error_factor
+    if settings.boundary_nm is not None:
+        return Assessment("not judged", "boundaries scatter the phonons here, and the prediction is of a large crystal")
+    calibration = calibrations.find(potential.name, settings)
+    if calibration is None:
+        return Assessment("not judged", _not_calibrated(potential, settings))
+    centre = calibration.without_bias(kappa)
+    by_phonons = Measurement(log(centre), calibration.standard_deviation_ln)
+    lower, upper = by_phonons.interval()
     agl_agrees = None if agl_kappa is None else lower <= agl_kappa <= upper
-    placed = f"{potential.name} places kappa between {lower:.3g} and {upper:.3g} W/(m K)"
-    if interval is None:
-        return Assessment("not judged", f"{placed}; there is no prediction to compare with", lower, upper, agl_agrees)
-    because = f"{placed}, the prediction between {interval[0]:.3g} and {interval[1]:.3g}"
+    placed = f"{potential.name}, {calibration.basis}, places kappa at {centre:.3g} ({lower:.3g} to {upper:.3g}) W/(m K)"
+    predicted, lacks = _as_measurement(prediction)
+    if predicted is None:
+        because = f"{placed}; {lacks}"
+        return Assessment("not judged", because, lower, upper, centre, lower, upper, agl_agrees=agl_agrees)
+    found = best_estimate(predicted, by_phonons, calibration.correlation)
     verdict: Verdict = "agrees"
-    if interval[1] < lower:
-        verdict = "prediction too low"
-    elif interval[0] > upper:
-        verdict = "prediction too high"
-    return Assessment(verdict, because, lower, upper, agl_agrees)
+    if abs(found.disagreement) > DISAGREEMENT:
+        verdict = "prediction too high" if found.disagreement > 0 else "prediction too low"
+    low, high = predicted.interval()
+    because = (
+        f"{placed}, the prediction at {exp(predicted.ln_kappa):.3g} ({low:.3g} to {high:.3g}): "
+        f"{abs(found.disagreement):.1f} standard deviations apart; {_advice(found, verdict, settings)}"
+    )
+    best_lower, best_upper = found.combined.interval(calibration.best_factor)
+    return Assessment(
+        verdict,
+        because,
+        lower,
+        upper,
+        exp(found.combined.ln_kappa),
+        best_lower,
+        best_upper,
+        found.disagreement,
+        agl_agrees,
+    )
+
+
+def _not_calibrated(potential: Potential, settings: VerifySettings) -> str:
+    coherences = "with" if settings.wigner else "without"
+    return (
+        f"{potential.name} has not been compared with enough DFT values {coherences} coherences for a verdict: "
+        "`nequix` has (`kappatune data fetch nequix` gets its weights)"
+    )
+
+
+def _as_measurement(prediction: Prediction | None) -> tuple[Measurement | None, str]:
+    """The prediction with its standard deviation, or why it cannot be used."""
+    if prediction is None:
+        return None, "there is no prediction to compare with"
+    if prediction.kappa_w_mk is None or not prediction.lower_w_mk or not prediction.upper_w_mk:
+        return None, "the model gives no prediction with an interval to compare with"
+    if prediction.interval in (None, NOT_CALIBRATED):
+        return None, "the interval of the prediction is not calibrated, so it is not compared"
+    return Measurement.of_interval(prediction.kappa_w_mk, prediction.lower_w_mk, prediction.upper_w_mk), ""
+
+
+def _advice(found: BestEstimate, verdict: Verdict, settings: VerifySettings) -> str:
+    if verdict == "agrees":
+        share = f"the prediction counts for {found.weight:.0%} of it"
+        return f"use the best estimate ({share})"
+    if not settings.wigner and exp(found.combined.ln_kappa) < LOW_KAPPA_W_MK:
+        remedy = "add the coherences (`--wigner`)"
+    elif settings.nearest_quality == "quick":
+        remedy = "verify at `--quality standard`"
+    else:
+        remedy = "verify with a second potential (`--calculator sevennet`)"
+    return f"one of them is wrong, the best estimate is uncertain: {remedy} before you rely on it"

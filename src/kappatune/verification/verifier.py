@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import resource
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from kappatune.calculations.agl_settings import AglSettings
 from kappatune.calculations.relaxation import RelaxedCrystal
 from kappatune.errors import UserError
 from kappatune.model.kappa_model import KappaModel
+from kappatune.model.prediction import Prediction
 from kappatune.model.remarks import remarks_on_crystal
 from kappatune.plotting import NoMatplotlib
 from kappatune.potentials import Potential
@@ -22,6 +23,7 @@ from kappatune.structures.crystal import element_symbol
 from kappatune.structures.dimensionality import dimension
 from kappatune.verification.born import born_file
 from kappatune.verification.cache import StepCache, digest
+from kappatune.verification.calibration import Calibrations, shipped_calibrations
 from kappatune.verification.clock import Clock
 from kappatune.verification.cost import check_memory, measure_cost
 from kappatune.verification.events import CostEstimated, CrystalFinished, StepStarted
@@ -34,7 +36,7 @@ from kappatune.verification.prepare import prepare
 from kappatune.verification.row import Verification
 from kappatune.verification.settings import VerifySettings
 from kappatune.verification.standard_cell import StandardCell, standardise
-from kappatune.verification.verdict import POTENTIAL_ACCURACY, assess
+from kappatune.verification.verdict import PUBLISHED_SRD, assess
 
 VERSIONED = ("kappatune", "phono3py", "phonopy", "spglib", "ase", "numpy", "torch")
 """Packages whose versions a row lists. A change of one of them computes kappa anew, from the forces on disk."""
@@ -52,6 +54,7 @@ class Verifier:
         born: BORN file if there is only one crystal; None looks for `NAME.born` beside each structure file.
         figures: Folder for figures; None draws none.
         files: Folder for the files of phono3py, with a folder for each crystal; None writes none.
+        calibrations: What verdict and best estimate rest on.
     """
 
     potential: Potential
@@ -61,6 +64,7 @@ class Verifier:
     born: Path | None = None
     figures: Path | None = None
     files: Path | None = None
+    calibrations: Calibrations = field(default_factory=shipped_calibrations)
 
     def verify(self, entry: Crystal | Rejection, on_progress: OnProgress = ignore) -> Verification:
         """The row of one crystal; every error ends in a row with a reason.
@@ -73,6 +77,9 @@ class Verifier:
             NoMatplotlib: Figures are wanted and cannot be drawn.
         """
         row = self._row_or_reason(entry, on_progress)
+        calibration = self.calibrations.find(self.potential.name, self.settings)
+        if row.outcome == "imaginary modes" and calibration:
+            row = row.model_copy(update={"because": calibration.imaginary})
         on_progress(CrystalFinished(entry.id, row.outcome))
         return row
 
@@ -98,13 +105,12 @@ class Verifier:
 
     def _given_fields(self, crystal: Crystal) -> dict[str, Any]:
         """The fields of a row that are known before any phonon calculation."""
-        accuracy = POTENTIAL_ACCURACY.get(self.potential.name)
         given = {
             "id": crystal.id,
             "file": crystal.file,
             "formula": crystal.formula,
             "potential": str(self.potential),
-            "potential_srd": accuracy.srd if accuracy else None,
+            "potential_srd": PUBLISHED_SRD.get(self.potential.name),
             "solution": self.settings.solution,
             "settings": self.settings.model_dump(mode="json"),
             "versions": {name: version(name) for name in VERSIONED},
@@ -117,6 +123,7 @@ class Verifier:
             "predicted_w_mk": prediction.kappa_w_mk,
             "lower_w_mk": prediction.lower_w_mk,
             "upper_w_mk": prediction.upper_w_mk,
+            "interval": prediction.interval,
             "in_domain": prediction.in_domain,
         }
 
@@ -182,26 +189,32 @@ class Verifier:
     def _complete(self, row: Verification, curves: Curves) -> Verification:
         """Add the verdict, which depends on the model and is therefore not on disk, and draw the figure."""
         assert row.kappa_bte_w_mk is not None
-        interval = (row.lower_w_mk, row.upper_w_mk) if row.lower_w_mk and row.upper_w_mk else None
-        assessment = assess(row.kappa_bte_w_mk, self.potential, interval, row.agl_w_mk)
-        complete = row.model_copy(
-            update={
-                "verdict": assessment.verdict,
-                "because": assessment.because,
-                "likely_lower_w_mk": assessment.lower,
-                "likely_upper_w_mk": assessment.upper,
-                "agl_agrees": assessment.agl_agrees,
-            }
+        found = assess(
+            row.kappa_bte_w_mk, self.potential, self.settings, self.calibrations, _prediction(row), row.agl_w_mk
         )
+        complete = row.model_copy(update=vars(found))
         if self.figures is not None:
             plot_verification(complete, curves, self.figures)
         return complete
 
 
+def _prediction(row: Verification) -> Prediction | None:
+    """The prediction that a row holds; None without a model."""
+    if row.model is None:
+        return None
+    return Prediction(
+        id=row.id,
+        kappa_w_mk=row.predicted_w_mk,
+        lower_w_mk=row.lower_w_mk,
+        upper_w_mk=row.upper_w_mk,
+        interval=row.interval,
+    )
+
+
 def _load_finished(cache: StepCache, key: str) -> tuple[Verification, Curves] | None:
     """Row and curves of an earlier run with the same settings and versions, unless curves have been added since."""
     row, arrays = cache.load(f"answer-{key}"), cache.load_arrays(f"curves-{key}")
-    if row is None or arrays is None or arrays.keys() != {field.name for field in fields(Curves)}:
+    if row is None or arrays is None or arrays.keys() != {curve.name for curve in fields(Curves)}:
         return None
     return Verification.model_validate(row), Curves(**arrays)
 
