@@ -30,7 +30,12 @@ def test_verified_values_are_one_more_rung(tmp_path):
 def test_rows_without_a_usable_value_are_left_out(tmp_path):
     path = tmp_path / "mlip.parquet"
     crystal = tiny_table("dft").rows[0].crystal
-    assert add_labels(path, [(crystal, verified("a", None)), (crystal, verified("b", 3.0, potential_srd=-1.7))]) == 0
+    rows = [
+        verified("a", None),
+        verified("b", 3.0, potential_srd=-1.7),
+        verified("c", 3.0, settings={"boundary_nm": 50.0}),
+    ]
+    assert add_labels(path, [(crystal, row) for row in rows]) == 0
     assert not path.exists()
     path.write_bytes(b"something else")
     with pytest.raises(BadLabels, match="not a readable Parquet file"):

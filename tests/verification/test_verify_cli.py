@@ -31,7 +31,20 @@ def kappatune(*arguments: object, cwd) -> subprocess.CompletedProcess[str]:
 def test_a_folder_becomes_rows_figures_and_labels(tmp_path):
     write(tmp_path / "cu.cif", bulk("Cu", "fcc", 3.6))
     write(tmp_path / "si.cif", bulk("Si", "diamond", 5.43))
-    command = ("verify", "cu.cif", "si.cif", *QUICK, "--model", "fast", "--plot", "figures", "--labels", "l.parquet")
+    command = (
+        "verify",
+        "cu.cif",
+        "si.cif",
+        *QUICK,
+        "--model",
+        "fast",
+        "--plot",
+        "figures",
+        "--labels",
+        "l.parquet",
+        "--files",
+        "files",
+    )
     result = kappatune(*command, "--json", cwd=tmp_path)
     assert result.returncode == 3, result.stderr
     copper, silicon = json.loads(result.stdout)
@@ -40,6 +53,7 @@ def test_a_folder_becomes_rows_figures_and_labels(tmp_path):
     assert silicon["kappa_bte_w_mk"] is None and silicon["outcome"] == "potential failed"
     assert "force calculations of 32 atoms" in result.stderr and "1 of 2 crystals have no answer" in result.stderr
     assert len(list((tmp_path / "figures").iterdir())) == 1 and (tmp_path / "l.parquet").is_file()
+    assert len(list((tmp_path / "files").glob("cu-*/fc3.hdf5"))) == 1
     again = kappatune(*command, "--csv", cwd=tmp_path)
     rows = list(csv.DictReader(io.StringIO(again.stdout)))
     assert float(rows[0]["kappa_bte_w_mk"]) == copper["kappa_bte_w_mk"] and not set(rows[0]) & set(NESTED_FIELDS)
@@ -67,6 +81,8 @@ def test_estimate_prints_the_cost_and_computes_nothing(tmp_path):
         (["verify", "x.cif", "--calculator", "dream"], 1, "known are chgnet"),
         (["verify", "x.cif", "--labels", "mine.csv"], 1, ".parquet"),
         (["verify", "x.cif", "y.cif", "--born", "BORN"], 2, "--born is for one crystal"),
+        (["verify", "x.cif", "--labels", "l.parquet", "--boundary", "50"], 2, "use one of them"),
+        (["verify", "x.cif", "--boundary", "-5"], 1, "boundary_nm"),
     ],
 )
 def test_mistakes_get_a_sentence_and_a_code(tmp_path, arguments, code, message):

@@ -100,6 +100,10 @@ def verify(
         kappatune verify winners/ --calculator sevennet-l3i5 --wigner --labels mine.parquet
     """
     output_format = chosen_format(as_json, as_csv)
+    if labels and boundary:
+        raise typer.BadParameter(
+            "--labels is for kappa of crystals, and --boundary gives that of grains: use one of them"
+        )
     temperatures_k = parse_temperatures(temperatures)
     check_files(files)
     with answer_only_stdout() as stdout, errors_as_messages():

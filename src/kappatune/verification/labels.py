@@ -36,7 +36,7 @@ def add_labels(path: Path, verified: Iterable[tuple[Crystal, Verification]]) -> 
     """Add verified crystals to a table, with their structures as given and not as relaxed.
 
     A crystal that is in the table with the same id and source gets the new value. Crystals without a kappa are left
-    out, and so are values of a potential with a kappa_SRD below -1.
+    out, and so are values of a potential with a kappa_SRD below -1, and those of grains or films.
 
     Args:
         path: A `.parquet` file; created if it does not exist, and replaced as a whole.
@@ -82,7 +82,8 @@ def check_labels(path: Path) -> None:
 
 def _is_usable(row: Verification) -> bool:
     too_inaccurate = row.potential_srd is not None and row.potential_srd < LOWEST_USABLE_SRD
-    return row.kappa_bte_w_mk is not None and not too_inaccurate
+    of_grains = row.settings.get("boundary_nm") is not None
+    return row.kappa_bte_w_mk is not None and not too_inaccurate and not of_grains
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
