@@ -20,12 +20,14 @@ from kappatune.model.card import ModelCard
 from kappatune.model.kappa_model import KappaModel
 from kappatune.storage import write_text
 from studies.markdown import DOCS
+from studies.phonix.curves_section import Curves, draw_curves
+from studies.phonix.learning_curves import CURVES, CurveCell
 from studies.phonons.calibration_page import calibration_page
 from studies.phonons.verified_page import verified_page
 from studies.screening.candidates_page import candidates_page
 from studies.speed.speed_page import STUDIES, speed_page
 from studies.speed.weights import shipped_weights
-from studies.store import load_result
+from studies.store import RecordFile, load_result
 from studies.textbook_page import textbook_page
 from studies.transfer.benchmark import MODELS
 from studies.transfer.benchmark_page import benchmark_page
@@ -50,9 +52,14 @@ def _cards() -> list[ModelCard]:
     return [KappaModel.load(name).card for name in MODELS]
 
 
-def _what_helps(_: Path) -> str:
+def _what_helps(docs: Path) -> str:
     names = ("labels", "averaging", "starter_host", "out_of_sample")
-    return what_helps_page(TransferResults.read(), {name: load_result(name) for name in names})
+    others = {name: load_result(name) for name in names}
+    curves = Curves(RecordFile(CURVES).read(CurveCell))
+    if not curves.answer_the_question:
+        return what_helps_page(TransferResults.read(), others)
+    draw_curves(curves, docs / "figures")
+    return what_helps_page(TransferResults.read(), others, curves)
 
 
 PAGES: dict[str, Callable[[Path], str]] = {

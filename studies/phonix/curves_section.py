@@ -55,12 +55,17 @@ class Curves:
     def __init__(self, cells: Sequence[CurveCell]) -> None:
         found = {arm: errors(cells, arm) for arm in ARMS}
         full = {arm: {n for n, draws in curve.items() if len(draws) == N_DRAWS} for arm, curve in found.items()}
-        most = max(len(sizes) for sizes in full.values())
+        most = max(map(len, full.values()))
         self.sizes = sorted(next(sizes for sizes in full.values() if len(sizes) == most))
         self.arms = [arm for arm in ARMS if full[arm] >= set(self.sizes)]
         self.cells = [cell for cell in cells if cell.arm in self.arms and cell.n in self.sizes]
         self.errors = {arm: {n: found[arm][n] for n in self.sizes} for arm in self.arms}
-        self.n_tested = cells[0].n_tested
+        self.n_tested = max((cell.n_tested for cell in cells), default=0)
+
+    @property
+    def answer_the_question(self) -> bool:
+        """Whether two arms can be compared at a hundred labels."""
+        return HUNDRED in self.sizes and bool(self.pairs)
 
     @property
     def n_most(self) -> int:
@@ -81,14 +86,13 @@ class Curves:
         return worth_of(self.cells, *pair)
 
 
-def curves_section(cells: Sequence[CurveCell], agreement: Mapping[str, Any]) -> str:
+def curves_section(curves: Curves, agreement: Mapping[str, Any]) -> str:
     """The section as Markdown.
 
     Args:
-        cells: Stored cells.
+        curves: Curves that answer the question.
         agreement: How far a second calculation of the same crystals is, of Phonix and L96.
     """
-    curves = Curves(cells)
     sentences = [
         *_question(curves),
         *(_hundred(curves, pair) for pair in curves.pairs),
@@ -187,9 +191,8 @@ def _worth_table(curves: Curves) -> str:
     )
 
 
-def draw_curves(cells: Sequence[CurveCell], folder: Path) -> Path:
+def draw_curves(curves: Curves, folder: Path) -> Path:
     """Draw the mean errors and their intervals over N, networks beside trees and processes, into a folder."""
-    curves = Curves(cells)
     figure = Figure(figsize=(10, 4.4), layout="constrained")
     axes = figure.subplots(1, 2, sharey=True)
     networks = [arm for arm in curves.arms if ARMS[arm].learner is fit_network]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from studies.markdown import note
+from studies.phonix.curves_section import Curves, curves_section
 from studies.transfer.cells import Cells, Where
 from studies.transfer.multiple_tests import findings
 from studies.transfer.results import TransferResults
@@ -19,12 +20,15 @@ L96_TO_HH143, HH143_TO_L96 = Where("L96", "HH143", "all"), Where("HH143", "L96",
 CRABNET = Where("AFLOW", "AFLOW", "by-formula")
 
 
-def what_helps_page(results: TransferResults, others: Mapping[str, Mapping[str, Any]]) -> str:
+def what_helps_page(
+    results: TransferResults, others: Mapping[str, Mapping[str, Any]], curves: Curves | None = None
+) -> str:
     """The page as Markdown.
 
     Args:
         results: Stored results of the benchmark.
         others: Stored results of the studies `labels`, `averaging`, `starter_host` and `out_of_sample`.
+        curves: Learning curves, with which the page begins, where they answer the question.
     """
     found = findings(results.comparisons)
     cells = Cells(results.evaluations, found)
@@ -33,6 +37,7 @@ def what_helps_page(results: TransferResults, others: Mapping[str, Mapping[str, 
         "# What helps, and what does not",
         note("what-helps", "transfer.jsonl", "python -m studies.transfer --data FOLDER")
         + f" Computed until {dates[-1]}; where a number comes from another study, its command is named.",
+        *_learning_curves(curves, others["labels"]["agreement"]["L96, Phonix"]),
         "Errors are mean |log10 error| of κ on formulas not seen. *Lower*, *higher* and *not shown* are findings of "
         f"paired tests, with p corrected for all {len(found)} tests of the [benchmark](benchmark.md#paired-tests) "
         "(Holm, 5 %). *From a gain of*: what the test alone would have shown in four of five cases; a smaller gain "
@@ -45,6 +50,10 @@ def what_helps_page(results: TransferResults, others: Mapping[str, Mapping[str, 
         _noise(others["labels"]["agreement"]),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _learning_curves(curves: Curves | None, agreement: Mapping[str, Any]) -> list[str]:
+    return [curves_section(curves, agreement), "## Findings on the small sets"] if curves else []
 
 
 def _the_question(cells: Cells) -> str:

@@ -7,7 +7,7 @@ import torch
 from studies.phonix.curve_learners import ArmInputs, fit_and_predict, fit_network, fit_process, fit_trees
 from studies.phonix.curve_models import before_agl, embedding, is_tested, physics_recipe, plain_recipe
 from studies.phonix.curve_worth import LabelsWorth, worth_of
-from studies.phonix.curves_section import curves_section, draw_curves
+from studies.phonix.curves_section import Curves, curves_section, draw_curves
 from studies.phonix.learning_curves import SIZES, CurveCell, cell_name, curve_cell, sizes, split
 from tests.studies.phonix.synthetic import synthetic_labels
 
@@ -117,9 +117,17 @@ def test_the_section_says_what_is_stored_and_names_what_is_not(tmp_path):
     curve = {25: 0.4, 50: 0.35, 100: 0.3, 200: 0.25}
     gained = {n: error - 0.05 for n, error in curve.items()}
     cells = cells_of("trees", curve) + cells_of("trees-agl", gained) + cells_of("agl", {25: 0.3})
-    text = curves_section(cells, {"mean_abs_log10": 0.084})
+    curves = Curves(cells)
+    assert curves.answer_the_question and curves.arms == ["trees", "trees-agl"]
+    text = curves_section(curves, {"mean_abs_log10": 0.084})
     assert "a hundred labels are worth 200 (200 to 200) for *trees*" in text and "all 200" in text
     assert "(mean error 0.253 against 0.303 with the same labels)" in text
     assert "Not computed yet: " in text and "*network, AGL*" in text.split("Not computed yet: ")[1]
     assert "more than all 200" in text.split("What N labels are worth")[1]
-    assert draw_curves(cells, tmp_path).stat().st_size > 10_000
+    assert draw_curves(curves, tmp_path).stat().st_size > 10_000
+
+
+def test_curves_without_two_arms_at_a_hundred_labels_answer_nothing():
+    assert not Curves([]).answer_the_question
+    assert not Curves(cells_of("trees", {100: 0.3})).answer_the_question
+    assert not Curves(cells_of("trees", {25: 0.3}) + cells_of("trees-agl", {25: 0.2})).answer_the_question
