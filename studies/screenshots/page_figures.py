@@ -69,8 +69,9 @@ def _predict(page: Any) -> None:
 
 def _batch(page: Any) -> None:
     page.set_input_files("#files", [*(TEXTBOOK / f"{name}.cif" for name in BATCH), TEXTBOOK / "values.csv"])
-    page.wait_for_selector("canvas")
     page.wait_for_selector("#failures:not([hidden])")
+    page.locator("#batch-table tbody button").nth(4).click()
+    page.wait_for_selector("canvas")
 
 
 def _explore(page: Any) -> None:
@@ -80,7 +81,7 @@ def _explore(page: Any) -> None:
 
 
 def _evidence(page: Any) -> None:
-    page.wait_for_selector("#evidence table")
+    page.wait_for_selector("#evidence figure .dot")
 
 
 def _api(page: Any) -> None:

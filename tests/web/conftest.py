@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +17,7 @@ from kappatune.web.limits import Limits
 from kappatune.web.service import Service, open_service
 from studies.speed.scan_parts import write_scan
 from studies.speed.serving import Server, serving
+from tests.web.browsing import opened
 
 LIMITS = Limits(body_bytes=12 * 2**20, files=300, file_bytes=4 * 2**20, inflated_bytes=40 * 2**20, crystals=1000)
 
@@ -51,3 +54,21 @@ def chromium() -> str:
     if path is None:
         pytest.skip("no Chromium is installed: apt-get install chromium")
     return path
+
+
+@pytest.fixture(scope="session")
+def browser(chromium) -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    graphics = ["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+    with sync_playwright() as playwright:
+        sandbox = [] if os.geteuid() else ["--no-sandbox"]
+        browser = playwright.chromium.launch(executable_path=chromium, args=[*graphics, *sandbox])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser, server) -> Iterator[Any]:
+    with opened(browser, server.url) as page:
+        yield page

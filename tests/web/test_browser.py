@@ -4,68 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 import re
 import zipfile
-from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from tests.web import hostile
+from tests.web.browsing import CALM_MS, drop, files
 
 playwright_api = pytest.importorskip("playwright.sync_api", reason="needs playwright, of the extra test")
 expect = playwright_api.expect
 
-
-CALM_MS = 60_000
 BAD = "data_x\n_cell_length_a 4\n"
-
-
-@pytest.fixture(scope="module")
-def browser(chromium) -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    graphics = ["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
-    with sync_playwright() as playwright:
-        sandbox = [] if os.geteuid() else ["--no-sandbox"]
-        browser = playwright.chromium.launch(executable_path=chromium, args=[*graphics, *sandbox])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(browser, server) -> Iterator[Any]:
-    """The page just opened; at the end nothing failed, and nobody but this server was asked."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    page = context.new_page()
-    page.set_default_timeout(CALM_MS)
-    faults, asked = [], []
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
-    page.on("request", lambda request: asked.append(request.url))
-    page.goto(server.url)
-    yield page
-    context.close()
-    assert [fault for fault in faults if "favicon" not in fault] == []
-    assert all(url.startswith((server.url, "blob:", "data:")) for url in asked), asked
-
-
-def files(*named: tuple[str, str | bytes]) -> list[dict[str, Any]]:
-    return [
-        {"name": name, "mimeType": "text/plain", "buffer": text.encode() if isinstance(text, str) else text}
-        for name, text in named
-    ]
-
-
-def drop(page: Any, *named: tuple[str, str]) -> None:
-    """Drop files as a person does with the mouse."""
-    transfer = page.evaluate_handle(
-        "named => { const data = new DataTransfer(); for (const [name, text] of named) "
-        "data.items.add(new File([text], name)); return data; }",
-        [list(one) for one in named],
-    )
-    page.dispatch_event("#drop", "drop", {"dataTransfer": transfer})
 
 
 def test_drop_a_cif_and_read_kappa(page):
@@ -181,7 +131,7 @@ def test_filter_a_scan(page):
     )
     shown = int(page.inner_text("#explore [role=status]").split()[0])
     assert 0 < shown < 200
-    formulas = page.locator("#explore tbody td:nth-child(1)").all_inner_texts()
+    formulas = page.locator("#explore tbody th").all_inner_texts()
     kappas = [float(text) for text in page.locator("#explore tbody td:nth-child(2)").all_inner_texts()]
     assert all("O" in formula for formula in formulas) and max(kappas) <= 5 and kappas == sorted(kappas)
     page.locator("#explore tbody button").first.click()
@@ -194,7 +144,7 @@ def test_the_other_views_and_the_weight(page, server):
     page.get_by_role("button", name="NaCl").click()
     page.wait_for_selector("#detail canvas")
     page.click("nav >> text=Evidence")
-    page.wait_for_selector("#evidence table")
+    page.wait_for_selector("#evidence figure")
     assert "Calibration of dft" in page.inner_html("#evidence")
     page.click("nav >> text=API")
     expect(page.locator("#api")).to_contain_text(f"{server.url}/api/v1/predict", timeout=CALM_MS)

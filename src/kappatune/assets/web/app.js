@@ -1,19 +1,25 @@
 // The views, and navigation between them.
 
+import { crystalHere, viewAddress } from "./address.js";
 import { problem, theModel } from "./client.js";
 import { $, h } from "./dom.js";
-import { showApi } from "./help.js";
 import { showEvidence } from "./evidence.js";
 import { showExplore } from "./explore.js";
-import { startPredict } from "./predict.js";
+import { startFind } from "./find.js";
+import { showApi } from "./help.js";
+import { showAddressed, startPredict } from "./predict.js";
 
 const SHOW = { predict: () => {}, explore: showExplore, evidence: showEvidence, api: showApi };
-const shown = new Set();
+const filled = new Set();
+let current = null;
+
+const viewHere = () => { const wanted = location.hash.slice(1); return wanted in SHOW ? wanted : "predict"; };
 
 function go(first) {
-  const wanted = location.hash.slice(1);
-  if (wanted === "main") return;
-  const view = wanted in SHOW ? wanted : "predict";
+  if (location.hash === "#main") return;
+  const view = viewHere();
+  if (location.hash === "#predict") history.replaceState(null, "", viewAddress("predict"));
+  if (location.hash && crystalHere()) history.replaceState(null, "", `/${location.hash}`);
   for (const name of Object.keys(SHOW)) $(name).hidden = name !== view;
   for (const link of document.querySelectorAll("nav a")) {
     if (link.dataset.view === view) link.setAttribute("aria-current", "page");
@@ -22,20 +28,33 @@ function go(first) {
   const title = $(`${view}-title`);
   document.title = view === "predict" ? "kappatune" : `${title.textContent} · kappatune`;
   problem(null);
-  if (!first) {
+  const moved = current !== null && current !== view;
+  current = view;
+  if (!first && view === "predict") showAddressed();
+  if (!first && moved) {
     title.focus({ preventScroll: true });
     window.scrollTo(0, 0);
   }
-  if (!shown.has(view)) {
-    shown.add(view);
-    Promise.resolve(SHOW[view]()).catch((error) => { shown.delete(view); problem(error); });
+  if (!filled.has(view)) {
+    filled.add(view);
+    Promise.resolve(SHOW[view]()).catch((error) => { filled.delete(view); problem(error); });
   }
 }
 
-window.addEventListener("hashchange", () => go(false));
+for (const link of document.querySelectorAll("a[data-view]"))
+  link.addEventListener("click", (event) => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    const path = viewAddress(link.dataset.view);
+    if (`${location.pathname}${location.search}${location.hash}` !== path) history.pushState(null, "", path);
+    go(false);
+  });
+window.addEventListener("popstate", () => go(false));
 document.querySelector(".skip").addEventListener("click", (event) => { event.preventDefault(); $("main").focus(); });
-startPredict();
 go(true);
+startFind();
+startPredict().catch(problem);
 theModel()
-  .then((model) => $("foot-model").replaceChildren(`model ${model.name}, kappatune ${model.kappatune} · `, h("a", { href: "#evidence" }, "how far to trust it")))
+  .then((model) => { $("find").hidden = model.keeps === undefined; return model; })
+  .then((model) => $("foot-model").replaceChildren(`model ${model.name}, kappatune ${model.kappatune} · `, h("a", { href: "/#evidence" }, "how far to trust it")))
   .catch(problem);

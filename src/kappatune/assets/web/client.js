@@ -1,6 +1,6 @@
 // Requests to the server.
 
-import { $ } from "./dom.js";
+import { $, h } from "./dom.js";
 
 const KEY = "kappatune-token";
 
@@ -37,7 +37,7 @@ async function send(path, options) {
   }
   if (!answer.ok) {
     const body = await answer.json().catch(() => ({}));
-    throw new Error(body.detail || `the server answered with status ${answer.status}`);
+    throw Object.assign(new Error(body.detail || `the server answered with status ${answer.status}`), { status: answer.status });
   }
   return answer;
 }
@@ -46,6 +46,16 @@ export const get = async (path, signal) => (await send(path, { signal })).json()
 
 export const post = async (path, body, signal) =>
   (await send(path, { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" }, signal })).json();
+
+// Save an address of the API, which may need the token, or a picture as a file.
+export async function saveFrom(address, name) {
+  const url = address.startsWith("data:") ? address : URL.createObjectURL(await (await send(address, {})).blob());
+  const link = h("a", { href: url, download: name });
+  document.body.append(link);
+  link.click();
+  link.remove();
+  if (!address.startsWith("data:")) setTimeout(() => URL.revokeObjectURL(url), 10000);
+}
 
 // Send files, and call `online` with each line of the answer as it arrives.
 export async function stream(path, form, signal, online) {
@@ -58,6 +68,25 @@ export async function stream(path, form, signal, online) {
     rest = lines.pop();
     for (const line of lines) if (line) online(JSON.parse(line));
     if (done) return;
+  }
+}
+
+// Follow server-sent events (the API may need the token, which EventSource cannot send): `onevent` gets the name and the
+// data, and returns false to stop. Ends when the server says so, or when it stops.
+export async function follow(path, signal, onevent) {
+  const answer = await send(path, { headers: { Accept: "text/event-stream" }, signal });
+  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    const blocks = (rest + value.replaceAll("\r\n", "\n")).split("\n\n");
+    rest = blocks.pop();
+    for (const block of blocks) {
+      const field = (name) => block.split("\n").filter((line) => line.startsWith(`${name}:`)).map((line) => line.slice(name.length + 1).trim()).join("\n");
+      const data = field("data");
+      if (onevent(field("event") || "message", data ? JSON.parse(data) : null) === false) { await reader.cancel(); return; }
+    }
   }
 }
 

@@ -10,7 +10,7 @@ function fill(element, attributes, children) {
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
     else element.setAttribute(name, value === true ? "" : value);
   }
-  element.append(...children.flat(3).filter((child) => child !== null && child !== undefined && child !== false));
+  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
   return element;
 }
 
@@ -23,14 +23,34 @@ export function formula(text) {
   return h("span", {}, text.split(/(\d+(?:\.\d+)?)/).map((part, k) => (k % 2 ? h("sub", {}, part) : part)));
 }
 
+const RAISED = { "-": "⁻", 0: "⁰", 1: "¹", 2: "²", 3: "³", 4: "⁴", 5: "⁵", 6: "⁶", 7: "⁷", 8: "⁸", 9: "⁹" };
+export const power = (n) => [...String(n)].map((digit) => RAISED[digit]).join("");
+
+// Text of the server as the field prints it: κ for kappa, exponents raised, a true minus.
+export function typeset(text) {
+  const parts = text.replaceAll("kappa_", "κ_").replace(/\bkappa\b/g, "κ").replace(/\blog10\b/g, "log₁₀")
+    .split(/\^\(([^)]+)\)|\^(-?[\d.]*\d)|κ_(xx|yy|zz)/);
+  return parts.flatMap((part, k) => {
+    if (part === undefined || part === "") return [];
+    if (k % 4 === 0) return [part];
+    return k % 4 === 3 ? ["κ", h("sub", {}, part)] : [h("sup", {}, part.replace("-", "−"))];
+  });
+}
+
 // Three significant digits, with separators between thousands.
 export function number(value, digits = 3) {
   if (value === null || value === undefined || !Number.isFinite(value)) return "–";
   const size = Math.abs(value);
-  if (size !== 0 && (size < 1e-3 || size >= 1e7)) return value.toExponential(digits - 1).replace("e", " × 10^").replace("+", "");
+  if (size !== 0 && (size < 1e-3 || size >= 1e7)) {
+    const [head, exponent] = value.toExponential(digits - 1).split("e");
+    return `${Number(head)} × 10${power(Number(exponent))}`;
+  }
   if (size >= 10 ** digits) return Math.round(value).toLocaleString("en-US");
   return String(Number(value.toPrecision(digits)));
 }
+
+// Code that may be wider than the page: it scrolls, so the keyboard must reach it.
+export const code = (text) => h("pre", { tabindex: "0" }, text);
 
 export const count = (n) => n.toLocaleString("en-US");
 export const plural = (n, word) => `${count(n)} ${word}${n === 1 ? "" : "s"}`;
@@ -39,7 +59,7 @@ export function light(inside, reason) {
   const [kind, sign, word] = inside === true ? ["inside", "✓", "In domain"]
     : inside === false ? ["outside", "▲", "Out of domain"] : ["unknown", "○", "No answer"];
   const detail = reason || (inside ? "its elements were seen in training, and it resembles the labelled crystals" : "");
-  return h("div", { class: `light ${kind}` }, h("span", { "aria-hidden": "true" }, sign), h("span", {}, h("b", {}, word), detail ? `: ${detail}` : ""));
+  return h("div", { class: `light ${kind}` }, h("span", { "aria-hidden": "true" }, sign), h("span", {}, h("b", {}, word), detail ? [": ", typeset(detail), "."] : ""));
 }
 
 export function sign(inside) {
@@ -70,4 +90,11 @@ export function drawn(host, draw) {
     }
   }).observe(host);
   return host;
+}
+
+// Show details from their top: beside a table they stand in view, above it the page scrolls to them.
+export function bringUp(detail) {
+  detail.scrollTop = 0;
+  if (!matchMedia("(min-width: 1100px)").matches) detail.scrollIntoView({ block: "start" });
+  detail.querySelector("h2")?.focus({ preventScroll: true });
 }

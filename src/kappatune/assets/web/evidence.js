@@ -1,51 +1,107 @@
-// The model card and the evidence.
+// How good the model is and for which crystals; then the model card.
 
 import { theModel } from "./client.js";
-import { fidelityName } from "./detail.js";
-import { count, drawn, h, number, plural } from "./dom.js";
-import { calibration } from "./plots.js";
-
-const table = (label, columns, rows) => h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label }, h("table", {},
-  h("thead", {}, h("tr", {}, columns.map((name) => h("th", { scope: "col" }, name)))),
-  h("tbody", {}, rows.map((row) => h("tr", {}, row.map((cell) => h("td", { class: kind(cell) }, typeof cell === "number" ? number(cell) : cell ?? "–")))))));
+import { calibration } from "./curves.js";
+import { count, drawn, h, number, plural, typeset } from "./dom.js";
+import { dotRows } from "./plots.js";
+import { fidelityName } from "./words.js";
 
 const LONG = 40;
-const kind = (cell) => (typeof cell === "number" ? "number" : String(cell).length > LONG ? "reason" : null);
+const cellClass = (cell) => (typeof cell === "number" ? "number" : String(cell).length > LONG ? "reason" : null);
+const table = (label, columns, rows) => h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label }, h("table", {},
+  h("thead", {}, h("tr", {}, columns.map((name) => h("th", { scope: "col" }, typeset(name))))),
+  h("tbody", {}, rows.map((row) => h("tr", {}, row.map((cell) => h("td", { class: cellClass(cell) }, typeof cell === "number" ? number(cell) : typeset(cell ?? "–"))))))));
 
 const fact = (name, value, kind = "") => h("div", { class: kind }, h("dt", {}, name), h("dd", {}, value));
 const MOST_SOURCES = 4;
 const sources = (all) => (all.length ? all.slice(0, MOST_SOURCES).join("; ") + (all.length > MOST_SOURCES ? `; and ${count(all.length - MOST_SOURCES)} more` : "") : "–");
+const folded = (title, ...children) => h("details", { class: "card" }, h("summary", {}, title), children);
 
-const card = (title, ...children) => h("section", { class: "card", "aria-label": title }, h("h2", {}, title), children);
+// --- the measured errors as rows: one for each kind of crystals ------------------------------------------------------
 
-function measured(evidence) {
-  if (!evidence) {
-    return [card("Calibration", h("p", {}, "No calibration was stored with this model: its intervals have not been checked against values it was not trained on.")),
-      card("Benchmarks", h("p", {}, "No benchmark results were stored with this model (", h("code", {}, "evidence.json"), " in its folder). The training errors above are not a test."))];
-  }
-  const plots = evidence.calibration.map((one) => h("div", { class: "card w6" }, h("h3", {}, fidelityName(one.fidelity), one.n ? ` (${plural(one.n, "crystal")})` : ""),
-    drawn(h("div", { class: "plot" }), (width) => calibration(width, one)),
-    table(`Calibration of ${one.fidelity}`, ["promised share", "observed share"], one.nominal.map((v, k) => [v, one.observed[k]]))));
+const ERROR = "mean abs log10 error";
+const mean = (values) => (values.length ? values.reduce((a, b) => a + b, 0) / values.length : null);
+const KINDS = { all: "other kinds of crystals", "inside the domain": "… inside the domain", "outside the domain": "… outside the domain", soft: "… soft crystals" };
+const CHECKS = [["kinds it learnt, new formulas", /^formula-\d+$/], ["kinds it learnt, new anion", /^anion-out$/], ["a kind left out", /^family-out$/]];
+const SETS = { agl: ["AFLOW"], dft: ["MIX"] };
+const NAMES = [
+  ["typical error", "The mean of |log₁₀ κ/κ′| as a factor: 2 means that a value is typically off by a factor of 2, up or down. Two DFT calculations of one crystal differ by 1.3 to 1.5."],
+  ["bias", "By how much values are too high (above 1) or too low in the mean."],
+  ["held by 90 % intervals", "The share of values inside the interval that is meant to hold 90 % of them."],
+  ["kinds it learnt", "For dft rocksalts, zincblendes, wurtzites and half-Heuslers; for agl crystals of all kinds from AFLOW. New formulas: none of the formulas tested had been learnt."],
+  ["a kind left out", "One of these kinds is tested by a model that learnt only the others."],
+  ["other kinds of crystals", "DFT values of crystals of all kinds, of which the model learnt none."],
+  ["inside the domain", "Crystals that resemble the labelled ones: in_domain is true."],
+  ["soft crystals", "Predicted acoustic Debye temperature below 100 K."],
+];
+
+// Rows of a table as objects by column.
+const records = ({ columns, rows }) => rows.map((row) => Object.fromEntries(columns.map((name, k) => [name, row[k]])));
+
+function kindsOfCrystals(model) {
+  const found = model.evidence.tables.flatMap(records);
+  const rows = new Map();
+  const put = (name, rung, values) => rows.set(name, { ...rows.get(name), [rung]: values });
+  for (const [name, split] of CHECKS)
+    for (const [rung, sets] of Object.entries(SETS)) {
+      const some = found.filter((r) => r.model === model.name && split.test(r.split ?? "") && sets.includes(r["tested on"]) && r["trained on"] === r["tested on"]);
+      const coverage = model.evidence.calibration.find((one) => one.fidelity === rung);
+      const held = split.test("formula-0") ? coverage?.observed[coverage.nominal.findIndex((v) => Math.abs(v - 0.9) < 1e-6)] : undefined;
+      if (some.length) put(name, rung, { error: mean(some.map((r) => r[ERROR])), held, n: Math.max(...some.map((r) => r.n)) });
+    }
+  for (const r of found.filter((one) => one.rung && KINDS[one.crystals] && one[ERROR] !== undefined))
+    put(KINDS[r.crystals], r.rung, { error: r[ERROR], bias: r["bias (log10)"], held: r["held by 90 %"], n: r.n });
+  return [...rows].map(([name, values]) => ({ name, values }));
+}
+
+function figures(model) {
+  const rows = kindsOfCrystals(model);
+  if (!rows.length) return [];
+  const pick = (key, change) => rows.map(({ name, values }) => ({ name, values: Object.fromEntries(Object.entries(values).filter(([, v]) => Number.isFinite(v[key])).map(([rung, v]) => [rung, change(v[key])])) }));
+  const factor = (x) => 10 ** x;
+  const times = (v) => `× ${number(v, 3)}`;
+  const figure = (title, text, options) => h("section", { class: "card third", "aria-label": title }, h("h2", {}, title), h("p", { class: "small muted" }, text), drawn(h("div", { class: "plot" }), (width) => dotRows(width, { title, ...options })));
+  return [h("div", { class: "grid" },
+    figure("Typical error", "As a factor up or down; nearer to 1 is better.", { rows: pick("error", factor), from: 1, to: 3.5, log: true, ticks: [1, 1.5, 2, 3], format: times }),
+    figure("Bias", "Above 1: predicted too high in the mean.", { rows: pick("bias", factor), from: 0.6, to: 3, log: true, ticks: [0.7, 1, 1.5, 2, 3], reference: 1, format: times }),
+    figure("Held by 90 % intervals", "On the dashed line they hold what they promise.", { rows: pick("held", (x) => 100 * x), from: 30, to: 100, ticks: [40, 60, 80, 100], reference: 90, format: (v) => `${number(v, 2)} %` }))];
+}
+
+function measured(model) {
+  if (!model.evidence)
+    return [h("section", { class: "card" }, h("h2", {}, "Not measured"), h("p", {}, "No benchmark and no calibration was stored with this model (", h("code", {}, "evidence.json"), " in its folder): its intervals have not been checked against values it was not trained on, and its training errors are not a test."))];
+  const { evidence } = model;
+  const drawnRows = figures(model);
   return [
-    h("h2", {}, `Calibration, ${evidence.date}`),
-    plots.length ? h("div", { class: "grid" }, plots) : h("p", {}, "No calibration was stored."),
-    h("p", { class: "small muted" }, "On the dashed line, intervals hold as many values as they promise; below it, they are too narrow."),
-    ...(evidence.tables.length ? evidence.tables.map((one) => card(one.title, table(one.title, one.columns, one.rows), one.note ? h("p", { class: "small muted" }, one.note) : null)) : [h("p", {}, "No benchmark results were stored.")]),
+    ...drawnRows,
+    h("section", { class: "card", "aria-label": "Names" }, h("h2", {}, "Names"),
+      h("dl", { class: "names" }, [...model.rungs.map((rung) => [rung.fidelity, `${fidelityName(rung.fidelity).split(": ").at(-1)}. Learnt from ${count(rung.n_formulas)} formulas with ${count(rung.n_elements)} elements.`]), ...(drawnRows.length ? NAMES : [])]
+        .map(([name, text]) => h("div", {}, h("dt", {}, name), h("dd", {}, text))))),
+    evidence.calibration.length > 0 && h("details", { class: "card", open: !drawnRows.length }, h("summary", {}, `Calibration at all levels, ${evidence.date}`),
+      h("p", { class: "small muted" }, "Formulas the model had not learnt, of the kinds it learnt. On the dashed line, intervals hold as many values as they promise; below it, they are too narrow."),
+      h("div", { class: "narrow" }, drawn(h("div", { class: "plot" }), (width) => calibration(width, evidence.calibration))),
+      evidence.calibration.map((one) => [h("h3", {}, `Calibration of ${one.fidelity}`, one.n ? ` (${plural(one.n, "value")})` : ""), table(`Calibration of ${one.fidelity}`, ["promised share", ...one.nominal.map((v) => String(v))], [["observed share", ...one.observed.map((v) => v.toFixed(2))]])])),
+    evidence.tables.length > 0 && folded(`All measured numbers, ${evidence.date}`, evidence.tables.map((one) => [h("h3", {}, one.title), table(one.title, one.columns, one.rows), one.note ? h("p", { class: "small muted" }, one.note.replaceAll("`", "")) : null])),
+  ].filter(Boolean);
+}
+
+function card(m) {
+  return [
+    folded("What it was trained on", table("Training data", ["stage", "table", "kind", "crystals used", "left out", "source"], m.data.map((d) => [d.stage, d.file, d.fidelity, count(d.n_rows), count(d.n_left_out), sources(d.sources)])),
+      h("h3", {}, "Training errors"),
+      h("p", { class: "small muted" }, "Mean absolute error on the validation part of each stage. It chose the epoch, so it is optimistic and not a test."),
+      table("Errors of the stages", ["stage", "error of", "mean over members", "as a factor", "members"], m.stages.map((one) => [one.stage, one.what, one.mean === null ? "no validation part" : one.mean.toFixed(3), one.factor === null ? "–" : `× ${one.factor.toFixed(2)}`, one.errors.map((e) => e.toFixed(3)).join(", ")]))),
+    folded("The model",
+      h("dl", { class: "facts" }, fact("name", m.name), fact("made", m.created), fact("members", String(m.n_members)), fact("neighbours within", `${number(m.cutoff_angstrom)} Å`),
+        fact("composition", m.composition), fact("recipe", m.recipe), fact("licence", m.licence), fact("host network", m.host, "wide")),
+      table("Rungs", ["value", "formulas in training", "elements in training", "interval"], m.rungs.map((r) => [fidelityName(r.fidelity), count(r.n_formulas), count(r.n_elements), r.interval])),
+      h("p", { class: "small muted" }, `Host from ${m.host_source}. Weights SHA-256 ${m.weights_sha256}. Made with ${Object.entries(m.versions).map(([k, v]) => `${k} ${v}`).join(", ")}.`)),
   ];
 }
 
 export async function showEvidence() {
-  const m = await theModel();
+  const model = await theModel();
   document.getElementById("evidence-body").replaceChildren(
-    h("p", { class: "lead" }, m.description.replaceAll("`", "")),
-    card("The model",
-      h("dl", { class: "facts" }, fact("name", m.name), fact("made", m.created), fact("members", String(m.n_members)), fact("neighbours within", `${number(m.cutoff_angstrom)} Å`),
-        fact("composition", m.composition), fact("recipe", m.recipe), fact("licence", m.licence), fact("host network", m.host, "wide")),
-      h("p", { class: "small muted" }, `Host from ${m.host_source}. Weights SHA-256 ${m.weights_sha256}. Made with ${Object.entries(m.versions).map(([k, v]) => `${k} ${v}`).join(", ")}.`)),
-    card("What it predicts", table("Rungs", ["value", "formulas in training", "elements in training", "interval"], m.rungs.map((r) => [fidelityName(r.fidelity), count(r.n_formulas), count(r.n_elements), r.interval]))),
-    card("What it was trained on", table("Training data", ["stage", "table", "kind", "crystals used", "left out", "source"], m.data.map((d) => [d.stage, d.file, d.fidelity, count(d.n_rows), count(d.n_left_out), sources(d.sources)]))),
-    card("Training errors",
-      h("p", { class: "small muted" }, "Mean absolute error on the validation part of each stage. It chose the epoch, so it is optimistic and not a test."),
-      table("Errors of the stages", ["stage", "error of", "mean over members", "as a factor", "members"], m.stages.map((one) => [one.stage, one.what, one.mean === null ? "no validation part" : one.mean.toFixed(3), one.factor === null ? "–" : `× ${one.factor.toFixed(2)}`, one.errors.map((e) => e.toFixed(3)).join(", ")]))),
-    ...measured(m.evidence));
+    h("p", { class: "lead" }, typeset(model.description.replaceAll("`", ""))),
+    ...measured(model), ...card(model));
 }

@@ -1,8 +1,8 @@
 // The results of a scan, filtered and paged on the server.
 
 import { get, problem, theModel } from "./client.js";
-import { showDetail } from "./detail.js";
-import { button, count, drawn, formula, h, number, plural, sign } from "./dom.js";
+import { explained, showDetail } from "./detail.js";
+import { bringUp, button, code, count, drawn, formula, h, number, plural, sign } from "./dom.js";
 import { ELEMENTS } from "./elements.js";
 import { histogram, scatter } from "./plots.js";
 
@@ -14,7 +14,7 @@ const COLUMNS = [
   ["debye_temperature_k", "θ, K", true], ["gruneisen", "γ", true], ["n_atoms", "atoms", true], [null, "in domain"], ["id", "crystal"],
 ];
 
-const state = { elements: new Map(), order: "kappa_w_mk", descending: false, offset: 0, chosen: null, points: [], asked: null, opened: null };
+const state = { elements: new Map(), order: "kappa_w_mk", descending: false, offset: 0, chosen: null, points: [], rows: null, asked: null, opened: null };
 const part = {};
 
 function filters() {
@@ -69,13 +69,14 @@ function drawScatter() {
 }
 
 function drawRows({ rows, total }) {
+  state.rows = { rows, total };
   part.table.replaceChildren(
     h("thead", {}, h("tr", {}, COLUMNS.map(([key, title, isNumber]) => h("th", { scope: "col", class: isNumber ? "number" : null, "aria-sort": key && state.order === key ? (state.descending ? "descending" : "ascending") : null },
       key ? h("button", { type: "button", "data-order": key, onclick: () => orderBy(key) }, title, state.order === key ? (state.descending ? " ↓" : " ↑") : "") : title)))),
     h("tbody", {}, rows.map((row) => h("tr", { class: state.chosen === `${row.part}/${row.row}` ? "chosen" : null },
-      h("td", {}, h("button", { type: "button", class: "link", onclick: () => open(row, true) }, formula(row.formula))),
+      h("th", { scope: "row" }, h("button", { type: "button", class: "link", onclick: () => open(row) }, formula(row.formula))),
       ["kappa_w_mk", "lower_w_mk", "upper_w_mk", "debye_temperature_k", "gruneisen"].map((key) => h("td", { class: "number" }, number(row[key]))),
-      h("td", { class: "number" }, row.n_atoms ?? "–"), h("td", {}, sign(row.in_domain)), h("td", { class: "whole" }, row.id)))));
+      h("td", { class: "number" }, row.n_atoms ?? "–"), h("td", { class: "whole" }, sign(row.in_domain)), h("td", { class: "whole" }, row.id)))));
   const last = Math.min(state.offset + PAGE, total);
   part.pages.replaceChildren(
     button("Previous", () => turn(-PAGE), { disabled: state.offset === 0 }),
@@ -96,11 +97,25 @@ async function orderBy(key) {
   part.table.querySelector(`[data-order="${key}"]`)?.focus();
 }
 
-async function open(row, byHand = true) {
-  state.chosen = `${row.part}/${row.row}`;
+function mark(row) {
+  state.chosen = row && `${row.part}/${row.row}`;
+  part.work.classList.toggle("beside", row !== null);
+  drawScatter();
+  drawRows(state.rows);
+}
+
+function close() {
+  const row = [...part.table.querySelectorAll("tbody tr")].findIndex((one) => one.classList.contains("chosen"));
+  state.opened?.abort();
+  part.detail.replaceChildren();
+  mark(null);
+  part.table.querySelectorAll("tbody tr")[row]?.querySelector("button").focus();
+}
+
+async function open(row) {
   state.opened?.abort();
   const mine = (state.opened = new AbortController());
-  drawScatter();
+  mark(row);
   try {
     const crystal = await get(`/api/v1/scan/crystal?part=${row.part}&row=${row.row}`, mine.signal);
     if (!crystal.lattice) throw new Error(`the scan has no structure for ${crystal.id}`);
@@ -112,14 +127,19 @@ async function open(row, byHand = true) {
     const known = crystal.known_rungs?.length ? `; its formula is among the ${crystal.known_rungs.join(" and ")} training data` : "";
     const interval = crystal.lower_w_mk === null ? "" : ` (90 % interval ${number(crystal.lower_w_mk)} to ${number(crystal.upper_w_mk)}${crystal.interval && crystal.interval !== "calibrated" ? `, ${crystal.interval}` : ""})`;
     const before = h("p", { class: "small muted" }, `In the scan, by ${part.about.model ?? "its model"}: κ ${number(crystal.kappa_w_mk)} W/(m K)${interval}${known}. Below, by the model of this page:`);
-    await showDetail(part.detail, { structure, title: crystal.id, subtitle: crystal.file, before }, { temperature: 300, fidelity: "" }, mine.signal);
-    if (byHand) {
-      part.detail.scrollIntoView({ block: "start" });
-      part.detail.querySelector("h2")?.focus({ preventScroll: true });
-    }
+    const settings = { temperature: 300, fidelity: "" };
+    const ask = (signal) => explained(structure, settings, signal);
+    await showDetail(part.detail, { ask, settings, structure, title: crystal.id, file: crystal.file, before, place: "explore", close }, mine.signal);
+    bringUp(part.detail);
   } catch (error) {
     problem(error);
   }
+}
+
+// Open a crystal of the scan by its part and row.
+export async function openScanned(row) {
+  await ready;
+  await open(row);
 }
 
 // --- the periodic table ---------------------------------------------------------------------------------------------
@@ -179,15 +199,20 @@ function reasons(about) {
     h("ul", {}, about.reasons.map((one) => h("li", {}, `${count(one.n)}: ${one.reason}`))))];
 }
 
-export async function showExplore() {
+let ready;
+export const showExplore = () => (ready = fill().catch((error) => { ready = undefined; throw error; }));
+
+async function fill() {
   const body = document.getElementById("explore-body");
   if (!(await theModel()).has_scan) {
     body.replaceChildren(h("p", { class: "lead" }, "This server was started without a scan. To make one and serve it:"),
-      h("pre", {}, "kappatune screen structures/ --out my-scan\nkappatune serve --scan my-scan"));
+      code("kappatune screen structures/ --out my-scan\nkappatune serve --scan my-scan"));
     return;
   }
   const about = (part.about = await get("/api/v1/scan"));
-  for (const name of ["histogram", "scatter", "pages", "detail", "results"]) part[name] = h("div");
+  for (const name of ["histogram", "scatter", "pages", "results"]) part[name] = h("div");
+  part.detail = h("section", { class: "detail", "aria-label": "The crystal" });
+  part.work = h("div", { class: "work" }, h("div", { class: "list" }, part.results), part.detail);
   part.pages.className = "row pages";
   part.table = h("table");
   part.status = h("p", { class: "small muted", role: "status", "aria-live": "polite" });
@@ -195,10 +220,10 @@ export async function showExplore() {
   part.results.append(
     part.status,
     h("div", { class: "grid" },
-      h("section", { class: "card w5", "aria-label": "Distribution" }, h("h2", {}, "Distribution"), part.histogram),
-      h("section", { class: "card w7", "aria-label": "Scatter plot" },
+      h("section", { class: "card half", "aria-label": "Distribution" }, h("h2", {}, "Distribution"), part.histogram),
+      h("section", { class: "card half", "aria-label": "Scatter plot" },
         h("div", { class: "row spread" }, h("h2", {}, "Scatter plot"), h("span", { class: "small" }, choice("x", "κ against ", AXES, () => refresh().catch(problem)))), part.scatter, part.sample)),
-    h("section", { class: "card", "aria-label": "Crystals of the scan" }, h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Crystals of the scan" }, part.table), part.pages));
+    h("section", { class: "card", "aria-label": "Crystals of the scan" }, h("div", { class: "scroll tall", tabindex: "0", role: "region", "aria-label": "Table of the crystals" }, part.table), part.pages));
   body.replaceChildren(
     h("p", { class: "lead" }, `${about.name}: ${plural(about.n_rows, "crystal")}, ${count(about.n_answered)} answered, ${count(about.n_in_domain)} of them in domain`,
       about.model ? `, by ${about.model} (${about.fidelity})` : "", about.complete ? "." : "; the scan is unfinished: this is what was done when the server started."),
@@ -212,6 +237,6 @@ export async function showExplore() {
         field("kappa_max", "κ to, W/(m K)", { type: "number", min: "0", step: "any", inputmode: "decimal" }),
         choice("domain", "Domain", { any: "all crystals", inside: "in domain", outside: "out of domain" }, changed),
         field("find", "Name or formula contains", { type: "search", maxlength: "80" }))),
-    part.results, part.detail);
+    part.work);
   await refresh();
 }

@@ -1,7 +1,7 @@
 // How to use the API.
 
 import { theModel } from "./client.js";
-import { $, count, h } from "./dom.js";
+import { $, code, count, h } from "./dom.js";
 
 export async function showApi() {
   const { limits } = await theModel();
@@ -10,10 +10,10 @@ export async function showApi() {
   $("api-body").replaceChildren(
     h("p", { class: "lead" }, "Everything on this page uses an HTTP API. ", h("a", { href: "/openapi.json" }, "openapi.json"), " describes all of it, with examples."),
     h("h2", {}, "Files"),
-    h("pre", {}, `curl -F files=@mgo.cif -F files=@POSCAR '${here}/api/v1/predict'\ncurl -F files=@structures.zip '${here}/api/v1/predict?fidelity=agl&temperature_k=500'`),
+    code(`curl -F files=@mgo.cif -F files=@POSCAR '${here}/api/v1/predict'\ncurl -F files=@structures.zip '${here}/api/v1/predict?fidelity=agl&temperature_k=500'`),
     h("p", {}, "One row per crystal, in order, as ", h("code", {}, "kappatune predict --json"), " prints them. A file that cannot be read is a row with a reason. With ", h("code", {}, "Accept: application/x-ndjson"), " rows arrive line by line as they are ready."),
     h("h2", {}, "From Python"),
-    h("pre", {}, `import requests\n\nbody = {"structures": [{\n    "id": "MgO",\n    "lattice": [[0, 2.106, 2.106], [2.106, 0, 2.106], [2.106, 2.106, 0]],  # Å, row vectors\n    "species": ["Mg", "O"],\n    "frac_coords": [[0, 0, 0], [0.5, 0.5, 0.5]],\n}]}\nrows = requests.post("${here}/api/v1/predict", json=body).json()["rows"]\nrows[0]["kappa_w_mk"], rows[0]["lower_w_mk"], rows[0]["upper_w_mk"]`),
+    code(`import requests\n\nbody = {"structures": [{\n    "id": "MgO",\n    "lattice": [[0, 2.106, 2.106], [2.106, 0, 2.106], [2.106, 2.106, 0]],  # Å, row vectors\n    "species": ["Mg", "O"],\n    "frac_coords": [[0, 0, 0], [0.5, 0.5, 0.5]],\n}]}\nrows = requests.post("${here}/api/v1/predict", json=body).json()["rows"]\nrows[0]["kappa_w_mk"], rows[0]["lower_w_mk"], rows[0]["upper_w_mk"]`),
     h("h2", {}, "More"),
     h("ul", {}, [
       ["POST /api/v1/explain", "one structure: curve against temperature, nearest labelled crystals, contributions"],

@@ -1,51 +1,7 @@
-// Plots as SVG, drawn to fit the width.
+// Distributions and scatter plots as SVG, drawn to fit the width.
 
-import { number, s } from "./dom.js";
-
-const POWER = ["0.001", "0.01", "0.1", "1", "10", "100", "1000", "10⁴", "10⁵"];
-const power = (k) => POWER[k + 3] ?? `10^${k}`;
-
-export const decades = (values) => {
-  const known = values.filter((v) => v > 0);
-  return [Math.floor(Math.log10(Math.min(...known)) + 1e-9), Math.ceil(Math.log10(Math.max(...known)) - 1e-9)];
-};
-
-function scale(from, to, start, end, log) {
-  const f = log ? Math.log10 : (x) => x;
-  const [a, b] = [f(from), f(to)];
-  return (x) => start + ((f(x) - a) / (b - a || 1)) * (end - start);
-}
-
-function canvas(width, height, title, ...children) {
-  return s("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": title }, children);
-}
-
-function steps(low, high, n) {
-  const raw = (high - low) / n;
-  const unit = 10 ** Math.floor(Math.log10(raw));
-  const step = [1, 2, 5, 10].map((k) => k * unit).find((k) => k >= raw);
-  const ticks = [];
-  for (let x = Math.ceil(low / step) * step; x <= high + step * 1e-9; x += step) ticks.push(Number(x.toPrecision(12)));
-  return ticks;
-}
-
-function logTicks(low, high) {
-  const ticks = [];
-  for (let k = Math.floor(Math.log10(low)); 10 ** k <= high; k++)
-    for (const m of [1, 2, 5]) if (m * 10 ** k >= low * 0.999 && m * 10 ** k <= high * 1.001) ticks.push(m * 10 ** k);
-  return ticks;
-}
-
-function decadeAxis(x, from, to, y, title, right) {
-  const parts = [s("line", { class: "axis", x1: x(10 ** from), x2: x(10 ** to), y1: y, y2: y })];
-  for (let k = from; k <= to; k++) {
-    parts.push(s("line", { class: "axis", x1: x(10 ** k), x2: x(10 ** k), y1: y, y2: y + 5 }));
-    parts.push(s("text", { x: x(10 ** k), y: y + 19, "text-anchor": "middle" }, power(k)));
-    if (k < to) for (let m = 2; m < 10; m++) parts.push(s("line", { class: "tick", x1: x(m * 10 ** k), x2: x(m * 10 ** k), y1: y, y2: y + 3 }));
-  }
-  parts.push(s("text", { x: right, y: y + 38, "text-anchor": "end" }, title));
-  return parts;
-}
+import { canvas, decade, decadeAxis, decades, scale, steps } from "./axes.js";
+import { h, number, s } from "./dom.js";
 
 // Where a value lies among all labelled crystals.
 export function amongLabels(width, labels, row) {
@@ -71,35 +27,6 @@ export function amongLabels(width, labels, row) {
     decadeAxis(x, from, to, base, "κ at 300 K, W/(m K)", right));
 }
 
-// Kappa over temperature, from where 1/T holds.
-export function overTemperature(width, answer) {
-  const { curve, row_300k: cold, row } = answer;
-  const height = 250, left = 58, right = width - 22, base = height - 46, top = 14;
-  const tMax = Math.max(1000, row.temperature_k), tMin = 100;
-  const values = [...curve.flatMap((p) => [p.lower_w_mk ?? p.kappa_w_mk, p.upper_w_mk ?? p.kappa_w_mk]), cold.kappa_w_mk, cold.lower_w_mk, cold.upper_w_mk, row.kappa_w_mk].filter(Boolean);
-  const [low, high] = [Math.min(...values) / 1.1, Math.max(...values) * 1.1];
-  const x = scale(tMin, tMax, left, right, false), y = scale(low, high, base, top, true);
-  const path = (key) => curve.map((p) => `${x(p.temperature_k).toFixed(1)},${y(p[key]).toFixed(1)}`);
-  const begin = answer.classical_from_k;
-  const mark = (r, kind) => [
-    r.lower_w_mk && s("line", { class: "answer", x1: x(r.temperature_k), x2: x(r.temperature_k), y1: y(r.lower_w_mk), y2: y(r.upper_w_mk), "stroke-width": 1.5 }),
-    s("circle", { class: kind, cx: x(r.temperature_k), cy: y(r.kappa_w_mk), r: 5 })];
-  let last = Infinity;
-  const ticks = logTicks(low, high).filter((v) => { const keep = last - y(v) > 16; if (keep) last = y(v); return keep; });
-  const drawn = row.temperature_k !== 300 && row.kappa_w_mk && (!begin || row.temperature_k >= begin);
-  const label = begin ? `κ falls as 1/T from ${Math.round(begin)} K up` : "κ at 300 K";
-  return canvas(width, height, label,
-    begin > tMin && s("rect", { class: "veil", x: left, width: Math.max(x(Math.min(begin, tMax)) - left, 0), y: top, height: base - top }),
-    ticks.map((v) => [s("line", { class: "tick", x1: left, x2: right, y1: y(v), y2: y(v) }), s("text", { x: left - 7, y: y(v) + 4, "text-anchor": "end" }, number(v))]),
-    steps(tMin, tMax, 6).map((t) => [s("line", { class: "axis", x1: x(t), x2: x(t), y1: base, y2: base + 5 }), s("text", { x: x(t), y: base + 19, "text-anchor": "middle" }, t)]),
-    s("line", { class: "axis", x1: left, x2: right, y1: base, y2: base }),
-    curve.length > 0 && curve[0].lower_w_mk && s("polygon", { class: "band", points: [...path("lower_w_mk"), ...path("upper_w_mk").reverse()].join(" ") }),
-    curve.length > 0 && s("polyline", { class: "line", points: path("kappa_w_mk").join(" ") }),
-    mark(cold, "dot"), drawn && mark(row, "out"),
-    s("text", { x: right, y: base + 38, "text-anchor": "end" }, "temperature, K"),
-    s("text", { x: left + 6, y: top + 12 }, "κ, W/(m K)"));
-}
-
 // Number of crystals against kappa.
 export function histogram(width, bins) {
   const height = 300, left = 44, right = width - 24, base = height - 48, top = 12;
@@ -116,7 +43,7 @@ export function histogram(width, bins) {
 
 // Kappa against another quantity; a click calls `onpoint`.
 export function scatter(width, points, title, chosen, onpoint) {
-  const height = 320, left = 52, right = width - 24, base = height - 46, top = 12;
+  const height = 330, left = 52, right = width - 24, base = height - 46, top = 28;
   if (!points.length) return canvas(width, 40, "no crystal", s("text", { x: 8, y: 24 }, "no crystal passes the filters"));
   const xs = points.map((p) => p.x);
   const [low, high] = [Math.min(...xs), Math.max(...xs)];
@@ -127,26 +54,33 @@ export function scatter(width, points, title, chosen, onpoint) {
   const powers = [];
   for (let k = from; k <= to; k++) powers.push(k);
   return canvas(width, height, `κ against ${title}, ${points.length} crystals; the table below lists them`,
-    powers.map((k) => [s("line", { class: "tick", x1: left, x2: right, y1: y(10 ** k), y2: y(10 ** k) }), s("text", { x: left - 7, y: y(10 ** k) + 4, "text-anchor": "end" }, power(k))]),
+    powers.map((k) => [s("line", { class: "tick", x1: left, x2: right, y1: y(10 ** k), y2: y(10 ** k) }), s("text", { x: left - 7, y: y(10 ** k) + 4, "text-anchor": "end" }, decade(k))]),
     steps(low, high > low ? high : low + 1, width > 420 ? 7 : 4).map((t) => [s("line", { class: "axis", x1: x(t), x2: x(t), y1: base, y2: base + 5 }), s("text", { x: x(t), y: base + 19, "text-anchor": "middle" }, number(t))]),
     s("line", { class: "axis", x1: left, x2: right, y1: base, y2: base }),
     points.map((p) => s(p.in_domain ? "circle" : "path", {
       class: `hit ${p.in_domain ? "dot" : "out"}${chosen === `${p.part}/${p.row}` ? " chosen" : ""}`, opacity: points.length > 800 ? 0.55 : 0.8,
       ...(p.in_domain ? { cx: x(p.x), cy: y(p.kappa_w_mk), r: 3.2 } : { d: `M${x(p.x)} ${y(p.kappa_w_mk) - 4}l4 7h-8z` }), onclick: () => onpoint(p) },
       s("title", {}, `${p.formula}: ${number(p.kappa_w_mk)} W/(m K)`))),
-    s("text", { x: right, y: base + 38, "text-anchor": "end" }, title), s("text", { x: left + 6, y: top + 10 }, "κ, W/(m K)"));
+    s("text", { x: right, y: base + 38, "text-anchor": "end" }, title), s("text", { x: 2, y: top - 12 }, "κ, W/(m K)"));
 }
 
-// Observed against promised share of values inside the interval.
-export function calibration(width, entry) {
-  const side = Math.min(width, 340), left = 46, right = side - 12, base = side - 44, top = 12;
-  const x = scale(0, 1, left, right, false), y = scale(0, 1, base, top, false);
-  const marks = [0, 0.25, 0.5, 0.75, 1];
-  return canvas(width, side, `calibration of ${entry.fidelity}: observed against promised share`,
-    marks.map((v) => [s("line", { class: "tick", x1: x(v), x2: x(v), y1: top, y2: base }), s("line", { class: "tick", x1: left, x2: right, y1: y(v), y2: y(v) }),
-      s("text", { x: x(v), y: base + 17, "text-anchor": "middle" }, v), s("text", { x: left - 6, y: y(v) + 4, "text-anchor": "end" }, v)]),
-    s("line", { class: "ideal", x1: x(0), y1: y(0), x2: x(1), y2: y(1) }),
-    s("polyline", { class: "line", points: entry.nominal.map((v, k) => `${x(v)},${y(entry.observed[k])}`).join(" ") }),
-    entry.nominal.map((v, k) => s("circle", { class: "dot", cx: x(v), cy: y(entry.observed[k]), r: 4 }, s("title", {}, `${v} promised, ${entry.observed[k]} observed`))),
-    s("text", { x: right, y: base + 36, "text-anchor": "end" }, "promised share"), s("text", { x: left + 6, y: top + 12 }, "observed share"));
+// For each row a dot for each rung: how good it is for which crystals.
+export function dotRows(width, { title, rows, from, to, log, ticks, reference, format }) {
+  const rungs = [...new Set(rows.flatMap((row) => Object.keys(row.values)))].sort();
+  const step = 40, top = 6, base = top + rows.length * step, left = 16, right = width - 20;
+  const x = scale(from, to, left, right, log);
+  const inside = (v) => x(Math.min(Math.max(v, from), to));
+  const kind = (rung) => ["first", "second", "third"][rungs.indexOf(rung) % 3];
+  const svg = canvas(width, base + 24, `${title}: ${rows.map((row) => `${row.name}: ${Object.entries(row.values).map(([rung, v]) => `${rung} ${format(v)}`).join(", ")}`).join("; ")}`,
+    ticks.map((v) => [s("line", { class: "tick", x1: x(v), x2: x(v), y1: top, y2: base }), s("text", { x: x(v), y: base + 18, "text-anchor": "middle" }, format(v))]),
+    reference && s("line", { class: "ideal", x1: x(reference), x2: x(reference), y1: top, y2: base }),
+    rows.map((row, k) => {
+      const y = top + k * step;
+      const at = Object.entries(row.values).map(([rung, v]) => ({ rung, v, x: inside(v) })).sort((a, b) => a.x - b.x);
+      const values = rungs.map((rung, i) => s("tspan", { class: kind(rung), dx: i ? 9 : 0 }, rung in row.values ? format(row.values[rung]).replace("× ", "") : "–"));
+      return [s("line", { class: "tick", x1: left, x2: right, y1: y + 27, y2: y + 27 }), s("text", { class: "strong halo", x: 0, y: y + 15 }, row.name),
+        s("text", { class: "halo", x: width, y: y + 15, "text-anchor": "end" }, values),
+        at.map((one) => s("circle", { class: `dot ${kind(one.rung)}`, cx: one.x, cy: y + 27, r: 5.5 }, s("title", {}, `${row.name}, ${one.rung}: ${format(one.v)}`)))];
+    }));
+  return h("figure", {}, svg, h("ul", { class: "keys" }, rungs.map((rung) => h("li", {}, h("i", { class: `round ${kind(rung)}`, "aria-hidden": "true" }), rung))));
 }

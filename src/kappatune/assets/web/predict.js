@@ -1,21 +1,23 @@
-// Files in, rows out.
+// Files in, rows out, and the crystal that is looked at.
 
+import { crystalHere, crystalPath, predictIsAt, settingsHere } from "./address.js";
+import { drawBatch, drawFailures } from "./batch_table.js";
 import { problem, stream, theModel } from "./client.js";
-import { fidelityName, showDetail } from "./detail.js";
-import { $, button, count, download, formula, h, number, plural, sign } from "./dom.js";
+import { explained, recalled, showDetail } from "./detail.js";
+import { $, bringUp, count, download, h, plural } from "./dom.js";
+import { dropped, pasted } from "./dropping.js";
+import { keepBatch, keptBatch } from "./session.js";
+import { csvOf } from "./share.js";
+import { fidelityName } from "./words.js";
 
-const COLUMNS = ["id", "file", "formula", "temperature_k", "kappa_w_mk", "lower_w_mk", "upper_w_mk", "debye_temperature_k", "gruneisen", "in_domain", "reason", "remarks", "interval"];
-const SHOWN = [
-  ["id", "crystal"], ["formula", "formula"], ["kappa_w_mk", "κ, W/(m K)", true], ["lower_w_mk", "90 % from", true], ["upper_w_mk", "to, W/(m K)", true],
-  ["debye_temperature_k", "θ, K", true], ["gruneisen", "γ", true], ["in_domain", "in domain"], ["reason", "remark"],
-];
-const PAGE = 100;
-const MOST_FAILURES = 500;
 const REDRAW_MS = 250;
+const EMPTY = { entries: [], failed: [], order: null, descending: false, page: 0, chosen: null, filesDone: 0, files: 0, made: null };
 
-const state = { files: [], entries: [], failed: [], order: null, descending: false, page: 0, chosen: null, running: null, explaining: null, drawnAt: 0 };
+const state = { ...EMPTY, sent: [], shown: null, running: null, explaining: null, drawnAt: 0 };
 
-const settings = () => ({ fidelity: $("fidelity").value, temperature: Number($("temperature").value) || 300 });
+let usual = "";
+const settings = () => ({ fidelity: $("fidelity").value === usual ? "" : $("fidelity").value, temperature: Number($("temperature").value) || 300 });
+const isShown = () => !$("predict").hidden;
 
 // --- requests ---------------------------------------------------------------------------------------------------------
 
@@ -30,107 +32,79 @@ function portions(files, limits) {
   return groups;
 }
 
+async function send(group, before, mine) {
+  const form = new FormData();
+  for (const file of group) form.append("files", file, file.path || file.webkitRelativePath || file.name);
+  const { fidelity, temperature } = settings();
+  const query = new URLSearchParams({ temperature_k: temperature, ...(fidelity ? { fidelity } : {}) });
+  let [files, begun, last] = [group.length, 0, undefined];
+  await stream(`/api/v1/predict?${query}`, form, mine.signal, (line) => {
+    files = line.files;
+    if (line.error) throw new Error(line.error);
+    state.files = Math.max(state.sent.length - group.length + files, before + files);
+    if (!line.row) return;
+    if (line.row.file !== last) begun += 1;
+    last = line.row.file;
+    state.filesDone = before + Math.min(begun, files);
+    take(line);
+  });
+  return files;
+}
+
 async function run(files) {
   if (!files.length) return;
   state.running?.abort();
   state.explaining?.abort();
   const mine = new AbortController();
-  Object.assign(state, { files, entries: [], failed: [], order: null, descending: false, page: 0, chosen: null, running: mine });
+  Object.assign(state, EMPTY, { entries: [], failed: [], sent: files, files: files.length, running: mine, made: { ...settings(), fidelity: $("fidelity").value } });
   problem(null);
-  $("detail").replaceChildren();
+  close();
   redraw(true);
-  progress(0, files.length);
   $("status").textContent = `Working on ${plural(files.length, "file")} …`;
   let ended = null;
   try {
     const { limits } = await theModel();
     let done = 0;
-    const groups = portions(files, limits);
-    for (const group of groups) {
-      const form = new FormData();
-      for (const file of group) form.append("files", file, file.path || file.webkitRelativePath || file.name);
-      const { fidelity, temperature } = settings();
-      const query = new URLSearchParams({ temperature_k: temperature, ...(fidelity ? { fidelity } : {}) });
-      let within = 0;
-      await stream(`/api/v1/predict?${query}`, form, mine.signal, (line) => {
-        within = line.files;
-        if (line.error) throw new Error(line.error);
-        if (line.row) take(line);
-        progress(done + line.files_done, Math.max(files.length - group.length + line.files, done + line.files));
-      });
-      done += within;
-    }
+    for (const group of portions(files, limits)) done += await send(group, done, mine);
   } catch (error) {
     ended = error;
   }
   if (state.running !== mine) return;
   state.running = null;
-  $("progress").hidden = true;
   redraw(true);
+  keepBatch(state);
   const n = state.entries.length + state.failed.length;
   const summary = state.failed.length ? `${plural(n, "crystal")}: ${count(state.entries.length)} answered, ${count(state.failed.length)} without an answer.` : `${plural(n, "crystal")} answered.`;
   $("status").textContent = ended?.name === "AbortError" ? `Cancelled. ${summary}` : summary;
   problem(ended);
-  if (state.chosen === null && state.entries.length) choose(state.entries[0]);
+  if (state.shown === null && state.entries.length === 1) look(state.entries[0]);
 }
 
 function take(line) {
-  const entry = { row: line.row, structure: line.structure, place: state.entries.length + state.failed.length };
+  const entry = { row: line.row, structure: line.structure, crystal: line.crystal ?? null, place: state.entries.length + state.failed.length };
   (line.row.kappa_w_mk === null ? state.failed : state.entries).push(entry);
-  if (state.entries.length === 1 && state.chosen === null && line.row.kappa_w_mk !== null) choose(entry);
   redraw(false);
 }
 
-function progress(done, total) {
-  $("progress").hidden = false;
-  $("progress-bar").max = Math.max(total, 1);
-  $("progress-bar").value = done;
-  $("progress-word").textContent = `${count(done)} of ${plural(total, "file")}`;
-}
-
-// --- display --------------------------------------------------------------------------------------------------------
+// --- display ----------------------------------------------------------------------------------------------------------
 
 function redraw(now) {
   if (!now && performance.now() - state.drawnAt < REDRAW_MS) return;
   state.drawnAt = performance.now();
-  drawBatch();
-  drawFailures();
+  $("progress").hidden = !state.running;
+  $("progress-bar").max = Math.max(state.files, 1);
+  $("progress-bar").value = state.filesDone;
+  $("progress-word").textContent = `${count(state.filesDone)} of ${plural(state.files, "file")}`;
+  drawBatch(state, { choose: (entry) => look(entry, true), sortBy, turn: (by) => { state.page += by; redraw(true); } });
+  drawFailures(state);
+  layOut();
 }
 
-function sorted() {
-  if (!state.order) return state.entries;
-  const key = state.order;
-  const way = state.descending ? -1 : 1;
-  return [...state.entries].sort((a, b) => {
-    const [x, y] = [a.row[key], b.row[key]];
-    if (x === null || y === null) return (x === null) - (y === null);
-    return way * (typeof x === "string" ? x.localeCompare(y, "en", { numeric: true }) : x - y) || a.place - b.place;
-  });
-}
-
-function drawBatch() {
-  const many = state.entries.length > 1 || (state.entries.length && state.failed.length);
-  $("batch").hidden = !many;
-  if (!many) return;
-  $("batch-title").textContent = plural(state.entries.length, "crystal");
-  const rows = sorted().slice(state.page * PAGE, (state.page + 1) * PAGE);
-  $("batch-table").replaceChildren(
-    h("thead", {}, h("tr", {}, SHOWN.map(([key, title, isNumber]) => h("th", {
-      scope: "col", class: isNumber ? "number" : null, "aria-sort": state.order === key ? (state.descending ? "descending" : "ascending") : "none",
-    }, h("button", { type: "button", "data-sort": key, onclick: () => sortBy(key) }, title, state.order === key ? (state.descending ? " ↓" : " ↑") : ""))))),
-    h("tbody", {}, rows.map((entry) => {
-      const { row } = entry;
-      return h("tr", { class: entry === state.chosen ? "chosen" : null },
-        h("td", { class: "name" }, h("button", { type: "button", class: "link", "aria-pressed": entry === state.chosen ? "true" : "false", onclick: () => choose(entry, true) }, row.id || "–")),
-        h("td", {}, formula(row.formula)),
-        ["kappa_w_mk", "lower_w_mk", "upper_w_mk", "debye_temperature_k", "gruneisen"].map((key) => h("td", { class: "number" }, number(row[key]))),
-        h("td", {}, sign(row.in_domain)), h("td", { class: "reason" }, [row.reason, ...row.remarks.map((remark) => remark.split(":")[0])].filter(Boolean).join("; ")));
-    })));
-  const pages = Math.ceil(state.entries.length / PAGE);
-  $("batch-pages").replaceChildren(...(pages > 1 ? [
-    button("Previous", () => { state.page -= 1; redraw(true); }, { disabled: state.page === 0 }),
-    h("span", { class: "small" }, `page ${state.page + 1} of ${pages}`),
-    button("Next", () => { state.page += 1; redraw(true); }, { disabled: state.page >= pages - 1 })] : []));
+// A crystal stands beside the table where there is room, above it where there is not. With an answer the page's head is
+// small.
+function layOut() {
+  $("predict").classList.toggle("answered", state.shown !== null || state.entries.length + state.failed.length > 0);
+  $("work").classList.toggle("beside", state.shown !== null && !$("batch").hidden);
 }
 
 function sortBy(key) {
@@ -141,75 +115,88 @@ function sortBy(key) {
   document.querySelector(`[data-sort="${key}"]`)?.focus();
 }
 
-function drawFailures() {
-  $("failures").hidden = !state.failed.length;
-  $("failures-title").textContent = `${plural(state.failed.length, "crystal")} without an answer`;
-  $("failures-rows").replaceChildren(...state.failed.slice(0, MOST_FAILURES).map(({ row }) =>
-    h("tr", {}, h("td", { class: "name" }, row.file || row.id, row.file && row.id && !row.file.includes(row.id) ? ` · ${row.id}` : ""), h("td", { class: "reason" }, row.reason))));
-  if (state.failed.length > MOST_FAILURES) $("failures-rows").append(h("tr", {}, h("td", { colspan: "2" }, `and ${count(state.failed.length - MOST_FAILURES)} more, in the CSV`)));
+function close() {
+  state.explaining?.abort();
+  Object.assign(state, { chosen: null, shown: null });
+  $("detail").replaceChildren();
+  predictIsAt("/", { shown: isShown() });
 }
 
-async function choose(entry, byHand = false) {
-  state.explaining?.abort();
-  state.explaining = new AbortController();
+function closeByHand() {
+  const row = $("batch-table").querySelector(".chosen");
+  const back = row ? [...$("batch-table").querySelectorAll("tbody tr")].indexOf(row) : -1;
+  close();
+  redraw(true);
+  ($("batch-table").querySelectorAll("tbody tr")[back]?.querySelector("button") ?? $("files")).focus();
+}
+
+// Look at a crystal of the batch.
+function look(entry, byHand = false) {
+  const ask = entry.structure ? (signal) => explained(entry.structure, settings(), signal) : (signal) => recalled(entry.crystal, settings(), signal);
   state.chosen = entry;
-  drawBatch();
+  return show({ ask, structure: entry.structure, title: entry.row.id, file: entry.row.file }, entry.crystal, byHand);
+}
+
+async function show(what, hash, byHand) {
+  state.explaining?.abort();
+  const mine = (state.explaining = new AbortController());
+  state.shown = hash ?? "";
+  if (hash) predictIsAt(crystalPath(hash, settings()), { push: byHand, shown: isShown() });
+  redraw(true);
   try {
-    await showDetail($("detail"), { structure: entry.structure, title: entry.row.id, subtitle: entry.row.file !== entry.row.id ? entry.row.file : "" }, settings(), state.explaining.signal);
+    await showDetail($("detail"), { ...what, settings: settings(), place: "predict", close: closeByHand }, mine.signal);
     if (byHand) {
-      $("detail").scrollIntoView({ block: "start", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
-      $("detail").querySelector("h2")?.focus({ preventScroll: true });
+      bringUp($("detail"));
     }
   } catch (error) {
+    if (state.explaining === mine && error.name !== "AbortError") { close(); redraw(true); }
     problem(error);
   }
 }
 
-// Text that a spreadsheet would take for a formula gets an apostrophe in front.
-function cell(value) {
-  if (value === null || value === undefined) return "";
-  if (Array.isArray(value)) return cell(value.join("; "));
-  if (typeof value === "boolean") return value ? "True" : "False";
-  const text = typeof value === "string" && /^[=+\-@\t\r]/.test(value) ? `'${value}` : String(value);
-  return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+// Show what the address names: a crystal of the batch, one that the server remembers, or none.
+export function showAddressed() {
+  const hash = crystalHere();
+  if (!hash) { if (state.shown !== null) { close(); redraw(true); } return; }
+  const given = settingsHere();
+  if (given.fidelity) $("fidelity").value = given.fidelity;
+  $("temperature").value = given.temperature;
+  if (hash === state.shown) return;
+  const entry = state.entries.find((one) => one.crystal === hash);
+  if (entry) look(entry);
+  else { state.chosen = null; show({ ask: (signal) => recalled(hash, settings(), signal) }, hash, false); }
+}
+
+// Open a crystal that the server knows, as found by a search.
+export function openCrystal(hash) {
+  state.chosen = state.entries.find((one) => one.crystal === hash) ?? null;
+  predictIsAt(crystalPath(hash, settings()), { push: true });
+  return show({ ask: (signal) => recalled(hash, settings(), signal) }, hash, true);
+}
+
+function restore() {
+  const kept = keptBatch();
+  const hash = crystalHere();
+  if (!kept || (hash && !kept.entries.some((entry) => entry.crystal === hash))) return;
+  Object.assign(state, kept);
+  $("status").textContent = `${plural(kept.entries.length + kept.failed.length, "crystal")} of before the reload.`;
+  redraw(true);
+}
+
+// Another rung or temperature: predict the same files again, or the crystal that is shown.
+function again() {
+  if (state.sent.length) { run(state.sent).catch(problem); return; }
+  if (!state.shown) return;
+  const hash = state.shown;
+  show({ ask: (signal) => recalled(hash, settings(), signal) }, hash, false);
 }
 
 function csv() {
-  const rows = [...state.entries, ...state.failed].sort((a, b) => a.place - b.place);
-  const lines = [COLUMNS.join(","), ...rows.map(({ row }) => COLUMNS.map((key) => cell(row[key])).join(","))];
-  download("kappa.csv", `${lines.join("\n")}\n`, "text/csv");
+  const rows = [...state.entries, ...state.failed].sort((a, b) => a.place - b.place).map((entry) => entry.row);
+  download("kappa.csv", csvOf(rows), "text/csv");
 }
 
-// --- dropping and pasting -------------------------------------------------------------------------------------------
-
-async function filesOf(entry, path = "") {
-  if (entry.isFile) {
-    const file = await new Promise((resolve, reject) => entry.file(resolve, reject));
-    file.path = path + file.name;
-    return [file];
-  }
-  const reader = entry.createReader();
-  const found = [];
-  for (;;) {
-    const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
-    if (!some.length) break;
-    for (const one of some) if (!one.name.startsWith(".")) found.push(...await filesOf(one, `${path}${entry.name}/`));
-  }
-  return found;
-}
-
-async function dropped(transfer) {
-  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
-  if (!entries.length) {
-    const text = transfer.getData("text/plain");
-    return transfer.files.length ? [...transfer.files] : text ? [new File([text], "dropped")] : [];
-  }
-  return (await Promise.all(entries.map((entry) => filesOf(entry)))).flat();
-}
-
-const pasted = (text) => (text.trim() ? [new File([text], "pasted")] : []);
-
-export function startPredict() {
+function takeFiles() {
   const drop = $("drop");
   for (const kind of ["dragover", "dragenter"]) document.addEventListener(kind, (event) => { event.preventDefault(); drop.classList.add("over"); });
   document.addEventListener("dragleave", (event) => { if (!event.relatedTarget) drop.classList.remove("over"); });
@@ -217,11 +204,11 @@ export function startPredict() {
     event.preventDefault();
     drop.classList.remove("over");
     const files = dropped(event.dataTransfer);
-    location.hash = "#predict";
+    document.querySelector('[data-view="predict"]').click();
     run(await files).catch(problem);
   });
   document.addEventListener("paste", (event) => {
-    if (/^(INPUT|TEXTAREA)$/.test(document.activeElement?.tagName) || $("predict").hidden) return;
+    if (/^(INPUT|TEXTAREA)$/.test(document.activeElement?.tagName) || !isShown()) return;
     const files = event.clipboardData.files.length ? [...event.clipboardData.files] : pasted(event.clipboardData.getData("text/plain"));
     run(files).catch(problem);
   });
@@ -232,19 +219,22 @@ export function startPredict() {
     if (!$("paste").hidden) $("paste-text").focus();
   });
   $("paste-go").addEventListener("click", () => run(pasted($("paste-text").value)).catch(problem));
-  $("cancel").addEventListener("click", () => state.running?.abort());
-  $("csv").addEventListener("click", csv);
   for (const one of document.querySelectorAll("[data-example]"))
     one.addEventListener("click", async () => {
       const name = `${one.dataset.example}.cif`;
       try { await run([new File([await (await fetch(`/examples/${name}`)).text()], name)]); } catch (error) { problem(error); }
     });
-  $("settings").addEventListener("submit", (event) => event.preventDefault());
-  $("settings").addEventListener("change", again);
-  theModel().then((model) => $("fidelity").replaceChildren(...model.rungs.map((rung) => h("option", { value: rung.fidelity, selected: rung.fidelity === model.default_fidelity }, fidelityName(rung.fidelity))))).catch(problem);
 }
 
-// Another rung or temperature: predict the same files again.
-function again() {
-  if (state.files.length) run(state.files).catch(problem);
+export async function startPredict() {
+  takeFiles();
+  $("cancel").addEventListener("click", () => state.running?.abort());
+  $("csv").addEventListener("click", csv);
+  $("settings").addEventListener("submit", (event) => event.preventDefault());
+  $("settings").addEventListener("change", again);
+  restore();
+  const model = await theModel();
+  usual = model.default_fidelity;
+  $("fidelity").replaceChildren(...model.rungs.map((rung) => h("option", { value: rung.fidelity, selected: rung.fidelity === usual }, fidelityName(rung.fidelity))));
+  if (isShown()) showAddressed();
 }

@@ -1,12 +1,15 @@
 // The crystal in three dimensions, by 3Dmol.js, which is loaded when first needed.
 
-import { h } from "./dom.js";
-import { RADII } from "./elements.js";
+import { saveFrom } from "./client.js";
+import { button, h, plural } from "./dom.js";
+import { cartesian, cellEdges, drawnCrystal, firstRepeat, hasPolyhedra, MOST_BONDED } from "./scene.js";
 
-const MOST_BONDED = 400;
-const MOST_WITH_IMAGES = 120;
-const BOND = 1.25;
-const FEW = 4;
+const MOST_DRAWN = 3000;
+const REPEATS = { 1: "unit cell", 2: "2 × 2 × 2 cells", 3: "3 × 3 × 3 cells" };
+const TURN = 12;
+const KEYS = { ArrowLeft: ["y", -TURN], ArrowRight: ["y", TURN], ArrowUp: ["x", -TURN], ArrowDown: ["x", TURN] };
+const AXES = [["a", "#d1495b"], ["b", "#3c8d40"], ["c", "#3a6fd8"]];
+const HINT = "Click to zoom with the wheel; arrow keys turn, + and − zoom, 0 resets.";
 
 let library;
 function load() {
@@ -19,88 +22,146 @@ function load() {
   return library;
 }
 
-const cartesian = (f, m) => [0, 1, 2].map((k) => f[0] * m[0][k] + f[1] * m[1][k] + f[2] * m[2][k]);
-
-// Distance from each site to the nearest, periodic images included.
-function nearest(structure) {
-  const { species, frac_coords, lattice } = structure;
-  const around = [-1, 0, 1];
-  return species.map((_, i) => {
-    let least = Infinity;
-    species.forEach((__, j) => {
-      const apart = frac_coords[i].map((x, k) => { const y = x - frac_coords[j][k]; return y - Math.round(y); });
-      for (const a of around) for (const b of around) for (const c of around) {
-        const d = Math.hypot(...cartesian([apart[0] + a, apart[1] + b, apart[2] + c], lattice));
-        if (d > 0.1 && d < least) least = d;
-      }
-    });
-    return least;
-  });
-}
-
-// Atoms of the cell, and their images on its faces, edges and corners; a very small cell is shown eight times.
-function shown(structure) {
-  const n = structure.species.length;
-  const images = n <= MOST_WITH_IMAGES;
-  const reach = n <= FEW ? 2 : 1;
-  const bond = n <= MOST_BONDED ? nearest(structure) : [];
-  const atoms = [];
-  structure.frac_coords.forEach((raw, k) => {
-    const f = raw.map((x) => { const y = x - Math.floor(x); return y > 1 - 1e-3 ? 0 : y; });
-    const shifts = f.map((x) => [...Array(reach + 1).keys()].filter((shift) => shift < reach || (images && x < 1e-3)));
-    for (const a of shifts[0]) for (const b of shifts[1]) for (const c of shifts[2])
-      atoms.push({ elem: structure.species[k], reach: bond[k], at: cartesian([f[0] + a, f[1] + b, f[2] + c], structure.lattice) });
-  });
-  return atoms;
-}
-
-// A bond is hardly longer than the way to the nearest neighbour of either atom, and no longer than two radii allow.
-function bonded(atoms) {
-  const bonds = atoms.map(() => []);
-  if (atoms.length > 4 * MOST_BONDED || !atoms[0].reach) return bonds;
-  for (let i = 0; i < atoms.length; i++)
-    for (let j = 0; j < i; j++) {
-      const d = Math.hypot(...atoms[i].at.map((x, k) => x - atoms[j].at[k]));
-      const longest = BOND * Math.min(atoms[i].reach, atoms[j].reach, (RADII[atoms[i].elem] || 1.5) + (RADII[atoms[j].elem] || 1.5));
-      if (d < longest) { bonds[i].push(j); bonds[j].push(i); }
-    }
-  return bonds;
-}
-
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const vector = (p) => ({ x: p[0], y: p[1], z: p[2] });
+const colour = (symbol, colours) => `#${(colours[symbol] ?? 0x808080).toString(16).padStart(6, "0")}`;
 
 function legend(structure, colours) {
-  return h("div", { class: "legend" }, [...new Set(structure.species)].sort().map((symbol) => {
+  const count = (symbol) => structure.species.filter((one) => one === symbol).length;
+  return h("ul", { class: "legend", "aria-label": "Elements" }, [...new Set(structure.species)].sort().map((symbol) => {
     const dot = h("i", { "aria-hidden": "true" });
-    dot.style.background = `#${(colours[symbol] ?? 0x808080).toString(16).padStart(6, "0")}`;
-    return h("span", {}, dot, symbol);
+    dot.style.background = colour(symbol, colours);
+    return h("li", {}, dot, symbol, h("span", { class: "muted" }, ` ${count(symbol)} in the cell`));
   }));
 }
 
-export async function showCrystal(host, structure) {
-  const box = h("div", { class: "viewer", role: "img", "aria-label": `the unit cell with ${structure.species.length} atoms in three dimensions; drag to turn it` });
-  host.replaceChildren(box);
-  try {
+// One WebGL context for each place on the page: browsers keep few of them.
+const views = new Map();
+async function viewOf(place) {
+  if (!views.has(place)) {
     const mol = await load();
+    const box = h("div", { class: "viewer", tabindex: "0", role: "application", "aria-roledescription": "crystal in three dimensions" });
+    document.body.append(box); // the viewer measures its box
     const viewer = mol.createViewer(box, { backgroundColor: css("--soft"), antialias: true, disableFog: false });
-    if (!viewer) throw new Error("this browser has no WebGL");
-    const atoms = shown(structure);
-    const bonds = bonded(atoms);
-    const model = viewer.addModel();
-    model.addAtoms(atoms.map((atom, k) => ({ elem: atom.elem, ...vector(atom.at), serial: k, bonds: bonds[k], bondOrder: bonds[k].map(() => 1), hetflag: true })));
-    viewer.setStyle({}, { sphere: { scale: 0.28, colorscheme: "Jmol" }, stick: { radius: 0.11, colorscheme: "Jmol" } });
-    const corner = (a, b, c) => vector(cartesian([a, b, c], structure.lattice));
-    for (const [p, q] of [[0, 1], [0, 2], [0, 4], [1, 3], [1, 5], [2, 3], [2, 6], [3, 7], [4, 5], [4, 6], [5, 7], [6, 7]])
-      viewer.addLine({ start: corner(p & 1, (p >> 1) & 1, p >> 2), end: corner(q & 1, (q >> 1) & 1, q >> 2), color: css("--muted"), linewidth: 1.5 });
+    if (!viewer) { box.remove(); throw new Error("this browser has no WebGL"); }
+    views.set(place, { mol, box, viewer, state: null });
+    listen(views.get(place));
+  }
+  return views.get(place);
+}
+
+// The wheel and the finger scroll the page until the view is clicked.
+function listen(view) {
+  const { box, viewer } = view;
+  const calm = (event) => { if (document.activeElement !== box) event.stopPropagation(); };
+  for (const kind of ["wheel", "touchstart", "touchmove"]) box.addEventListener(kind, calm, { capture: true });
+  box.addEventListener("mousedown", () => box.focus({ preventScroll: true }));
+  box.addEventListener("click", () => box.focus({ preventScroll: true }));
+  box.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (KEYS[event.key]) viewer.rotate(KEYS[event.key][1], KEYS[event.key][0]);
+    else if (event.key === "+" || event.key === "=") viewer.zoom(1.15);
+    else if (event.key === "-") viewer.zoom(1 / 1.15);
+    else if (event.key === "0") reset(view);
+    else if (event.key === "Escape") box.blur();
+    else return;
+    event.preventDefault();
+    viewer.render();
+  });
+  for (const element of box.querySelectorAll("canvas")) element.removeAttribute("tabindex");
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { if (view.state) draw(view); });
+  document.addEventListener("fullscreenchange", () => { viewer.resize(); viewer.render(); });
+}
+
+function reset({ viewer, state }) {
+  viewer.setView(state.home);
+  viewer.render();
+}
+
+function addPolyhedra({ viewer, mol }, polyhedra) {
+  const bySymbol = Map.groupBy ? Map.groupBy(polyhedra, (one) => one.symbol) : new Map();
+  if (!Map.groupBy) for (const one of polyhedra) bySymbol.set(one.symbol, [...(bySymbol.get(one.symbol) ?? []), one]);
+  for (const [symbol, some] of bySymbol) {
+    const [vertexArr, normalArr, faceArr] = [[], [], []];
+    for (const { points, faces } of some) for (const { loop, normal } of faces) {
+      const first = vertexArr.length;
+      for (const p of loop) { vertexArr.push(vector(points[p])); normalArr.push(vector(normal)); }
+      for (let k = 1; k + 1 < loop.length; k++) faceArr.push(first, first + k, first + k + 1);
+    }
+    viewer.addCustom({ vertexArr, normalArr, faceArr, color: colour(symbol, mol.elementColors.Jmol), opacity: 0.55 });
+  }
+}
+
+function addAxes({ viewer }, lattice) {
+  const shortest = Math.min(...lattice.map((v) => Math.hypot(...v)));
+  lattice.forEach((v, k) => {
+    const [name, color] = AXES[k];
+    const end = v.map((x) => (x / Math.hypot(...v)) * Math.min(shortest * 0.5, 2.5));
+    viewer.addArrow({ start: vector([0, 0, 0]), end: vector(end), radius: 0.06, radiusRatio: 2.4, mid: 0.75, color });
+    viewer.addLabel(name, { position: vector(end.map((x) => x * 1.2)), fontColor: color, fontSize: 15, backgroundOpacity: 0, showBackground: false, alignment: "center", inFront: true });
+  });
+}
+
+function draw(view, keepCamera = true) {
+  const { viewer, state } = view;
+  const camera = keepCamera && state.home ? viewer.getView() : null;
+  const { structure, repeat, bonds, polyhedra, axes } = state;
+  viewer.clear();
+  viewer.setBackgroundColor(css("--soft"));
+  const crystal = drawnCrystal(structure, repeat, polyhedra);
+  const model = viewer.addModel();
+  model.addAtoms(crystal.atoms.map((atom, k) => ({ elem: atom.symbol, ...vector(atom.at), serial: k, bonds: bonds ? atom.bonds : [], bondOrder: bonds ? atom.bonds.map(() => 1) : [], hetflag: true })));
+  viewer.setStyle({}, { sphere: { scale: 0.28, colorscheme: "Jmol" }, ...(bonds ? { stick: { radius: 0.1, colorscheme: "Jmol" } } : {}) });
+  for (const [start, end] of cellEdges(repeat))
+    viewer.addLine({ start: vector(cartesian(start, structure.lattice)), end: vector(cartesian(end, structure.lattice)), color: css("--muted"), linewidth: 1.5 });
+  if (axes) addAxes(view, structure.lattice);
+  if (polyhedra) addPolyhedra(view, crystal.polyhedra);
+  if (camera) viewer.setView(camera);
+  else {
+    viewer.setView([0, 0, 0, 0, 0, 0, 0, 1]);
     viewer.zoomTo();
     viewer.rotate(-72, "x");
     viewer.rotate(18, "y");
     viewer.zoom(0.95);
-    viewer.render();
-    box.querySelector("canvas")?.setAttribute("tabindex", "-1");
-    host.append(legend(structure, mol.elementColors.Jmol));
+    state.home = viewer.getView();
+  }
+  viewer.render();
+  view.box.setAttribute("aria-label", `${plural(crystal.atoms.length, "atom")} in ${REPEATS[repeat]}. ${HINT}`);
+}
+
+function toggle(view, name, text, attributes = {}) {
+  const one = button(text, () => {
+    view.state[name] = !view.state[name];
+    one.setAttribute("aria-pressed", String(view.state[name]));
+    draw(view);
+  }, { "aria-pressed": String(view.state[name]), ...attributes });
+  return one;
+}
+
+function controls(view, host, { name, cif }) {
+  const { structure } = view.state;
+  const choices = Object.entries(REPEATS).filter(([n]) => n === "1" || structure.species.length * n ** 3 <= MOST_DRAWN);
+  const select = h("select", { "aria-label": "Cells shown", onchange: () => { view.state.repeat = Number(select.value); draw(view, false); } },
+    choices.map(([n, text]) => h("option", { value: n, selected: Number(n) === view.state.repeat }, text)));
+  const small = structure.species.length <= MOST_BONDED;
+  return h("div", { class: "row tools", role: "group", "aria-label": "The view" }, select,
+    small && toggle(view, "bonds", "Bonds"), hasPolyhedra(structure) && toggle(view, "polyhedra", "Polyhedra"), toggle(view, "axes", "Axes"),
+    button("Reset", () => reset(view)),
+    host.requestFullscreen && button("Full screen", () => (document.fullscreenElement ? document.exitFullscreen() : host.requestFullscreen())),
+    button("Picture", () => saveFrom(view.viewer.pngURI(), `${name}.png`)), cif && button("CIF", cif));
+}
+
+// Show a structure at a `place` of the page; `cif`, if given, downloads it.
+export async function showCrystal(host, structure, { place, name, cif }) {
+  const failed = (error) => h("div", { class: "viewer" }, h("p", { class: "muted small" }, `No 3D view: ${error.message || error}.`));
+  try {
+    const view = await viewOf(place);
+    view.state = { structure, repeat: firstRepeat(structure), bonds: true, polyhedra: false, axes: true, home: null };
+    const hint = h("p", { class: "hint small", "aria-hidden": "true" }, HINT);
+    host.replaceChildren(h("div", { class: "stage" }, view.box, hint), controls(view, host, { name, cif }), legend(structure, view.mol.elementColors.Jmol));
+    view.viewer.resize();
+    draw(view, false);
   } catch (error) {
-    box.replaceChildren(h("p", { class: "muted small" }, `No 3D view: ${error.message || error}.`));
+    host.replaceChildren(failed(error), h("div", { class: "row tools" }, cif && button("CIF", cif)));
   }
 }

@@ -1,0 +1,51 @@
+"""Pages of a real browser, and what people do with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+CALM_MS = 60_000
+
+
+@contextmanager
+def opened(browser: Any, url: str, **options: Any) -> Iterator[Any]:
+    """A page just opened; at the end nothing failed, and nobody but the server was asked.
+
+    Args:
+        browser: The browser.
+        url: Address of the server.
+        **options: Of playwright's `new_context`, such as the colour scheme.
+    """
+    context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
+    page = context.new_page()
+    page.set_default_timeout(CALM_MS)
+    faults: list[str] = []
+    asked: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(url)
+    yield page
+    context.close()
+    assert [fault for fault in faults if "favicon" not in fault] == []
+    assert all(one.startswith((url, "blob:", "data:")) for one in asked), asked
+
+
+def files(*named: tuple[str, str | bytes]) -> list[dict[str, Any]]:
+    """Files for a file input."""
+    return [
+        {"name": name, "mimeType": "text/plain", "buffer": text.encode() if isinstance(text, str) else text}
+        for name, text in named
+    ]
+
+
+def drop(page: Any, *named: tuple[str, str]) -> None:
+    """Drop files as a person does with the mouse."""
+    transfer = page.evaluate_handle(
+        "named => { const data = new DataTransfer(); for (const [name, text] of named) "
+        "data.items.add(new File([text], name)); return data; }",
+        [list(one) for one in named],
+    )
+    page.dispatch_event("#drop", "drop", {"dataTransfer": transfer})

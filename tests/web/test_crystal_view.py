@@ -1,0 +1,120 @@
+"""One crystal on the page: seeing it, reading it off, taking it along."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from tests.web import hostile
+from tests.web.browsing import CALM_MS, drop, opened
+
+playwright_api = pytest.importorskip("playwright.sync_api", reason="needs playwright, of the extra test")
+expect = playwright_api.expect
+
+
+@pytest.fixture
+def salt(page):
+    page.get_by_role("button", name="NaCl").click()
+    page.wait_for_selector("#detail canvas")
+    return page
+
+
+def atoms_shown(page) -> int:
+    return int(re.match(r"([\d,]+) atoms", page.get_attribute(".viewer", "aria-label"))[1].replace(",", ""))
+
+
+def picture(page) -> bytes:
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Picture").click()
+    return download.value.path().read_bytes()
+
+
+def test_cells_bonds_and_polyhedra(salt):
+    eight = atoms_shown(salt)
+    salt.get_by_label("Cells shown").select_option("1")
+    one = atoms_shown(salt)
+    salt.get_by_label("Cells shown").select_option("3")
+    assert one < eight < atoms_shown(salt)
+    salt.get_by_label("Cells shown").select_option("1")
+    bare = picture(salt)
+    salt.get_by_role("button", name="Polyhedra").click()
+    assert salt.get_by_role("button", name="Polyhedra").get_attribute("aria-pressed") == "true"
+    assert atoms_shown(salt) > one, "the corners of the polyhedra are atoms"
+    salt.get_by_role("button", name="Polyhedra").click()
+    assert atoms_shown(salt) == one
+    salt.get_by_role("button", name="Bonds").click()
+    assert picture(salt) != bare
+    legend = salt.inner_text(".legend")
+    assert "Na 1 in the cell" in legend and "Cl 1 in the cell" in legend
+
+
+def test_the_wheel_scrolls_the_page_until_the_view_is_clicked(salt):
+    salt.locator(".viewer").scroll_into_view_if_needed()
+    salt.locator(".viewer").hover()
+    before = salt.evaluate("scrollY")
+    salt.mouse.wheel(0, 120)
+    salt.wait_for_function("before => scrollY !== before", arg=before)
+    salt.locator(".viewer").click()
+    at, seen = salt.evaluate("scrollY"), picture(salt)
+    salt.locator(".viewer").click()
+    salt.mouse.wheel(0, 120)
+    salt.wait_for_timeout(300)
+    assert salt.evaluate("scrollY") == at
+    assert picture(salt) != seen, "the wheel zooms"
+
+
+def test_the_view_is_used_by_keyboard(salt):
+    first = picture(salt)
+    salt.focus(".viewer")
+    salt.keyboard.press("ArrowRight")
+    salt.keyboard.press("+")
+    turned = picture(salt)
+    salt.focus(".viewer")
+    salt.keyboard.press("0")
+    assert turned != first and picture(salt) == first
+    salt.focus(".viewer")
+    salt.keyboard.press("Escape")
+    assert salt.evaluate("document.activeElement.className") != "viewer"
+
+
+def test_copied_as_json_csv_and_bibtex(browser, server):
+    with opened(browser, server.url, permissions=["clipboard-read", "clipboard-write"]) as page:
+        drop(page, ("=mp-22862.cif", hostile.CIF))
+        page.wait_for_selector("#detail .kappa")
+        copied = {}
+        for name in ("JSON", "CSV", "BibTeX"):
+            page.get_by_role("group", name="Copy").get_by_role("button", name=name, exact=True).click()
+            expect(page.locator(".share [role=status]")).to_have_text(f"{name} copied.", timeout=CALM_MS)
+            copied[name] = page.evaluate("navigator.clipboard.readText()")
+        row = json.loads(copied["JSON"])
+        assert row["file"] == "=mp-22862.cif" and row["kappa_w_mk"] > 0
+        head, line = copied["CSV"].splitlines()
+        assert head.startswith("id,file,formula,temperature_k,kappa_w_mk") and "'=mp-22862.cif" in line
+        assert "@software{kappatune" in copied["BibTeX"] and "toher2014" in copied["BibTeX"]
+        link = page.get_by_role("link", name=re.compile("Materials Project"))
+        assert link.get_attribute("href") == "https://materialsproject.org/materials/mp-22862"
+
+
+def test_curves_are_read_off_and_no_label_lies_on_one(salt):
+    plot = salt.locator("section[aria-label='Temperature dependence'] svg")
+    plot.scroll_into_view_if_needed()
+    box = plot.bounding_box()
+    salt.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + box["height"] * 0.5)
+    expect(plot.locator(".reading")).to_have_text(re.compile(r"^\d+ K: [\d.]+ \([\d.]+ to [\d.]+\)$"), timeout=CALM_MS)
+    clear = plot.evaluate(
+        "svg => { const label = [...svg.querySelectorAll('text')].find(t => t.textContent === 'κ, W/(m K)').getBBox();"
+        "const band = svg.querySelector('.band').getBBox(); return label.y + label.height <= band.y; }"
+    )
+    assert clear
+
+
+def test_sentences_and_exponents_are_typeset(page):
+    page.get_by_role("button", name="Bi₂Te₃").click()
+    page.wait_for_selector("#detail .kappa")
+    text = page.inner_text("#detail")
+    assert "Layered. The bonds run along layers, so κ differs between directions" in text
+    assert re.search(r"κ is [\d.]+ times lower than that of a typical crystal", text)
+    assert "^" not in text and "kappa " not in text
+    assert page.locator(".why sup").first.inner_text() == "−1/6"
