@@ -22,7 +22,7 @@ const isOpen = (job) => job.state === "queued" || job.state === "running";
 
 function whatItCosts(estimate) {
   const wait = estimate.waiting_s > 1 ? ` Jobs before it take about ${duration(estimate.waiting_s)}.` : "";
-  return h("p", {}, typeset(estimate.text.replace(/\.?$/, ".")), wait);
+  return h("p", {}, typeset(`${estimate.text.charAt(0).toUpperCase()}${estimate.text.slice(1)}.`.replace("..", ".")), wait);
 }
 
 function state(job) {
