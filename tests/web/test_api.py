@@ -224,6 +224,10 @@ def test_a_token_guards_the_api_and_not_the_page(service):
     assert guarded.get("/api/v1/model", headers={"Authorization": "Bearer s3cret"}).status_code == 200
 
 
+LINKED = "https://materialsproject.org/materials/"
+"""What the page links to and never fetches."""
+
+
 def test_the_page_holds_no_inline_script_and_nothing_from_elsewhere(client):
     page = client.get("/")
     policy = page.headers["content-security-policy"]
@@ -231,7 +235,7 @@ def test_the_page_holds_no_inline_script_and_nothing_from_elsewhere(client):
     files = page_files()
     assert sum(len(content) for content, _ in files.values()) < 3e6
     for path, (content, kind) in files.items():
-        text = content.decode()
+        text = content.decode().replace(LINKED, "")
         if "vendor" in path:
             continue
         for word in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "https://", " style="):
