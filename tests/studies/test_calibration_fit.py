@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from kappatune.verification.calibration import shipped_calibrations
+from studies.phonons.calibration import family, stored_values
 from studies.phonons.calibration_draw import cheapest_first
 from studies.phonons.calibration_fit import (
     Points,
@@ -16,6 +18,7 @@ from studies.phonons.calibration_fit import (
     form_errors,
     judge,
 )
+from studies.store import load_result
 
 
 def made_up(
@@ -103,3 +106,32 @@ def test_the_cheapest_of_ten_crystals_comes_first():
     costs = [5, 3, 9, 1, 7, 2, 8, 4, 6, 0, 11, 10]
     assert cheapest_first(costs, 1) == [9, 3, 5, 1, 7, 0, 8, 4, 6, 2, 11, 10]
     assert cheapest_first(costs, 2) == [0, 8, 4, 6, 2, 10]
+
+
+def test_what_verify_reads_is_what_is_stored():
+    stored = [one["calibration"] for one in load_result("calibration")["sets"].values() if "calibration" in one]
+    assert [one.model_dump(mode="json") for one in shipped_calibrations().calibrations] == stored
+
+
+def test_the_stored_values_are_ours_and_each_counts_once():
+    values = stored_values()
+    names = [value.name for value in values]
+    assert len(set(names)) == len(names)
+    assert {value.outcome == "answered" for value in values if value.kappa_w_mk} == {True}
+    of_l96 = [value for value in values if value.source == "l96"]
+    assert len(of_l96) >= 27 and sum(value.outcome == "imaginary modes" for value in of_l96) >= 2
+
+
+@pytest.mark.parametrize(
+    ("formula", "kind"),
+    [
+        ("NaCl", "halide"),
+        ("BiOF", "halide"),
+        ("MgO", "oxide"),
+        ("ZnS", "chalcogenide"),
+        ("GaN", "pnictide"),
+        ("Si", "other"),
+    ],
+)
+def test_a_family_is_that_of_the_most_electronegative_element(formula, kind):
+    assert family(formula) == kind

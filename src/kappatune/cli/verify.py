@@ -204,4 +204,4 @@ def _best(row: Verification) -> str:
 
 
 def _remark(row: Verification) -> str:
-    return "; ".join(filter(None, (row.reason or row.because, *row.warnings, kinds(row))))
+    return "; ".join(filter(None, (row.reason, row.because, *row.warnings, kinds(row))))

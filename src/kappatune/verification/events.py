@@ -25,7 +25,7 @@ class NequixMissing(Event):
         """In one line, with what to do."""
         return (
             f"nequix-mp-1-pft, the most accurate potential for phonons, is not on this machine, so {self.used} is used "
-            "instead: `kappatune data fetch nequix` downloads its weights (3 MB, CC BY 4.0)"
+            "instead, without a verdict: `kappatune data fetch nequix` downloads its weights (3 MB, CC BY 4.0)"
         )
 
 
