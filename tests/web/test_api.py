@@ -77,7 +77,7 @@ def test_a_stream_tells_progress_and_structures(client):
     rows = [line for line in lines if line["row"]]
     assert [line["row"]["id"] for line in rows] == [str(k) for k in range(40)] + ["bad"]
     assert [line["files_done"] for line in lines] == sorted(line["files_done"] for line in lines)
-    assert lines[-1] == {"files_done": 41, "files": 41, "row": None, "structure": None, "error": None}
+    assert lines[-1] == {"files_done": 41, "files": 41, "row": None, "structure": None, "crystal": None, "error": None}
     assert rows[0]["structure"]["species"] == ["Mg", "O"] and rows[-1]["structure"] is None
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from kappatune.screening.ranked_crystal import RankedCrystal
+from kappatune.structures.plain import cif_text
 
 _ID_LENGTH = 80
 
@@ -20,8 +21,6 @@ def write_cifs(rows: Iterable[RankedCrystal], folder: str | Path) -> list[Path]:
         kappatune.screening.query.BadScan: The scan does not hold the structure of a crystal.
         OSError: The folder or a file cannot be written.
     """
-    from pymatgen.io.cif import CifWriter
-
     rows, folder = list(rows), Path(folder)
     digits = max(3, len(str(len(rows))))
     folder.mkdir(parents=True, exist_ok=True)
@@ -30,7 +29,7 @@ def write_cifs(rows: Iterable[RankedCrystal], folder: str | Path) -> list[Path]:
         crystal = row.crystal()
         names = [f"{number:0{digits}d}", _safe(crystal.formula), _safe(row.id)]
         path = folder / ("_".join(name for name in names if name) + ".cif")
-        path.write_text(str(CifWriter(crystal.to_pymatgen(), significant_figures=10)), encoding="utf-8")
+        path.write_text(cif_text(crystal), encoding="utf-8")
         paths.append(path)
     return paths
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kappatune.calculations.agl import agl_of_relaxed
+from kappatune.calculations.agl_result import AglResult
 from kappatune.calculations.agl_settings import AglSettings
 from kappatune.calculations.relaxation import RelaxedCrystal
 from kappatune.errors import UserError
@@ -83,6 +84,18 @@ class Verifier:
         on_progress(CrystalFinished(entry.id, row.outcome))
         return row
 
+    def curves(self, crystal: Crystal, row: Verification) -> Curves | None:
+        """The curves of a row that `verify` returned for a crystal, or None if it has no kappa."""
+        key = _answer_key(row.model_dump(mode="json"), born_file(crystal, self.born))
+        arrays = StepCache(self.out, crystal, self.potential, self.settings).load_arrays(f"curves-{key}")
+        return None if row.kappa_bte_w_mk is None or arrays is None else Curves(**arrays)
+
+    def agl(self, crystal: Crystal) -> AglResult | None:
+        """AGL of a crystal that `verify` has answered; None if it failed, or if an older version kept only kappa."""
+        step = StepCache(self.out, crystal, self.potential, self.settings).load("agl")
+        result = None if step is None else step.get("result")
+        return None if result is None else AglResult.model_validate(result)
+
     def _row_or_reason(self, entry: Crystal | Rejection, on_progress: OnProgress) -> Verification:
         if isinstance(entry, Rejection):
             return Verification(
@@ -131,7 +144,7 @@ class Verifier:
         clock = Clock()
         cache = StepCache(self.out, crystal, self.potential, self.settings)
         born = born_file(crystal, self.born)
-        key = digest(given["settings"], given["versions"], born.read_bytes().hex() if born else None)
+        key = _answer_key(given, born)
         finished = _load_finished(cache, key)
         folder = None if self.files is None else self.files / cache.folder.name
         if finished is not None and (folder is None or is_complete(folder, key)):
@@ -182,7 +195,8 @@ class Verifier:
         """The AGL value of the same relaxed crystal, or why there is none."""
         try:
             relaxed = RelaxedCrystal(cell.primitive, cell.space_group)
-            return {"kappa": agl_of_relaxed(crystal, relaxed, self.potential, AglSettings()).kappa_w_mk, "reason": None}
+            result = agl_of_relaxed(crystal, relaxed, self.potential, AglSettings())
+            return {"kappa": result.kappa_w_mk, "reason": None, "result": result.model_dump(mode="json")}
         except UserError as error:
             return {"kappa": None, "reason": str(error)}
 
@@ -209,6 +223,11 @@ def _prediction(row: Verification) -> Prediction | None:
         upper_w_mk=row.upper_w_mk,
         interval=row.interval,
     )
+
+
+def _answer_key(given: dict[str, Any], born: Path | None) -> str:
+    """Identifies an answer among those of a crystal: by settings, versions and Born charges."""
+    return digest(given["settings"], given["versions"], born.read_bytes().hex() if born else None)
 
 
 def _load_finished(cache: StepCache, key: str) -> tuple[Verification, Curves] | None:

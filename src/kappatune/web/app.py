@@ -18,15 +18,20 @@ from starlette.requests import ClientDisconnect
 from kappatune import __version__
 from kappatune.errors import UserError
 from kappatune.storage import ASSETS
-from kappatune.web import model_api, predict_api, scan_api
+from kappatune.structures.plain import Structure
+from kappatune.web import crystals_api, jobs_api, model_api, predict_api, scan_api, search_api
+from kappatune.web.jobs_api import JobBody
 from kappatune.web.limits import RequestError
 from kappatune.web.request_body import validation_message
-from kappatune.web.schemas import PredictBody, StreamLine, Structure
+from kappatune.web.schemas import PredictBody, StreamLine
 from kappatune.web.security import SecurityMiddleware
 from kappatune.web.service import Service
 
 EXAMPLES = ("Si", "NaCl", "Bi2Te3")
 """Textbook crystals that the page offers as examples."""
+
+PAGE_OF_A_CRYSTAL = "/crystal/{key}"
+"""The page finds the crystal of its address by itself."""
 
 _TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -68,9 +73,11 @@ def create_app(service: Service, *, loopback: bool = True, token: str | None = N
         openapi_url="/openapi.json",
     )
     app.state.service = service
-    for router in (predict_api.router, scan_api.router, model_api.router, model_api.health):
-        app.include_router(router)
-    for path, file in page_files().items():
+    for api in (predict_api, crystals_api, search_api, jobs_api, scan_api, model_api):
+        app.include_router(api.router)
+    app.include_router(model_api.health)
+    files = page_files()
+    for path, file in {**files, PAGE_OF_A_CRYSTAL: files["/"]}.items():
         app.add_api_route(path, _static(file), methods=["GET"], include_in_schema=False)
     app.add_exception_handler(RequestError, _request_error)
     app.add_exception_handler(UserError, _user_error)
@@ -111,7 +118,7 @@ def _describe_bodies(app: FastAPI) -> None:
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
             schema = generate()
-            bodies = [(model, "validation") for model in (PredictBody, Structure, StreamLine)]
+            bodies = [(model, "validation") for model in (PredictBody, Structure, StreamLine, JobBody)]
             _, definitions = models_json_schema(bodies, ref_template="#/components/schemas/{model}")  # type: ignore[arg-type]
             for name, definition in definitions["$defs"].items():
                 schema["components"]["schemas"].setdefault(name, definition)

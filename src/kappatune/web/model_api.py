@@ -9,8 +9,12 @@ from typing import Any
 from fastapi import APIRouter
 
 from kappatune import __version__
+from kappatune.jobs.limits import JobLimits
+from kappatune.jobs.queue import JobQueue
+from kappatune.jobs.record import Kind
 from kappatune.model.card import ModelCard
 from kappatune.model.evidence import Evidence, interval_note
+from kappatune.verification.settings import QUALITIES
 from kappatune.web.predict_api import ERROR_RESPONSES
 from kappatune.web.schemas import ApiModel, Health, LabelsAnswer
 from kappatune.web.service import ServiceDep
@@ -62,8 +66,18 @@ class ServedLimits(ApiModel):
     atoms_per_crystal: int
 
 
+class ServedJobs(ApiModel):
+    """What this server computes beside predictions: with which potential, how accurately, how much at a time."""
+
+    potential: str
+    kinds: list[Kind]
+    qualities: list[str]
+    workers: int
+    limits: JobLimits
+
+
 class ModelAnswer(ApiModel):
-    """The model card and the evidence."""
+    """The model card and the evidence; whether crystals are kept across restarts, and what is computed."""
 
     kappatune: str
     name: str
@@ -85,6 +99,8 @@ class ModelAnswer(ApiModel):
     evidence: Evidence | None
     limits: ServedLimits
     has_scan: bool
+    keeps: bool
+    compute: ServedJobs | None
 
 
 @router.get("/model", summary="The model card and the evidence")
@@ -120,6 +136,18 @@ async def model(service: ServiceDep) -> ModelAnswer:
         evidence=service.evidence,
         limits=ServedLimits(**limits.model_dump(include=set(ServedLimits.model_fields))),
         has_scan=service.scan is not None,
+        keeps=service.kept.survives,
+        compute=None if service.jobs is None else _served_jobs(service.jobs),
+    )
+
+
+def _served_jobs(jobs: JobQueue) -> ServedJobs:
+    return ServedJobs(
+        potential=jobs.potential,
+        kinds=list(jobs.kinds),
+        qualities=list(QUALITIES),
+        workers=jobs.workers,
+        limits=jobs.limits,
     )
 
 

@@ -1,4 +1,4 @@
-"""`/api/v1/predict` and `/api/v1/explain`."""
+"""`/api/v1/predict`: rows for files and structures."""
 
 from __future__ import annotations
 
@@ -7,39 +7,23 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from typing import Annotated, Any
 
-import numpy as np
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response, StreamingResponse
 from starlette.requests import ClientDisconnect
 
-from kappatune.model.evidence import interval_note
-from kappatune.model.explanation import explain_prediction
-from kappatune.model.prediction import TRAINING_TEMPERATURE_K, PredictionDetails
+from kappatune.model.prediction import TRAINING_TEMPERATURE_K
 from kappatune.model.temperature import at_temperature
-from kappatune.physics.slack import CLASSICAL_FROM
 from kappatune.structures import Rejection
+from kappatune.structures.plain import Structure
 from kappatune.web.connection import while_connected
 from kappatune.web.limits import RequestError
-from kappatune.web.prediction_stream import PredictedBatch, crystal_of, predict_batches, unpack_archives
-from kappatune.web.request_body import read_body, read_json
-from kappatune.web.schemas import (
-    CurvePoint,
-    ExplainAnswer,
-    Neighbour,
-    PredictAnswer,
-    Problem,
-    StreamLine,
-    Structure,
-    Temperature,
-)
+from kappatune.web.prediction_stream import PredictedBatch, predict_batches, unpack_archives
+from kappatune.web.request_body import read_body
+from kappatune.web.schemas import PredictAnswer, Problem, StreamLine, Temperature
 from kappatune.web.service import QueueSlot, Service, ServiceDep
 from kappatune.web.uploads import Upload
 
 NDJSON = "application/x-ndjson"
-N_NEIGHBOURS = 5
-CURVE_TO_K = 1000.0
-_CURVE_FROM_K = 100.0
-_CURVE_POINTS = 40
 
 _MGO = """MgO
 1.0
@@ -52,7 +36,7 @@ Direct
 0.0 0.0 0.0
 0.5 0.5 0.5
 """
-_MGO_STRUCTURE = {
+MGO = {
     "id": "MgO",
     "lattice": [[0.0, 2.106, 2.106], [2.106, 0.0, 2.106], [2.106, 2.106, 0.0]],
     "species": ["Mg", "O"],
@@ -67,7 +51,7 @@ _BODIES: dict[str, Any] = {
                 "schema": {"$ref": "#/components/schemas/PredictBody"},
                 "examples": {
                     "file": {"summary": "a file as text", "value": {"files": [{"name": "POSCAR", "text": _MGO}]}},
-                    "structure": {"summary": "a structure", "value": {"structures": [_MGO_STRUCTURE]}},
+                    "structure": {"summary": "a structure", "value": {"structures": [MGO]}},
                 },
             },
             "multipart/form-data": {
@@ -87,18 +71,6 @@ _BODIES: dict[str, Any] = {
         },
     }
 }
-_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {"$ref": "#/components/schemas/Structure"},
-                "examples": {"MgO": {"value": _MGO_STRUCTURE}},
-            }
-        },
-    }
-}
-
 ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {
     401: {"model": Problem, "description": "The server requires a token."},
     403: {"model": Problem, "description": "Sent by a page of another site, or to another name than localhost."},
@@ -148,6 +120,7 @@ At = Annotated[Temperature, Query(description="Temperature, K.", examples=[300.0
                                 "remarks": [],
                             }
                         ],
+                        "crystals": ["6c1e1b2d3a4f5061"],
                     }
                 },
             }
@@ -175,7 +148,7 @@ async def predict(
             if NDJSON not in request.headers.get("accept", ""):
                 return await while_connected(request, _all_rows(service, sent, structures, fidelity, temperature_k))
     except TimeoutError:
-        raise _too_slow(service) from None
+        raise too_slow(service) from None
     lines = _lines(request, service, sent, structures, fidelity, temperature_k, deadline)
     return StreamingResponse(lines, media_type=NDJSON)
 
@@ -187,11 +160,12 @@ async def _all_rows(
     fidelity: str,
     temperature_k: float,
 ) -> Response:
-    rows = []
+    rows, crystals = [], list[str | None]()
     async with aclosing(predict_batches(service, files, structures, fidelity)) as batches:
         async for batch in batches:
             rows += [at_temperature(details, temperature_k) for _, details in batch.predictions]
-    answer = PredictAnswer(model=service.model.card.name, fidelity=fidelity, rows=rows)
+            crystals += batch.crystals
+    answer = PredictAnswer(model=service.model.card.name, fidelity=fidelity, rows=rows, crystals=crystals)
     return Response(answer.model_dump_json(), media_type="application/json")
 
 
@@ -212,18 +186,19 @@ async def _lines(
                     batch = await while_connected(request, _next(batches))
                 if batch is None:
                     break
-                for entry, details in batch.predictions:
+                for (entry, details), key in zip(batch.predictions, batch.crystals, strict=True):
                     yield _line(
                         files_done=batch.files_done,
                         files=len(files),
                         row=at_temperature(details, temperature_k),
                         structure=None if isinstance(entry, Rejection) else Structure.of(entry),
+                        crystal=key,
                     )
                 files_done = batch.files_done
         except ClientDisconnect:
             return
         except TimeoutError:
-            error = str(_too_slow(service))
+            error = str(too_slow(service))
         except RequestError as refusal:
             error = str(refusal)
     yield _line(files_done=files_done, files=len(files), error=error)
@@ -237,74 +212,8 @@ def _line(**fields: Any) -> str:
     return StreamLine.model_construct(**fields).model_dump_json(warnings=False) + "\n"
 
 
-def _too_slow(service: Service) -> RequestError:
+def too_slow(service: Service) -> RequestError:
+    """The error for a request that takes too long."""
     return RequestError(
         503, f"the request took more than {service.limits.request_s:g} s: send fewer crystals at once", 60
     )
-
-
-@router.post(
-    "/explain",
-    summary="Everything about one crystal",
-    responses=ERROR_RESPONSES,
-    openapi_extra=_BODY,
-    dependencies=[QueueSlot],
-)
-async def explain(
-    request: Request,
-    service: ServiceDep,
-    fidelity: Fidelity = None,
-    temperature_k: At = TRAINING_TEMPERATURE_K,
-) -> ExplainAnswer:
-    """The prediction, its curve against temperature, the nearest labelled crystals, and the factors of kappa.
-
-    A crystal that cannot be predicted is answered with 422 and the reason.
-    """
-    fidelity = service.checked_fidelity(fidelity)
-    try:
-        async with asyncio.timeout(service.limits.request_s):
-            structure = await read_json(request, service.limits, Structure)
-            entry = await asyncio.to_thread(crystal_of, structure, 1, service.limits)
-            if isinstance(entry, Rejection):
-                raise RequestError(422, f"{entry.id}: {entry.reason}")
-            (details,) = await while_connected(request, service.batcher.predict([entry], fidelity))
-    except TimeoutError:
-        raise _too_slow(service) from None
-    if details.prediction.kappa_w_mk is None or details.embedding is None or details.members_w_mk is None:
-        raise RequestError(422, f"{entry.id}: {details.prediction.reason}")
-    reference = service.reference
-    acoustic = details.acoustic_debye_temperature_k
-    return ExplainAnswer(
-        row=at_temperature(details, temperature_k),
-        row_300k=details.prediction,
-        interval=interval_note(service.evidence, fidelity, service.calibration_of(fidelity)),
-        members_w_mk=details.members_w_mk.tolist(),
-        n_atoms=entry.n_atoms,
-        classical_from_k=None if acoustic is None else CLASSICAL_FROM * acoustic,
-        curve=_curve(details),
-        nearest=[
-            Neighbour.model_validate(found)
-            for found in service.reference.labels.nearest(details.embedding, N_NEIGHBOURS)
-        ],
-        contributions=explain_prediction(entry, details, reference.typical, fidelity),
-    )
-
-
-def _curve(details: PredictionDetails) -> list[CurvePoint]:
-    """Kappa against temperature, from where 1/T holds."""
-    if details.acoustic_debye_temperature_k is None:
-        return []
-    start = max(_CURVE_FROM_K, CLASSICAL_FROM * details.acoustic_debye_temperature_k)
-    if start >= CURVE_TO_K:
-        return []
-    at = [at_temperature(details, float(t)) for t in np.geomspace(start * (1 + 1e-9), CURVE_TO_K, _CURVE_POINTS)]
-    return [
-        CurvePoint(
-            temperature_k=row.temperature_k,
-            kappa_w_mk=row.kappa_w_mk,
-            lower_w_mk=row.lower_w_mk,
-            upper_w_mk=row.upper_w_mk,
-        )
-        for row in at
-        if row.kappa_w_mk is not None
-    ]

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 from kappatune.model.prediction import PredictionDetails
 from kappatune.structures import Crystal, Rejection
+from kappatune.structures.plain import Structure
 from kappatune.web.batching import QUEUED_PER_REQUEST
 from kappatune.web.limits import Limits
-from kappatune.web.schemas import Structure
 from kappatune.web.service import Service
 from kappatune.web.upload_reader import UploadReader
 from kappatune.web.uploads import Upload, too_many_crystals, within_limits
@@ -25,10 +25,12 @@ class PredictedBatch(NamedTuple):
 
     Attributes:
         predictions: Each entry with its prediction.
+        crystals: The hash of each crystal that has an answer, under which it is kept.
         files_done: Files predicted so far, those of this batch included.
     """
 
     predictions: list[tuple[Crystal | Rejection, PredictionDetails]]
+    crystals: list[str | None]
     files_done: int
 
 
@@ -77,17 +79,25 @@ async def predict_batches(
                 raise too_many_crystals(service.limits)
             for start in range(0, len(entries), QUEUED_PER_REQUEST):
                 batch = entries[start : start + QUEUED_PER_REQUEST]
-                predicted = await service.batcher.predict(batch, fidelity)
                 is_last = start + QUEUED_PER_REQUEST >= len(entries)
-                yield PredictedBatch([*zip(batch, predicted, strict=True)], files_done if is_last else files_done - 1)
+                yield await predict_and_keep(service, batch, fidelity, files_done if is_last else files_done - 1)
         for start in range(0, len(structures), QUEUED_PER_REQUEST):
             some = structures[start : start + QUEUED_PER_REQUEST]
             batch = await asyncio.to_thread(_crystals, some, start + 1, service.limits)
-            predicted = await service.batcher.predict(batch, fidelity)
-            yield PredictedBatch([*zip(batch, predicted, strict=True)], files_done)
+            yield await predict_and_keep(service, batch, fidelity, files_done)
     finally:
         for task in reading:
             task.cancel()
+
+
+async def predict_and_keep(
+    service: Service, entries: Sequence[Crystal | Rejection], fidelity: str, files_done: int = 0
+) -> PredictedBatch:
+    """Predict crystals, and keep those that have an answer."""
+    predicted = await service.batcher.predict(entries, fidelity)
+    rows = [details.prediction for details in predicted]
+    crystals = await asyncio.to_thread(service.kept.add, entries, rows, fidelity)
+    return PredictedBatch([*zip(entries, predicted, strict=True)], crystals, files_done)
 
 
 async def _entries(reader: UploadReader, file: Upload | Rejection) -> Sequence[Crystal | Rejection]:

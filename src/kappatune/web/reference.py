@@ -9,7 +9,8 @@ from kappatune.model.explanation import TypicalCrystal
 from kappatune.model.kappa_model import KappaModel
 from kappatune.model.label_index import LabelIndex
 from kappatune.storage import SHIPPED_TABLES
-from kappatune.structures import read_table
+from kappatune.structures import Crystal, LabelledCrystal, element_symbol, read_table
+from kappatune.structures.identity import structure_hash
 from kappatune.web.schemas import LabelledValue, LabelsAnswer, LabelTable
 
 _NAMES = {"shipped:prototypes": "kappatune's own AGL values", "shipped:textbook": "measured textbook values"}
@@ -24,11 +25,33 @@ class ReferenceCrystals:
         labels: The crystals and their embeddings.
         typical: Medians of the factors of kappa.
         values: Their values, for the page.
+        rows: All labelled crystals, by the name of their table.
+        keys: All labelled crystals, by the hash of their structure.
     """
 
     labels: LabelIndex
     typical: TypicalCrystal
     values: LabelsAnswer
+    rows: dict[str, list[LabelledCrystal]]
+    keys: dict[str, Crystal]
+
+    def crystal(self, key: str) -> Crystal | None:
+        """A labelled crystal by the hash of its structure, or None if there is none."""
+        return self.keys.get(key)
+
+    def find(self, formula: str | None, elements: tuple[str, ...]) -> list[tuple[str, LabelledCrystal]]:
+        """Labelled crystals by formula, or by their elements, with the names of their tables.
+
+        Args:
+            formula: As `Crystal.formula_key`; None asks for the elements.
+            elements: Symbols in alphabetical order.
+        """
+        return [
+            (table, row)
+            for table, rows in self.rows.items()
+            for row in rows
+            if (row.crystal.formula_key == formula if formula else _elements(row.crystal) == elements)
+        ]
 
 
 def read_reference_crystals(model: KappaModel, table: Path | None = None) -> ReferenceCrystals:
@@ -59,4 +82,10 @@ def read_reference_crystals(model: KappaModel, table: Path | None = None) -> Ref
                 LabelledValue(formula=row.crystal.formula, kappa_w_mk=row.kappa, fidelity=row.fidelity) for row in rows
             ],
         ),
+        {name: list(content.rows) for name, content in tables.items()},
+        {structure_hash(row.crystal): row.crystal for row in rows},
     )
+
+
+def _elements(crystal: Crystal) -> tuple[str, ...]:
+    return tuple(sorted(map(element_symbol, set(crystal.numbers.tolist()))))

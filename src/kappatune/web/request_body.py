@@ -9,9 +9,10 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
+from kappatune.structures.plain import Structure
 from kappatune.web.connection import stream_body
 from kappatune.web.limits import Limits, RequestError
-from kappatune.web.schemas import PredictBody, Structure
+from kappatune.web.schemas import PredictBody
 from kappatune.web.uploads import Upload, display_name, too_many_crystals, too_many_files
 
 Body = TypeVar("Body", bound=BaseModel)

@@ -158,6 +158,31 @@ class ScanStore:
             elements=dict(elements),
         )
 
+    def find_formula(
+        self, formulas: tuple[str, ...], elements: tuple[str, ...], limit: int, seconds: float
+    ) -> tuple[int, list[ScanRow]]:
+        """Crystals by formula, or by their elements.
+
+        Args:
+            formulas: Spellings of the formula; none asks for the elements.
+            elements: Symbols in alphabetical order.
+            limit: Most that are returned.
+            seconds: Longest time, s.
+
+        Returns:
+            How many there are, and those of lowest kappa.
+        """
+        where = "list_contains($formulas, formula)" if formulas else "list_sort(elements) = $elements"
+        values: dict[str, Any] = {"formulas": list(formulas)} if formulas else {"elements": list(elements)}
+        columns = ", ".join(ScanRow.model_fields)
+        with self._cursor(seconds) as cursor:
+            total = _total(cursor, where, values)
+            rows = cursor.execute(
+                f"SELECT {columns} FROM crystals WHERE {where} ORDER BY kappa_w_mk, part, row LIMIT $limit",
+                {**values, "limit": limit},
+            ).fetchall()
+        return total, [ScanRow(**dict(zip(ScanRow.model_fields, row, strict=True))) for row in rows]
+
     def crystal(self, part: int, row: int, seconds: float) -> ScanCrystal | None:
         """A whole row, or None if there is none."""
         if not 0 <= part < len(self._parts):

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from kappatune.model.explanation import Explanation
 from kappatune.model.prediction import Prediction
-from kappatune.structures import BadCrystal, Crystal, Rejection, check
-from kappatune.structures.crystal import atomic_number, element_symbol
+from kappatune.structures.plain import Structure
 
-Vector = tuple[float, float, float]
 Temperature = Annotated[float, Field(gt=0, le=10_000, allow_inf_nan=False)]
 
 
@@ -26,54 +22,6 @@ class Problem(ApiModel):
     """Why a request failed, in a sentence."""
 
     detail: str
-
-
-class Structure(ApiModel):
-    """A crystal, in the columns of kappatune's tables.
-
-    Attributes:
-        id: Name that comes back in the row.
-        lattice: Row vectors, Å.
-        species: Chemical symbol of each atom.
-        frac_coords: Fractional coordinates of each atom.
-        remarks: What reading its file found to say; they come back in the row.
-    """
-
-    id: str = Field(default="", max_length=400)
-    lattice: tuple[Vector, Vector, Vector]
-    species: list[str] = Field(min_length=1)
-    frac_coords: list[Vector] = Field(min_length=1)
-    remarks: list[Annotated[str, Field(max_length=1000)]] = Field(default=[], max_length=10)
-
-    @classmethod
-    def of(cls, crystal: Crystal) -> Structure:
-        """The structure of a crystal."""
-        return cls.model_construct(
-            id=crystal.id,
-            lattice=crystal.lattice.tolist(),
-            species=[element_symbol(z) for z in crystal.numbers.tolist()],
-            frac_coords=crystal.frac_coords.tolist(),
-            remarks=list(crystal.remarks),
-        )
-
-    def crystal(self, position: int = 1) -> Crystal | Rejection:
-        """The checked crystal, or why there is none; `position` names one without an id."""
-        name = self.id or f"structure {position}"
-        try:
-            if len(self.species) != len(self.frac_coords):
-                raise BadCrystal(f"{len(self.species)} species but {len(self.frac_coords)} frac_coords: give one each")
-            numbers = [atomic_number(symbol, site) for site, symbol in enumerate(self.species, 1)]
-            return check(
-                Crystal(
-                    np.array(self.lattice),
-                    np.array(numbers),
-                    np.array(self.frac_coords),
-                    id=name,
-                    remarks=tuple(self.remarks),
-                )
-            )
-        except BadCrystal as error:
-            return Rejection(name, str(error))
 
 
 class TextFile(ApiModel):
@@ -102,11 +50,13 @@ class PredictAnswer(ApiModel):
         model: Name of the model.
         fidelity: Rung of the values.
         rows: One per crystal, as `kappatune predict --json` prints them; a file that cannot be read is one row.
+        crystals: The hash of each crystal for `/crystals/HASH`; null where a row has no answer.
     """
 
     model: str
     fidelity: str
     rows: list[Prediction]
+    crystals: list[str | None]
 
 
 class StreamLine(ApiModel):
@@ -117,6 +67,7 @@ class StreamLine(ApiModel):
         files: Files of the request, those inside archives included.
         row: The prediction.
         structure: The crystal; null where it could not be read.
+        crystal: Its hash for `/crystals/HASH`; null without an answer.
         error: Why the stream ends early.
     """
 
@@ -124,6 +75,7 @@ class StreamLine(ApiModel):
     files: int
     row: Prediction | None = None
     structure: Structure | None = None
+    crystal: str | None = None
     error: str | None = None
 
 
@@ -154,32 +106,6 @@ class Neighbour(ApiModel):
     fidelity: str
     source: str
     distance: float
-
-
-class ExplainAnswer(ApiModel):
-    """Everything about one crystal.
-
-    Attributes:
-        row: The prediction at the temperature asked for.
-        row_300k: The prediction at 300 K.
-        interval: What the interval means, in a sentence.
-        members_w_mk: Kappa of each member at 300 K, W/(m K).
-        n_atoms: Atoms in the cell that was given.
-        classical_from_k: Lowest temperature at which kappa falls as 1/T, K; null if unknown.
-        curve: Kappa against temperature, from `classical_from_k` up.
-        nearest: The nearest labelled crystals.
-        contributions: The factors of kappa; null if the model predicts no Debye temperature.
-    """
-
-    row: Prediction
-    row_300k: Prediction
-    interval: str
-    members_w_mk: list[float]
-    n_atoms: int
-    classical_from_k: float | None
-    curve: list[CurvePoint]
-    nearest: list[Neighbour]
-    contributions: Explanation | None
 
 
 class LabelledValue(ApiModel):

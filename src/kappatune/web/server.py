@@ -14,7 +14,7 @@ from kappatune.processes import use_one_thread
 from kappatune.progress import Message, OnProgress
 from kappatune.web.app import create_app
 from kappatune.web.security import is_loopback
-from kappatune.web.service import open_service
+from kappatune.web.service import Compute, open_service
 
 _MAX_CONNECTIONS = 512
 _KEEP_ALIVE_S = 15
@@ -26,9 +26,14 @@ class CannotListen(UserError):
 
 
 class _Server(uvicorn.Server):
-    """Calls `on_started` once it accepts requests."""
+    """Calls `on_started` once it accepts requests, and `on_stopping` before it waits for open ones to end."""
 
     on_started: Callable[[], None]
+    on_stopping: Callable[[], None]
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self.on_stopping()
+        await super().shutdown(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -44,6 +49,8 @@ def run_server(
     scan: Path | None,
     labels: Path | None,
     token: str | None,
+    keep: Path | None,
+    compute: Compute | None,
     on_progress: OnProgress,
 ) -> None:
     """Serve until interrupted.
@@ -58,7 +65,10 @@ def run_server(
             warning = f"kappatune: anyone who can reach {host}:{port} can use this server; --token restricts it"
             on_progress(Message(warning))
         on_progress(Message(f"kappatune: loading the model {model} and the labelled crystals"))
-        app = create_app(open_service(model, scan=scan, labels=labels), loopback=is_loopback(host), token=token)
+        if compute is not None:
+            on_progress(Message(f"kappatune: loading the potential {compute.calculator}; jobs are in {compute.folder}"))
+        service = open_service(model, scan=scan, labels=labels, keep=keep, compute=compute)
+        app = create_app(service, loopback=is_loopback(host), token=token)
         config = uvicorn.Config(
             app,
             log_config=None,
@@ -72,6 +82,7 @@ def run_server(
         server = _Server(config)
         started = Message(f"kappatune: open {_address(listener, token)} (Ctrl+C stops it)")
         server.on_started = lambda: on_progress(started)
+        server.on_stopping = service.streams.end
         server.run(sockets=[listener])
 
 

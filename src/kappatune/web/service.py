@@ -11,15 +11,36 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from kappatune.jobs.limits import JobLimits
+from kappatune.jobs.queue import JobQueue
 from kappatune.model.bundle import model_folder
 from kappatune.model.evidence import Evidence, read_evidence
 from kappatune.model.intervals import IntervalCalibration
 from kappatune.model.kappa_model import KappaModel, UnknownFidelity
 from kappatune.web.batching import RequestBatcher
+from kappatune.web.job_stream import JobStreams
+from kappatune.web.kept_crystals import KeptCrystals
 from kappatune.web.limits import Limits, RequestQueue
 from kappatune.web.reference import ReferenceCrystals, read_reference_crystals
 from kappatune.web.scan_store import ScanStore
 from kappatune.web.upload_reader import UploadReader
+
+
+@dataclass(frozen=True)
+class Compute:
+    """What a server computes beside predictions.
+
+    Attributes:
+        folder: Where jobs are kept.
+        calculator: Name of the potential.
+        workers: Jobs that run at the same time.
+        limits: What is accepted.
+    """
+
+    folder: Path
+    calculator: str
+    workers: int
+    limits: JobLimits
 
 
 @dataclass(frozen=True)
@@ -35,6 +56,9 @@ class Service:
         queue: Where requests wait.
         reader: Reads uploads.
         batcher: Predicts crystals.
+        kept: Crystals that were answered.
+        jobs: What is computed, if anything is.
+        streams: Those who follow jobs.
     """
 
     model: KappaModel
@@ -45,6 +69,9 @@ class Service:
     queue: RequestQueue
     reader: UploadReader
     batcher: RequestBatcher
+    kept: KeptCrystals
+    jobs: JobQueue | None
+    streams: JobStreams
 
     def checked_fidelity(self, fidelity: str | None) -> str:
         """The rung that is asked for; the model's last by default.
@@ -64,37 +91,74 @@ class Service:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Run the processes and the batcher."""
+        """Run the processes, the batcher and the jobs."""
         batching = asyncio.create_task(self.batcher.run())
         try:
             await self.reader.warm_up()
+            if self.jobs is not None:
+                self.jobs.start()
             yield
         finally:
+            self.streams.end()
+            if self.jobs is not None:
+                await asyncio.to_thread(self.jobs.close)
             batching.cancel()
             with suppress(asyncio.CancelledError):
                 await batching
             self.batcher.close()
             await asyncio.to_thread(self.reader.close)
+            self.kept.close()
 
 
 def open_service(
-    model: str = "accurate", *, scan: Path | None = None, labels: Path | None = None, limits: Limits | None = None
+    model: str = "accurate",
+    *,
+    scan: Path | None = None,
+    labels: Path | None = None,
+    limits: Limits | None = None,
+    keep: Path | None = None,
+    compute: Compute | None = None,
 ) -> Service:
     """Load everything a server needs, so that errors are reported before it starts.
 
+    Args:
+        model: Name or folder of the model.
+        scan: Folder of a scan to explore.
+        labels: Table of labelled crystals.
+        limits: What a request may take.
+        keep: Folder where answered crystals are kept; None keeps the latest in memory.
+        compute: What is computed beside predictions; None computes nothing.
+
     Raises:
-        kappatune.errors.UserError: The model, its evidence, the table or the scan cannot be read.
+        kappatune.errors.UserError: The model, its evidence, the table, the scan, the potential or a folder cannot be
+            used.
     """
     loaded, limits = KappaModel.load(model), limits or Limits()
+    evidence, reference = read_evidence(model_folder(model)), read_reference_crystals(loaded, labels)
+    opened_scan, kept = None if scan is None else ScanStore(scan), KeptCrystals(keep)
     return Service(
         model=loaded,
-        evidence=read_evidence(model_folder(model)),
-        reference=read_reference_crystals(loaded, labels),
-        scan=None if scan is None else ScanStore(scan),
+        evidence=evidence,
+        reference=reference,
+        scan=opened_scan,
         limits=limits,
         queue=RequestQueue(limits),
         reader=UploadReader(limits),
         batcher=RequestBatcher(loaded),
+        kept=kept,
+        jobs=None if compute is None else _open_jobs(compute, model, loaded.card.weights_sha256),
+        streams=JobStreams(),
+    )
+
+
+def _open_jobs(compute: Compute, model: str, model_hash: str) -> JobQueue:
+    return JobQueue(
+        compute.folder,
+        calculator=compute.calculator,
+        model=model,
+        model_hash=model_hash,
+        workers=compute.workers,
+        limits=compute.limits,
     )
 
 
