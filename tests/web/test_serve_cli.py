@@ -66,3 +66,14 @@ def test_what_cannot_be_opened_is_said_in_a_sentence(options, word):
 )
 def test_loopback_is_told_from_the_rest(host, alone):
     assert is_loopback(host) == alone
+
+
+def test_what_computing_needs_is_said_before_it_serves(tmp_path):
+    (tmp_path / "file").write_text("")
+    for options, word in (
+        (("--keep", str(tmp_path / "file")), "another --keep"),
+        (("--compute", "--jobs", str(tmp_path / "file")), "another --jobs"),
+        (("--compute", "--jobs", str(tmp_path), "--calculator", "nowhere"), "no potential 'nowhere'"),
+    ):
+        result = serve("--port", "0", "--model", "fast", *options)
+        assert result.exit_code == 1 and word in result.stderr and "Traceback" not in result.stderr, result.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
 
 from kappatune.jobs.queue import JobQueue
 from kappatune.jobs.record import Job
@@ -28,7 +29,8 @@ class _Watcher:
     def tell(self, job: Job) -> None:
         """Called by the queue, from any thread."""
         if self._wanted in {None, job.id}:
-            self._loop.call_soon_threadsafe(self._note, job)
+            with suppress(RuntimeError):  # the loop is closed: nobody listens any more
+                self._loop.call_soon_threadsafe(self._note, job)
 
     def _note(self, job: Job) -> None:
         self._news[job.id] = job
