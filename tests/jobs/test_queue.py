@@ -54,7 +54,10 @@ def test_a_verification_gives_verdict_dispersion_and_cumulative_kappa(tmp_path):
         assert curves.kappa[0].kappa_w_mk == row["kappa_by_temperature_w_mk"]
         assert [curve.name for curve in curves.kappa] == (["phonons", "AGL"] if row["agl_w_mk"] else ["phonons"])
         assert (curves.energy_volume is not None) == (row["agl_w_mk"] is not None)
+        assert curves.cumulative_mean_free_path.kappa_w_mk == sorted(curves.cumulative_mean_free_path.kappa_w_mk)
         assert "_cell_length_a" in jobs.file(done, "relaxed.cif").read_text()
+        assert {"phono3py_params.yaml", "fc3.hdf5", "modes.csv"} < {file.name for file in result.files}
+        assert all(jobs.file(done, file.name).stat().st_size == file.bytes > 0 for file in result.files)
         steps = list(dict.fromkeys(step for _, step in seen))
         assert steps == [None, "starting", "relaxation", "forces", "transport", "AGL"]
         assert [state for state, _ in seen][0 :: len(seen) - 1] == ["queued", "done"]

@@ -18,7 +18,7 @@ from kappatune.jobs.curves import JobCurves
 from kappatune.jobs.figures import curves_of_agl, curves_of_verification
 from kappatune.jobs.record import JobCost, JobProgress, JobRequest, JobSummary, Kind, Quality
 from kappatune.jobs.result import JobFile, csv_of_row
-from kappatune.jobs.store import FILES, RESULT
+from kappatune.jobs.store import FILES, PHONO3PY, RESULT
 from kappatune.jobs.tasks import Computed, Estimated, Loaded, ProcessSpec
 from kappatune.model.kappa_model import KappaModel
 from kappatune.potentials import Potential, load_potential
@@ -29,6 +29,7 @@ from kappatune.structures.plain import Structure, cif_text
 from kappatune.verification import Verifier, VerifySettings
 from kappatune.verification.api import iter_costs
 from kappatune.verification.events import CostEstimated, ForcesProgress, StepStarted
+from kappatune.verification.phono3py_files import COMPLETE
 from kappatune.verification.prepare import NoPhono3py, require_phono3py
 from kappatune.verification.row import NESTED_FIELDS, Verification
 from kappatune.verification.settings import DEFAULT_TEMPERATURES_K
@@ -114,7 +115,8 @@ class Computation:
         return Computed(JobSummary(kappa_w_mk=result.kappa_w_mk, outcome=outcome), result.reason)
 
     def _verify(self, request: JobRequest, crystal: Crystal, folder: Path) -> Computed:
-        verifier = Verifier(self._potential, self._settings(request.quality), self.spec.cache, self._model)
+        settings = self._settings(request.quality)
+        verifier = Verifier(self._potential, settings, self.spec.cache, self._model, files=folder / PHONO3PY)
         row = verifier.verify(crystal, self._tell)
         curves = curves_of_verification(row, verifier.curves(crystal, row), verifier.agl(crystal))
         files = {"given.cif": (cif_text(crystal), _GIVEN)}
@@ -141,23 +143,39 @@ class Computation:
 
 
 _GIVEN = "the crystal as given"
+_OF_PHONO3PY = {
+    "phono3py_disp.yaml": "cells and displacements, for phono3py",
+    "phono3py_params.yaml": "cells, displacements and forces, for phono3py",
+    "fc2.hdf5": "force constants of second order, for phono3py",
+    "fc3.hdf5": "force constants of third order, for phono3py",
+    "modes.csv": "all phonon modes at 300 K",
+    COMPLETE: "what the files for phono3py were computed with",
+}
+_OTHER = "conductivity by phonon mode, for phono3py"
 
 
 def _write(
     folder: Path, row: BaseModel, curves: JobCurves, left_out: tuple[str, ...], others: dict[str, tuple[str, str]]
 ) -> None:
-    """Write the files of a job, then its result, which names them."""
+    """Write the files of a job, then its result, which names them and those of phono3py."""
     texts = {
         "row.json": (row.model_dump_json(indent=1), "the row, with everything that was computed"),
         "row.csv": (csv_of_row(row, left_out), "the row as a table of one line"),
         "curves.json": (curves.model_dump_json(), "the figures as numbers"),
         **others,
     }
-    files = []
-    for name, (text, about) in texts.items():
+    about = {name: what for name, (_, what) in texts.items()}
+    for name, (text, _) in texts.items():
         write_text(folder / FILES / name, text)
-        files.append(JobFile(name=name, bytes=len(text.encode()), about=about).model_dump())
-    content = {"row": json.loads(row.model_dump_json()), "curves": curves.model_dump(mode="json"), "files": files}
+    for path in sorted((folder / PHONO3PY).glob("*/*")):
+        path.replace(folder / FILES / path.name)
+        about[path.name] = _OF_PHONO3PY.get(path.name, _OTHER)
+    files = [JobFile(name=name, bytes=(folder / FILES / name).stat().st_size, about=about[name]) for name in about]
+    content = {
+        "row": json.loads(row.model_dump_json()),
+        "curves": curves.model_dump(mode="json"),
+        "files": [file.model_dump() for file in files],
+    }
     write_text(folder / RESULT, json.dumps(content))
 
 

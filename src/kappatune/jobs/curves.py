@@ -73,6 +73,13 @@ class CumulativeKappa(_Curve):
     kappa_w_mk: list[float]
 
 
+class CumulativeByPath(_Curve):
+    """Kappa at 300 K of the modes up to a mean free path: nm and W/(m K)."""
+
+    mean_free_path_nm: list[float]
+    kappa_w_mk: list[float]
+
+
 class JobCurves(_Curve):
     """The figures of a job as numbers; null is a figure that its method does not have."""
 
@@ -81,3 +88,4 @@ class JobCurves(_Curve):
     dispersion: DispersionCurves | None = None
     dos: DensityOfStates | None = None
     cumulative: CumulativeKappa | None = None
+    cumulative_mean_free_path: CumulativeByPath | None = None

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from kappatune.calculations.agl_result import AglResult
 from kappatune.calculations.agl_settings import AglSettings
 from kappatune.jobs.curves import (
+    CumulativeByPath,
     CumulativeKappa,
     DensityOfStates,
     DispersionCurves,
@@ -70,7 +71,9 @@ def curves_of_verification(row: Verification, curves: Curves | None, agl: AglRes
     """
     if row.kappa_bte_w_mk is None or curves is None:
         return JobCurves()
-    shown = _few(curves.cumulative)
+    shown = _few(len(curves.cumulative))
+    flying = np.flatnonzero(curves.mean_free_paths > 0)
+    paths = flying[_few(len(flying))]
     phonons = KappaCurve(
         name="phonons", temperature_k=list(row.temperatures_k), kappa_w_mk=list(row.kappa_by_temperature_w_mk)
     )
@@ -88,12 +91,16 @@ def curves_of_verification(row: Verification, curves: Curves | None, agl: AglRes
         cumulative=CumulativeKappa(
             frequency_thz=_numbers(curves.mode_frequencies[shown]), kappa_w_mk=_numbers(curves.cumulative[shown])
         ),
+        cumulative_mean_free_path=CumulativeByPath(
+            mean_free_path_nm=_numbers(curves.mean_free_paths[paths]),
+            kappa_w_mk=_numbers(curves.cumulative_by_path[paths]),
+        ),
     )
 
 
-def _few(cumulative: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Positions of at most `MOST_POINTS` modes, evenly spaced, first and last included."""
-    return np.unique(np.linspace(0, len(cumulative) - 1, min(MOST_POINTS, len(cumulative))).round().astype(np.int64))
+def _few(n: int) -> NDArray[np.int64]:
+    """At most `MOST_POINTS` of n positions, evenly spaced, first and last included."""
+    return np.unique(np.linspace(0, n - 1, min(MOST_POINTS, n)).round().astype(np.int64))
 
 
 def _numbers(values: NDArray[np.float64]) -> list[float]:

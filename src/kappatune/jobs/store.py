@@ -23,6 +23,9 @@ JOB = "job.json"
 STRUCTURE = "structure.json"
 RESULT = "result.json"
 FILES = "files"
+PHONO3PY = "phono3py"
+"""Where a verification writes the files of phono3py before they are moved to the others."""
+
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}")
 
 
