@@ -11,7 +11,7 @@ import asyncio
 import os
 import tempfile
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import Annotated, Any
 
 import typer
@@ -44,9 +44,7 @@ def main(
         client = Client(server.url)
         without = asyncio.run(many_clients(server, cifs, seconds))
         job = client.submit(CRYSTAL, "verify", "standard")
-        while client.job(job.id).progress is None or client.job(job.id).progress.done is None:  # type: ignore[union-attr]
-            if client.job(job.id).has_ended:
-                raise RuntimeError(f"the job ended before the clients began: {client.job(job.id).reason}")
+        wait_for_forces(client, job.id)
         during = asyncio.run(many_clients(server, cifs, seconds))
         after = client.job(job.id)
         start = perf_counter()
@@ -70,6 +68,18 @@ def main(
             "cancel_storm": storm,
         },
     )
+
+
+def wait_for_forces(client: Client, job_id: str) -> None:
+    """Wait until the first forces of a verification are known.
+
+    Raises:
+        RuntimeError: It ends before.
+    """
+    while (progress := (job := client.job(job_id)).progress) is None or progress.done is None:
+        if job.has_ended:
+            raise RuntimeError(f"the job ended before the clients began: {job.reason}")
+        sleep(0.2)
 
 
 def cancel_storm(client: Client) -> dict[str, Any]:
