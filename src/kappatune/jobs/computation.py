@@ -129,6 +129,9 @@ class Computation:
             outcome=row.outcome,
             verdict=row.verdict if judged else None,
             because=row.because,
+            best_w_mk=row.kappa_best_w_mk,
+            best_lower_w_mk=row.best_lower_w_mk,
+            best_upper_w_mk=row.best_upper_w_mk,
         )
         return Computed(summary, row.reason)
 

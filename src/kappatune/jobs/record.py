@@ -95,12 +95,18 @@ class JobSummary(_Record):
         outcome: `answered`, or what prevented a value.
         verdict: Of a verification: what the value says about the prediction.
         because: The same in a sentence.
+        best_w_mk: Best estimate from prediction and phonon value, W/(m K); null if the potential is not calibrated.
+        best_lower_w_mk: Lower end of its interval, W/(m K).
+        best_upper_w_mk: Upper end, W/(m K).
     """
 
     kappa_w_mk: float | None = None
     outcome: str = "answered"
     verdict: str | None = None
     because: str | None = None
+    best_w_mk: float | None = None
+    best_lower_w_mk: float | None = None
+    best_upper_w_mk: float | None = None
 
 
 class Job(_Record):
