@@ -57,7 +57,7 @@ class Comparison(Record):
 
 
 def comparisons(store: EvaluationStore) -> list[Comparison]:
-    """All comparisons that the stored evaluations with predictions allow."""
+    """All comparisons that the stored evaluations with predictions allow, but for measured values, which are few."""
     found = []
     for (study, train, test, split), group in _of_one_kind(store):
         keys: dict[str, dict[str, EvaluationKey]] = defaultdict(dict)
@@ -95,7 +95,7 @@ def _of_one_kind(store: EvaluationStore) -> Iterator[tuple[tuple[str, str, str, 
     """Evaluations with predictions by study, training set, test set and kind of split."""
     groups: dict[tuple[str, str, str, str], list[EvaluationKey]] = defaultdict(list)
     for key in (evaluation.key for evaluation in store.evaluations()):
-        if store.has(key):
+        if store.has(key) and key.study != "textbook":
             groups[key.study, key.train, key.test, split_kind(key.split)].append(key)
     yield from sorted(groups.items(), key=lambda item: item[0])
 

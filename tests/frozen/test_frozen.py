@@ -29,6 +29,10 @@ V0_1_0 = Path(__file__).parent / "v0_1_0"
 INTERFACE = json.loads((V0_1_0 / "interface.json").read_text(encoding="utf-8"))
 
 
+RENEWED = {"dft": {"lower_w_mk", "upper_w_mk"}}
+"""Columns of rungs of the shipped models that are measured anew: the widths of intervals on `dft`."""
+
+
 def assert_same_rows(rows: list[dict], expected: list[dict]) -> None:
     assert len(rows) == len(expected)
     for row, before in zip(rows, expected, strict=True):
@@ -57,6 +61,11 @@ def test_shipped_models_give_the_same_for_the_same_crystals(name):
     for key, rows in asked.items():
         _, fidelity, temperature = key.split()
         answers = model.predict(crystals, fidelity, float(temperature))
+        for answer, before in zip(answers, rows, strict=True):
+            if answer.kappa_w_mk is not None:
+                assert answer.lower_w_mk < answer.kappa_w_mk < answer.upper_w_mk
+            for renewed in RENEWED.get(fidelity, ()):
+                del before[renewed]
         assert_same_rows([answer.model_dump() for answer in answers], rows)
 
 
