@@ -35,7 +35,7 @@ def test_a_job_that_runs_is_cancelled_at_once_and_one_in_the_middle_of_its_force
     stored.close()
     assert left.state == "queued" and left.attempts == 0
     forces = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.npy")}
-    assert len(forces) >= 3
+    assert len(forces) >= 2
     with queue(tmp_path, "slow_copper") as jobs:
         done = ended(jobs, first.id)
         assert done.state == "done" and done.summary.kappa_w_mk > 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -123,6 +124,12 @@ def test_a_full_queue_is_a_503_and_cancelling_makes_room(tmp_path, computing):
         assert jobs.job(first).state == "queued"
 
 
+def in_a_thread(work):
+    """What a coroutine function gives, also where the browser of other tests has a loop in this thread."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(lambda: asyncio.run(work())).result()
+
+
 def test_a_stream_of_all_jobs_tells_the_latest_state_and_ends_with_the_server(tmp_path):
     async def work() -> list[str]:
         with queue(tmp_path, start=False) as jobs:
@@ -139,6 +146,6 @@ def test_a_stream_of_all_jobs_tells_the_latest_state_and_ends_with_the_server(tm
             assert [event async for event in streams.open(jobs)] and not jobs._watchers
             return told
 
-    told = [json.loads(event.split("data: ")[1]) for event in asyncio.run(work())]
+    told = [json.loads(event.split("data: ")[1]) for event in in_a_thread(work)]
     assert [job["state"] for job in told].count("cancelled") == 1
     assert sorted(job["position"] for job in told if job["state"] == "queued") == [1, 1, 2, 3]
