@@ -27,7 +27,8 @@ def test_a_job_that_runs_is_cancelled_at_once_and_one_in_the_middle_of_its_force
         jobs.cancel(first.id)
         assert ended(jobs, first.id, 60).state == "cancelled" and jobs.jobs()[0].reason.startswith("cancelled while")
         assert jobs.submit(VERIFY, copper())[1]
-        wait_until(lambda: (progress := jobs.job(first.id).progress) and (progress.done or 0) >= 3)
+        # on disk, for the progress counts cells that both orders share twice
+        wait_until(lambda: len(list((tmp_path / "cache").rglob("*.npy"))) >= 3)
         running = jobs.job(first.id)
         assert running.cost.n_forces > 3 and running.progress.text.startswith("forces of ")
     stored = JobStore(tmp_path)
@@ -35,7 +36,7 @@ def test_a_job_that_runs_is_cancelled_at_once_and_one_in_the_middle_of_its_force
     stored.close()
     assert left.state == "queued" and left.attempts == 0
     forces = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.npy")}
-    assert len(forces) >= 2
+    assert len(forces) >= 3
     with queue(tmp_path, "slow_copper") as jobs:
         done = ended(jobs, first.id)
         assert done.state == "done" and done.summary.kappa_w_mk > 0

@@ -182,7 +182,7 @@ def test_killed_twenty_times_it_ends_like_an_uninterrupted_scan(tmp_path):
         if seen[-1] > 70:  # nearly done: take parts away, so that every kill hits a scan at work
             for part in sorted((tmp_path / "killed").glob("part-*.parquet"))[draw.randrange(30) :]:
                 part.unlink()
-    assert len(set(seen)) >= 3
+    assert len(set(seen)) > 3
     code, stderr = run_screen(tmp_path, table, "--out", tmp_path / "killed", "--resume")
     assert code == 0, stderr
     whole, killed = rows_of(tmp_path / "whole"), rows_of(tmp_path / "killed")

@@ -100,10 +100,11 @@ function redraw(now) {
   layOut();
 }
 
-// A crystal stands beside the table where there is room, above it where there is not. With an answer the page's head is
-// small.
+// A crystal stands beside the table where there is room, above it where there is not. The page's head is small from the
+// first question on, so that nothing moves under the pointer when the first answer comes.
 function layOut() {
-  $("predict").classList.toggle("answered", state.shown !== null || state.entries.length + state.failed.length > 0);
+  const isAsked = state.running || state.shown !== null || state.entries.length + state.failed.length > 0;
+  $("predict").classList.toggle("answered", Boolean(isAsked));
   $("work").classList.toggle("beside", state.shown !== null && !$("batch").hidden);
 }
 
