@@ -28,19 +28,17 @@ from kappatune.model.rules import GraphRules
 from kappatune.storage import atomic_path
 from kappatune.training.gaussian_process import GaussianProcess
 from kappatune.training.rows import rows_sha256
-from studies.phonix.evaluations import PHONIX_RESULTS, PhonixEvaluation
-from studies.phonix.labels import PHONIX_SET, TEXTBOOK, DftLabels, read_labels
-from studies.phonix.metrics import Intervals, measure
+from studies.phonix.evaluations import PHONIX_RESULTS, evaluations
+from studies.phonix.labels import DftLabels, read_labels
 from studies.phonix.splits import PROTOCOLS, LabelSplit
 from studies.research_data import DataOption, research_folder
-from studies.store import RecordFile, today, versions
+from studies.store import RecordFile
 
 MODEL = "gaussian processes"
 START = "fast"
 SEEDS = (1, 2, 3)
 """One process each, averaged: they find the length scales on different crystals."""
 
-INTERVAL_SIGMAS = 1.645
 CLIP_SIGMAS = 5.0
 _CHUNK = 128
 
@@ -77,22 +75,11 @@ def main(
     for name in protocol or PROTOCOLS:
         started = time.monotonic()
         predicted, spread = cross_validate(labels, inputs, list(PROTOCOLS[name](labels)), work / name)
-        for tested in np.unique(labels.set_of[labels.set_of != TEXTBOOK]):
-            rows = np.flatnonzero((labels.set_of == tested) & np.isfinite(predicted))
-            if len(rows) and (tested == PHONIX_SET or name in ("formula", "tetrahedral")):
-                evaluation = PhonixEvaluation(
-                    model=MODEL,
-                    protocol=name,
-                    tested=str(tested),
-                    n_left_out=0,
-                    metrics=measure(labels, rows, np.exp(predicted[rows]), intervals(predicted[rows], spread[rows])),
-                    seed=SEEDS[0],
-                    seconds=round(time.monotonic() - started, 1),
-                    date=today(),
-                    versions=versions(),
-                )
-                RecordFile(results).add(evaluation)
-                typer.echo(evaluation.summary)
+        inside = np.ones(len(predicted), dtype=bool)
+        seconds = time.monotonic() - started
+        for evaluation in evaluations(MODEL, name, labels, predicted, spread, inside, seed=SEEDS[0], seconds=seconds):
+            RecordFile(results).add(evaluation)
+            typer.echo(evaluation.summary)
 
 
 def cross_validate(
@@ -126,14 +113,6 @@ def fit_and_predict(
     targets = torch.from_numpy(ln_kappa - inputs.ln_kappa)[split.train]
     mean, spread = GaussianProcess.fit(x[split.train], targets, inputs.groups, seed).predict(x[split.test])
     return mean.numpy() + inputs.ln_kappa[split.test], spread.numpy()
-
-
-def intervals(ln_kappa: NDArray[np.float64], spread: NDArray[np.float64]) -> Intervals:
-    """90 % intervals of a normal distribution; nothing is called out of domain."""
-    width = INTERVAL_SIGMAS * spread
-    return Intervals(
-        lower=np.exp(ln_kappa - width), upper=np.exp(ln_kappa + width), in_domain=np.ones(len(ln_kappa), dtype=bool)
-    )
 
 
 def stored_inputs(labels: DftLabels, path: Path) -> Inputs:

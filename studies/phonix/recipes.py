@@ -15,21 +15,17 @@ from typing import Annotated
 import numpy as np
 import torch
 import typer
-from numpy.typing import NDArray
 
 from kappatune.storage import atomic_path
 from kappatune.structures import read_table
-from kappatune.training.recipe import Recipe, read_recipe
-from studies.phonix.evaluations import PHONIX_RESULTS, PhonixEvaluation
-from studies.phonix.labels import PHONIX_SET, TEXTBOOK, DftLabels, read_labels
-from studies.phonix.metrics import Intervals, measure
+from kappatune.training.recipe import read_recipe
+from studies.phonix.evaluations import PHONIX_RESULTS, evaluations
+from studies.phonix.labels import read_labels
 from studies.phonix.splits import PROTOCOLS, LabelSplit
 from studies.research_data import AFLOW, DataOption, research_folder
-from studies.store import RecordFile, today, versions
+from studies.store import RecordFile
 from studies.transfer.cached_training import without_formulas
 from studies.transfer.learners import CorrectedEnsemble, LearnerOutput
-
-INTERVAL_SIGMAS = 1.645
 
 
 def main(
@@ -54,7 +50,17 @@ def main(
         for name in protocol or PROTOCOLS:
             started = time.monotonic()
             output = cross_validate(ensemble, list(PROTOCOLS[name](labels)), len(labels.rows), of_recipe / name)
-            for evaluation in evaluations(plan, name, labels, output, time.monotonic() - started):
+            found = evaluations(
+                f"recipe {plan.name}",
+                name,
+                labels,
+                output.ln_kappa,
+                output.spread,
+                output.distance <= 1,
+                seed=plan.seeds[0],
+                seconds=time.monotonic() - started,
+            )
+            for evaluation in found:
                 RecordFile(results).add(evaluation)
                 typer.echo(evaluation.summary)
 
@@ -72,37 +78,6 @@ def cross_validate(ensemble: CorrectedEnsemble, splits: list[LabelSplit], n_rows
         for name in LearnerOutput._fields:
             getattr(output, name)[split.test] = stored[name]
     return output
-
-
-def evaluations(
-    recipe: Recipe, protocol: str, labels: DftLabels, output: LearnerOutput, seconds: float
-) -> list[PhonixEvaluation]:
-    """Measures on each set that a protocol tests."""
-    found = []
-    for tested in np.unique(labels.set_of[labels.set_of != TEXTBOOK]):
-        rows = np.flatnonzero((labels.set_of == tested) & np.isfinite(output.ln_kappa))
-        if not len(rows) or (tested != PHONIX_SET and protocol not in ("formula", "tetrahedral")):
-            continue
-        found.append(
-            PhonixEvaluation(
-                model=f"recipe {recipe.name}",
-                protocol=protocol,
-                tested=str(tested),
-                n_left_out=0,
-                metrics=measure(labels, rows, np.exp(output.ln_kappa[rows]), intervals(output, rows)),
-                seed=recipe.seeds[0],
-                seconds=round(seconds, 1),
-                date=today(),
-                versions=versions(),
-            )
-        )
-    return found
-
-
-def intervals(output: LearnerOutput, rows: NDArray[np.int64]) -> Intervals:
-    """90 % intervals of a normal distribution, not calibrated, and the domain."""
-    ln_kappa, half = output.ln_kappa[rows], INTERVAL_SIGMAS * output.spread[rows]
-    return Intervals(lower=np.exp(ln_kappa - half), upper=np.exp(ln_kappa + half), in_domain=output.distance[rows] <= 1)
 
 
 if __name__ == "__main__":

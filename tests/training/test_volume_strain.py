@@ -13,6 +13,7 @@ from kappatune.model.rules import GraphRules
 from kappatune.physics.slack import ln_slack_kappa
 from kappatune.structures import Crystal
 from kappatune.training import train
+from kappatune.training.recipe import BadRun
 from tests.builders import low_symmetry, rocksalt
 from tests.training.tiny import DEBYE_COLUMNS, recipe, stage, tables, tiny_table
 
@@ -98,11 +99,20 @@ def test_a_correction_stays_when_the_crystal_is_strained(models):
     ("settings", "message"),
     [
         ({"rules": {}}, "bond_envelope: smooth"),
-        ({"properties": {"debye_temperature_k": "theta"}}, "needs the property gruneisen"),
+        ({"properties": {"debye_temperature_k": "theta"}}, "the property gruneisen, which the targets follow"),
+        ({"fidelity": "dft"}, "needs the fidelity 'agl'"),
     ],
 )
 def test_what_strains_need(settings, message):
     properties = settings.pop("properties", DEBYE_COLUMNS)
-    agl = stage("agl", properties=properties, volume_strain=STRAIN)
+    fidelity = settings.pop("fidelity", "agl")
+    agl = stage("agl", properties=DEBYE_COLUMNS)
+    strained_stage = stage("more", properties=properties, volume_strain=STRAIN) | {"fidelity": fidelity}
     with pytest.raises(ValidationError, match=message):
-        recipe(agl, composition="debye", host=HOSTS, **{"rules": SMOOTH, **settings})
+        recipe(agl, strained_stage, composition="debye", host=HOSTS, **{"rules": SMOOTH, **settings})
+
+
+def test_a_model_whose_bonds_end_at_once_is_not_trained_on_strains():
+    dft = {"name": "dft", "fidelity": "dft", "learner": "gaussian-process", "volume_strain": STRAIN}
+    with pytest.raises(BadRun, match="bonds fall smoothly"):
+        train(recipe(dft, start="fast"), tables, on_progress=lambda event: None)

@@ -101,6 +101,8 @@ def train(
         host = starting_model.members[0].host if starting_model else new_host(host_card)
         rules = starting_model.card.rules if starting_model else plan.rules
         _check_names(plan, host, starting_model)
+        if starting_model:
+            _check_strains(plan, starting_model)
         seeds = _seeds(plan, starting_model)
         source = as_source(data)
         stages = [prepare_stage(stage, tables_for(stage, source), host, rules) for stage in plan.stages]
@@ -185,6 +187,20 @@ def _check_names(recipe: Recipe, host: Host, start: KappaModel | None) -> None:
                     f"stage '{stage.name}', frozen: no parameter of the host has a name that begins with '{prefix}'; "
                     + (f"there are {existing}" if names else "this host has no parameters")
                 )
+
+
+def _check_strains(recipe: Recipe, start: KappaModel) -> None:
+    """Refuse strains that the rules or the composition of the starting model do not allow."""
+    for stage in recipe.stages:
+        if stage.volume_strain and start.card.rules.bond_envelope != "smooth":
+            raise BadRun(
+                f"stage '{stage.name}': volume_strain needs a model whose bonds fall smoothly, and those of "
+                f"'{start.card.name}' end at the cutoff: set it to 0"
+            )
+        if stage.volume_strain and start.card.composition != "debye":
+            raise BadRun(
+                f"stage '{stage.name}': volume_strain needs a 'debye' model, and '{start.card.name}' is direct"
+            )
 
 
 def _seeds(recipe: Recipe, start: KappaModel | None) -> Sequence[int]:

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from studies.phonix.process import Inputs, cross_validate, fit_and_predict, intervals, stored_inputs
+from studies.phonix.evaluations import evaluations
+from studies.phonix.process import Inputs, cross_validate, fit_and_predict, stored_inputs
 from studies.phonix.splits import formula_splits
 from tests.studies.phonix.synthetic import synthetic_labels
 
@@ -43,5 +44,15 @@ def test_killed_run_repeats_no_split(inputs, tmp_path):
 
 
 def test_intervals_are_as_wide_as_the_spread_says():
-    found = intervals(np.array([0.0]), np.array([1.0]))
-    assert np.log(found.upper / found.lower) == pytest.approx([2 * 1.645]) and found.in_domain.all()
+    n = len(LABELS.rows)
+    truth = np.log(LABELS.kappa)
+    off = {}
+    for sigmas in (1.6, 1.7):
+        found = evaluations(
+            "m", "prototype", LABELS, truth + 0.1 * sigmas, np.full(n, 0.1), np.ones(n, dtype=bool), seed=1, seconds=0.0
+        )
+        (only,) = found
+        off[sigmas] = only.metrics.intervals
+        assert only.tested == "Phonix" and only.metrics.bias_log10 == pytest.approx(0.1 * sigmas / np.log(10))
+    assert (off[1.6].coverage, off[1.7].coverage, off[1.6].outside) == (1.0, 0.0, 0.0)
+    assert np.log(off[1.6].median_width_inside) == pytest.approx(2 * 1.645 * 0.1)
