@@ -69,6 +69,12 @@ class ArmInputs:
 Learner = Callable[[Task], Predict]
 
 
+def standardised(values: Tensor, train: Rows) -> Tensor:
+    """(n, d) values in standard deviations from the mean of the training rows, at most `CLIP_SIGMAS`."""
+    known = values[train]
+    return ((values - known.mean(dim=0)) / known.std(dim=0).clamp(min=1e-3)).clamp(-CLIP_SIGMAS, CLIP_SIGMAS)
+
+
 def fit_and_predict(
     inputs: ArmInputs,
     learner: Learner,
@@ -79,9 +85,7 @@ def fit_and_predict(
     seed: int,
 ) -> NDArray[np.float64]:
     """(m,) ln kappa of the tested rows from the values of the training rows alone."""
-    known = inputs.values[train]
-    standardised = (inputs.values - known.mean(dim=0)) / known.std(dim=0).clamp(min=1e-3)
-    x = standardised.clamp(-CLIP_SIGMAS, CLIP_SIGMAS)
+    x = standardised(inputs.values, train)
     targets = (ln_kappa - inputs.base)[train]
     predict = learner(Task(x[train], targets, inputs.groups, formulas[train].tolist(), seed))
     return (predict(x[test]).double() + inputs.base[test]).numpy()

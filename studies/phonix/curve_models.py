@@ -1,4 +1,4 @@
-"""What models are trained on before the DFT labels come, for the learning curves; none has seen a tested formula.
+"""What models are trained on before the DFT labels come, for the learning curves; no AGL stage saw a tested formula.
 
 A model of the AGL stage is trained once, without the AGL values of the test fold, and kept in the work folder.
 """
@@ -25,7 +25,7 @@ from studies.research_data import AFLOW
 from studies.transfer.cached_training import trained_member, without_formulas
 
 TEST_FOLD = 0
-"""Of the five folds by formula: tested by every model, and in no table of any stage."""
+"""Of the five folds by formula: tested by every model, and in no table of AGL or DFT values that is learnt."""
 
 PAPER_HOST = "megnet/MEGNet-MP-2018.6.1-Eform.safetensors"
 """MEGNet with the formation energies of the Materials Project, cutoff 4 Å, inside the folder of the research tables."""

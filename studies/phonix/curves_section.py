@@ -97,7 +97,7 @@ def curves_section(curves: Curves, agreement: Mapping[str, Any]) -> str:
         *_question(curves),
         *(_hundred(curves, pair) for pair in curves.pairs),
         _end(curves),
-        f"No model can be closer than a second calculation of the same crystals, {agreement['mean_abs_log10']:.2f}.",
+        f"Of crystals in both Phonix and L96 the two calculations differ by {agreement['mean_abs_log10']:.2f}.",
         *_limits(curves),
     ]
     return "\n\n".join(
@@ -114,10 +114,11 @@ def curves_section(curves: Curves, agreement: Mapping[str, Any]) -> str:
 def _question(curves: Curves) -> list[str]:
     return [
         "A formation energy is cheaper to compute than an AGL value, and that is far cheaper than a conductivity by "
-        "DFT and phonons: how many of the dear values do the cheap ones save?",
+        "DFT and phonons: how many of the expensive values do the cheap ones save?",
         "Each model here learns the same N conductivities of Phonix and is tested on the same "
-        f"{curves.n_tested} crystals, whose formulas are in no table of any stage; {N_DRAWS} draws of the N labels "
-        "give the 95 % intervals.",
+        f"{curves.n_tested} crystals, whose formulas are in no table of AGL or DFT values that it learnt (published "
+        f"networks may know their formation energies or bulk moduli); {N_DRAWS} draws of the N labels give the 95 % "
+        "intervals.",
     ]
 
 
@@ -161,7 +162,8 @@ def _limits(curves: Curves) -> list[str]:
     missing = [f"*{ARMS[arm].title}*" for arm in ARMS if arm not in curves.arms]
     limits = (
         "The networks are heads on embeddings that the labels do not change, one member each, and the intervals say "
-        "how much the draw of the labels matters (with all labels, the seed alone), not the choice of tested crystals"
+        "how much the draw of the labels matters (with all labels, the seed alone), not the choice of tested crystals; "
+        "the physics head also has another host and element statistics, so its gain is not of AGL alone"
     )
     return [f"{limits}; whole families were not left out."] + (
         [f"Not computed yet: {', '.join(missing)}."] if missing else []

@@ -3,8 +3,9 @@
     python -m studies.phonix.learning_curves --data FOLDER [--arm trees ...]
 
 Tested are the formulas of one hash fold. Each draw is an order of the other rows, of which the first N are learnt: all
-arms learn the same rows. What an arm knows beforehand comes from no tested formula, in the AGL stage either. Networks
-are heads on embeddings that the labels do not change. One record per cell; a killed run repeats none that is stored.
+arms learn the same rows. The AGL stage has seen no tested formula; published hosts may know formation energies or bulk
+moduli of some. Networks are heads on embeddings that the labels do not change. One record per cell; a killed run
+repeats none that is stored.
 """
 
 from __future__ import annotations

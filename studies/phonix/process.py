@@ -28,6 +28,7 @@ from kappatune.model.rules import GraphRules
 from kappatune.storage import atomic_path
 from kappatune.training.gaussian_process import GaussianProcess
 from kappatune.training.rows import rows_sha256
+from studies.phonix.curve_learners import standardised
 from studies.phonix.evaluations import PHONIX_RESULTS, evaluations
 from studies.phonix.labels import DftLabels, read_labels
 from studies.phonix.splits import PROTOCOLS, LabelSplit
@@ -39,7 +40,6 @@ START = "fast"
 SEEDS = (1, 2, 3)
 """One process each, averaged: they find the length scales on different crystals."""
 
-CLIP_SIGMAS = 5.0
 _CHUNK = 128
 
 
@@ -107,9 +107,7 @@ def fit_and_predict(
     inputs: Inputs, ln_kappa: NDArray[np.float64], split: LabelSplit, seed: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Mean and standard deviation of ln kappa of the tested rows, by a process that knows the training rows alone."""
-    known = inputs.values[split.train]
-    standardised = (inputs.values - known.mean(dim=0)) / known.std(dim=0).clamp(min=1e-3)
-    x = standardised.clamp(-CLIP_SIGMAS, CLIP_SIGMAS)
+    x = standardised(inputs.values, split.train)
     targets = torch.from_numpy(ln_kappa - inputs.ln_kappa)[split.train]
     mean, spread = GaussianProcess.fit(x[split.train], targets, inputs.groups, seed).predict(x[split.test])
     return mean.numpy() + inputs.ln_kappa[split.test], spread.numpy()

@@ -8,6 +8,7 @@ each split. Every prediction is kept in the work folder, so that a killed run re
 
 from __future__ import annotations
 
+import hashlib
 import time
 from pathlib import Path
 from typing import Annotated
@@ -19,6 +20,7 @@ import typer
 from kappatune.storage import atomic_path
 from kappatune.structures import read_table
 from kappatune.training.recipe import read_recipe
+from kappatune.training.rows import rows_sha256
 from studies.phonix.evaluations import PHONIX_RESULTS, evaluations
 from studies.phonix.labels import read_labels
 from studies.phonix.splits import PROTOCOLS, LabelSplit
@@ -45,11 +47,13 @@ def main(
     agl = without_formulas(read_table(folder / AFLOW), set(labels.formulas.tolist()))
     for plan in map(read_recipe, recipe):
         of_recipe = work / plan.name
+        inputs = plan.model_dump_json(exclude={"description"}) + rows_sha256(labels.rows)
+        predictions = of_recipe / hashlib.sha256(inputs.encode()).hexdigest()[:12]
         folders = [of_recipe / f"agl-{seed}" for seed in plan.seeds]
         ensemble = CorrectedEnsemble(plan, labels.rows, agl, folders)
         for name in protocol or PROTOCOLS:
             started = time.monotonic()
-            output = cross_validate(ensemble, list(PROTOCOLS[name](labels)), len(labels.rows), of_recipe / name)
+            output = cross_validate(ensemble, list(PROTOCOLS[name](labels)), len(labels.rows), predictions / name)
             found = evaluations(
                 f"recipe {plan.name}",
                 name,

@@ -59,7 +59,7 @@ class Reference:
 
     Attributes:
         crystal: As in its table.
-        ln_dft: ln of kappa in W/(m K), coherences included.
+        ln_dft: ln of kappa in W/(m K), as in its table.
         predicted: The prediction.
         unseen: Whether the model had not learnt its formula.
         softness: ln of the predicted acoustic Debye temperature in K.
@@ -83,7 +83,8 @@ def main(data: DataOption = None) -> None:
         own = [value for value in values if (value.potential, value.quality) == (potential, quality)]
         for coherences in (True, False):
             name = f"{potential}, {quality}, {'with' if coherences else 'without'} coherences"
-            typical = 0.0 if coherences else float(np.median([v.coherences_w_mk for v in own if v.coherences_w_mk]))
+            added = [value.coherences_w_mk for value in own if value.coherences_w_mk]
+            typical = 0.0 if coherences or not added else float(np.median(added))
             asked = {
                 "potential": potential,
                 "quality": quality,
@@ -93,7 +94,11 @@ def main(data: DataOption = None) -> None:
                 "n_imaginary": sum(value.outcome == "imaginary modes" for value in own),
             }
             points = _points(own, references, typical)
-            results[name] = asked | {"outcomes": Counter(value.outcome for value in own), "n": len(points)}
+            results[name] = asked | {
+                "n_phonix": sum(value.source == "phonix" and value.kappa_w_mk is not None for value in own),
+                "outcomes": Counter(value.outcome for value in own),
+                "n": len(points),
+            }
             if len(set(points.formulas)) >= SMALLEST:
                 calibration, measured = calibrate(points, asked)
                 found.append(calibration)
@@ -216,7 +221,7 @@ def _points(values: list[PhononValue], references: dict[str, Reference], typical
     rows = [
         (
             value.kappa_w_mk - (value.coherences_w_mk or 0.0) + typical if typical else value.kappa_w_mk,
-            references[_key(value)],
+            references[value.reference],
         )
         for value in values
         if value.kappa_w_mk is not None
@@ -231,10 +236,6 @@ def _points(values: list[PhononValue], references: dict[str, Reference], typical
         softness=np.array([reference.softness for _, reference in rows]),
         family=np.array([family(reference.crystal.formula_key) for _, reference in rows]),
     )
-
-
-def _key(value: PhononValue) -> str:
-    return f"{value.source} {value.id}"
 
 
 def family(formula: str) -> str:

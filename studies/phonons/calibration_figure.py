@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from kappatune.plotting import new_figure, save_png
 from studies.figures import FIGURES
 from studies.phonons.calibration_values import PhononValue
 
@@ -23,21 +24,16 @@ def draw(values: Sequence[PhononValue], ln_dft: Mapping[str, float], path: Path 
         ln_dft: ln of the DFT value in W/(m K), by `source id`.
         path: The PNG.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(4.6, 4.4), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(4.6, 4.4)
     axis = figure.subplots()
     ends = [0.1, 1000.0]
     axis.loglog(ends, ends, color="0.7", linewidth=1)
     for potential, quality in sorted({(value.potential, value.quality) for value in values}):
         own = [v for v in values if (v.potential, v.quality) == (potential, quality) and v.kappa_w_mk is not None]
-        theirs = np.exp([ln_dft[f"{value.source} {value.id}"] for value in own])
+        theirs = np.exp([ln_dft[value.reference] for value in own])
         ours = np.array([value.kappa_w_mk for value in own], dtype=np.float64)
         (drawn,) = axis.plot(theirs, ours, MARKERS[quality], label=f"{potential}, {quality}", fillstyle="none")
         drawn.set(color=COLOURS.get(potential, "C3"), markersize=4)
     axis.set(xlabel="DFT, κ in W/(m K)", ylabel="phonons with the potential, κ in W/(m K)", xlim=ends, ylim=ends)
     axis.legend(frameon=False, fontsize="small")
-    path.parent.mkdir(exist_ok=True)
-    figure.savefig(path, dpi=130)
+    save_png(figure, path)

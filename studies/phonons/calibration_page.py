@@ -13,6 +13,9 @@ from studies.phonons.calibration_fit import CORRELATION_WEIGHT, SMALLEST
 GOAL = 120
 """Crystals of Phonix with a value at `quick` that the calibration is meant to rest on."""
 
+RELATIVE_SD = 0.76
+"""Standard deviation of |x| over its mean, for normally distributed x."""
+
 Set = Mapping[str, Any]
 
 
@@ -25,7 +28,7 @@ def calibration_page(result: Mapping[str, Any]) -> str:
     sets: Mapping[str, Set] = result["sets"]
     calibrated = {name: one for name, one in sets.items() if "calibration" in one}
     judged = {name: one for name, one in calibrated.items() if "best" in one}
-    n = max(one["n"] for one in sets.values() if one["quality"] == "quick")
+    n = max(one["n_phonix"] for one in sets.values() if one["quality"] == "quick")
     parts = [
         "# Calibration of phonon values",
         note("calibration", "calibration.json", "python -m studies.phonons.calibration --data FOLDER")
@@ -57,8 +60,8 @@ def _state(n: int) -> str:
         return drawn
     return (
         f"{drawn} **The goal, {GOAL} of them, is not reached: {n} have a value at `quick` so far.** With so few, a "
-        f"range is about as wide as the largest error seen, and mean errors are uncertain by {0.76 / sqrt(n):.0%}; "
-        "`python -m studies.phonons.calibration_values` goes on."
+        "range is about as wide as the largest error seen, and mean errors are uncertain by "
+        f"{RELATIVE_SD / sqrt(n):.0%}; `python -m studies.phonons.calibration_values` goes on."
     )
 
 
@@ -95,7 +98,8 @@ def _ranges(calibrated: Mapping[str, Set]) -> str:
                 str(one["n"]),
                 number(one["mean_abs_log10"]),
                 number(one["mean_abs_log10_without_bias"]),
-                f"{exp(found['bias_ln']):.2f}" + (f" · κ^{found['slope']:+.2f}" if found["slope"] else ""),
+                f"{exp(found['bias_ln'] - found['slope'] * found['centre_ln']):.2f}"
+                + (f" · κ^{found['slope']:+.2f}" if found["slope"] else ""),
                 f"{exp(found['half_width_ln']):.1f}",
                 f"{found['coverage']:.0%}",
                 "–" if thirds is None else ", ".join(f"{share:.0%}" for share in thirds),
@@ -109,7 +113,7 @@ def _ranges(calibrated: Mapping[str, Set]) -> str:
         "mean abs log10",
         "without bias",
         "DFT / potential",
-        "range: times and over",
+        "range: factor up and down",
         "held",
         "in thirds of κ",
     )
@@ -122,7 +126,8 @@ def _ranges(calibrated: Mapping[str, Set]) -> str:
         table(columns, rows) + "\n\nThe range comes from cross-conformal prediction (Vovk, Ann. Math. Artif. Intell. "
         "74, 9 (2015)) and is meant to hold nine DFT values in ten. *Held* counts those in ranges that were made "
         "without their formula; thirds are given from 30 crystals on. The bias is drawn to zero where values are few. "
-        "DFT values always include coherences. To a value without them (`verify` without `--wigner`) is added what "
+        "The DFT values of Phonix include coherences; those of L96 are taken as if they did. To a value without them "
+        "(`verify` without `--wigner`) is added what "
         f"they are in the median: {typical} W/(m K)."
     )
 

@@ -65,6 +65,11 @@ class PhononValue(Record):
         """Crystal, potential and quality."""
         return f"{self.id} {self.potential} {self.quality}"
 
+    @property
+    def reference(self) -> str:
+        """Table and crystal of its DFT value."""
+        return f"{self.source} {self.id}"
+
 
 def main(
     nequix: Annotated[str, typer.Option(help="Path of nequix-mp-1-pft.nqx, or `nequix` once it is downloaded.")],

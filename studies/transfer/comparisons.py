@@ -57,7 +57,7 @@ class Comparison(Record):
 
 
 def comparisons(store: EvaluationStore) -> list[Comparison]:
-    """All comparisons that the stored evaluations with predictions allow, but for measured values, which are few."""
+    """All comparisons that the stored evaluations with predictions allow; measured values are too few and left out."""
     found = []
     for (study, train, test, split), group in _of_one_kind(store):
         keys: dict[str, dict[str, EvaluationKey]] = defaultdict(dict)

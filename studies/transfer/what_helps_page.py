@@ -108,7 +108,8 @@ def _the_model(cells: Cells, others: Mapping[str, Mapping[str, Any]]) -> str:
             averaging,
             {"L96 to HH143": "transfer, L96 to HH143, all", "HH143 to L96": "transfer, HH143 to L96, all"},
         )
-        + " (`python -m studies.transfer.averaging`; not tested). It was not adopted, because most crystals that "
+        + f" (`python -m studies.transfer.averaging`, {others['averaging']['date']}, with the measured values of that "
+        "time; not tested). It was not adopted, because most crystals that "
         "people ask about are outside the training sets.\n"
         f"- **More hosts** (`accurate` has four, `fast` two), `fast` to `accurate`. AGL values: "
         f"{cells.shown(fast, own, [CRABNET])}. DFT values, by formula {cells.shown(fast, own, BY_FORMULA)}. Families "

@@ -11,7 +11,7 @@ from kappatune.model.graphs import build_graphs
 from kappatune.model.heads import strained_targets, transform_properties
 from kappatune.model.rules import GraphRules
 from kappatune.physics.slack import ln_slack_kappa
-from kappatune.structures import Crystal
+from kappatune.structures import Crystal, LabelledCrystal, LabelledTable
 from kappatune.training import train
 from kappatune.training.recipe import BadRun
 from tests.builders import low_symmetry, rocksalt
@@ -99,6 +99,7 @@ def test_a_correction_stays_when_the_crystal_is_strained(models):
     ("settings", "message"),
     [
         ({"rules": {}}, "bond_envelope: smooth"),
+        ({"properties": {"gruneisen": "gamma"}}, "beside debye_temperature_k"),
         ({"properties": {"debye_temperature_k": "theta"}}, "the property gruneisen, which the targets follow"),
         ({"fidelity": "dft"}, "needs the fidelity 'agl'"),
     ],
@@ -116,3 +117,20 @@ def test_a_model_whose_bonds_end_at_once_is_not_trained_on_strains():
     dft = {"name": "dft", "fidelity": "dft", "learner": "gaussian-process", "volume_strain": STRAIN}
     with pytest.raises(BadRun, match="bonds fall smoothly"):
         train(recipe(dft, start="fast"), tables, on_progress=lambda event: None)
+
+
+def test_crystals_without_properties_are_learnt_as_they_are():
+    table = tiny_table("agl", 0.2, with_properties=True)
+    unknown = [
+        LabelledCrystal(row.crystal, row.kappa, row.fidelity, row.source, {"theta": np.nan, "gamma": np.nan})
+        for row in table.rows[1:]
+    ]
+    sparse = LabelledTable("sparse", [table.rows[0], *unknown], [], "")
+    settings = {"properties": {"debye_temperature_k": "theta", "gruneisen": "gamma"}, "loss_weights": WEIGHTS}
+    agl = stage("agl", volume_strain=STRAIN, validation=None, **settings)
+    model = train(
+        recipe(agl, composition="debye", host=HOSTS, rules=SMOOTH),
+        lambda _: [sparse],
+        on_progress=lambda event: None,
+    )
+    assert np.isfinite(ln_kappa(model, 0.0, "agl")).all()

@@ -38,6 +38,7 @@ from kappatune.data.table_writer import (
     check_target,
     crystal_row,
     pages_of,
+    spacegroup_number,
     write_table,
 )
 from kappatune.errors import BadSource
@@ -136,7 +137,9 @@ def entry_of(item: object, where: str) -> TableEntry:
         kappa = finite_number(fields.get(_KAPPA))
         if kappa is None or kappa <= 0:
             raise BadCrystal(f"{_KAPPA} is {_shown(fields, _KAPPA)}, not a positive number")
-        row = crystal_row(_crystal(fields, id), _spacegroup(fields), f"AFLOW {auid or aurl}".strip())
+        row = crystal_row(
+            _crystal(fields, id), spacegroup_number(fields.get("spacegroup_relax")), f"AFLOW {auid or aurl}".strip()
+        )
     except BadCrystal as error:
         return TableEntry(
             auid or aurl or None, Rejection(id, str(error), formula=_text(fields.get("compound")) or None)
@@ -229,11 +232,6 @@ def _lattice(cell: list[float]) -> np.ndarray[Any, np.dtype[np.float64]]:
     from pymatgen.core import Lattice
 
     return np.array(Lattice.from_parameters(*cell).matrix)
-
-
-def _spacegroup(fields: dict[str, Any]) -> int | None:
-    number = finite_number(fields.get("spacegroup_relax"))
-    return int(number) if number is not None and 1 <= number <= 230 and number == int(number) else None
 
 
 def _numbers(fields: dict[str, Any], key: str) -> list[float]:

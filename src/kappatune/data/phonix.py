@@ -21,7 +21,15 @@ import numpy as np
 import pyarrow as pa
 
 from kappatune.data.fetching import one_line
-from kappatune.data.table_writer import CRYSTAL_COLUMNS, TableCounts, TableEntry, check_target, crystal_row, write_table
+from kappatune.data.table_writer import (
+    CRYSTAL_COLUMNS,
+    TableCounts,
+    TableEntry,
+    check_target,
+    crystal_row,
+    spacegroup_number,
+    write_table,
+)
 from kappatune.errors import BadSource
 from kappatune.progress import OnProgress, ignore
 from kappatune.storage import file_sha256
@@ -110,7 +118,7 @@ def entry_of(row: Fields, number: int, known: Mapping[str, Crystal | Rejection],
         _check_formula(crystal, formula)
     except BadCrystal as error:
         return TableEntry(id, Rejection(id, f"row {number}: {error}", formula=formula))
-    values = crystal_row(crystal, _spacegroup(row), f"Phonix {mp_id or id}")
+    values = crystal_row(crystal, spacegroup_number(row.get("spg_number")), f"Phonix {mp_id or id}")
     values |= {"kappa_w_mk_300k": kappa, "fidelity": "dft"}
     return TableEntry(id, values | {column: finite_number(row.get(name)) for name, column in _KEPT.items()})
 
@@ -238,11 +246,6 @@ def _by_mp_id(structures: Path) -> dict[str, Crystal | Rejection]:
     if not found:
         raise BadSource(f"{structures}: no crystal there has a Materials Project id (mp-149) in its name")
     return found
-
-
-def _spacegroup(row: Fields) -> int | None:
-    number = finite_number(row.get("spg_number"))
-    return int(number) if number is not None and 1 <= number <= 230 and number == int(number) else None
 
 
 def _is_set(value: object) -> bool:

@@ -18,6 +18,7 @@ from kappatune.progress import Advanced, OnProgress
 from kappatune.storage import atomic_path, remove_partials
 from kappatune.structures import Crystal, Rejection
 from kappatune.structures.crystal import element_symbol
+from kappatune.structures.text import finite_number
 
 CRYSTAL_COLUMNS: tuple[tuple[str, pa.DataType], ...] = (
     ("id", pa.string()),
@@ -92,6 +93,12 @@ def check_target(out: Path, origin: str) -> None:
         raise BadTarget(f"{out} is a folder: give a file as --out")
     if out.exists() and _origin_of(out) != _digest(origin):
         raise BadTarget(f"{out} holds something else than this request would write: give another --out, or delete it")
+
+
+def spacegroup_number(value: object) -> int | None:
+    """The international number of a space group as a table has it, or None if it is none."""
+    number = finite_number(value)
+    return int(number) if number is not None and 1 <= number <= 230 and number == int(number) else None
 
 
 def crystal_row(crystal: Crystal, spacegroup: int | None, source: str) -> dict[str, Any]:

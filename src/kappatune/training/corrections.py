@@ -42,7 +42,10 @@ class Teacher(Protocol):
         """Mean and standard deviation of the correction, (n,) each, of (n, d) standardised inputs."""
 
     def refitted(self, inputs: Tensor, targets: Tensor) -> Teacher:
-        """One with the same settings that has learnt from other crystals: for cross-validation."""
+        """One with the same settings that has learnt from other crystals: for cross-validation.
+
+        A process keeps its kernel, which was found on all crystals.
+        """
 
 
 @dataclass(frozen=True)
@@ -145,7 +148,9 @@ class Mixtures(NamedTuple):
 
 @dataclass(frozen=True)
 class HeldOut:
-    """What one member predicts for its training crystals by a teacher that has not seen their formulas.
+    """What one member predicts for its training crystals by a teacher not fitted to their formulas.
+
+    That of a process is not quite so: its kernel is kept.
 
     Attributes:
         error: (n,) errors of ln kappa.

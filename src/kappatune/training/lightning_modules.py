@@ -142,8 +142,11 @@ class StageModule(pl.LightningModule):
             outputs: NetworkOutputs = self.network(crystals.strained(ln_volume), self.fidelity)
             losses.append(self._loss_of(outputs, ln_kappa.exp(), strained))
             errors.append((cast(Tensor, outputs.properties) - strained)[known, :2])
+        loss = (losses[0] + losses[1]) / 2.0
+        if not known.any():
+            return loss
         slope = (errors[0] - errors[1]) / (2.0 * strain[known, None])
-        return (losses[0] + losses[1]) / 2.0 + _SLOPE_WEIGHT * self._distance(slope, torch.zeros_like(slope)).mean()
+        return loss + _SLOPE_WEIGHT * self._distance(slope, torch.zeros_like(slope)).mean()
 
     def _error(self, crystals: GraphBatch | Tensor, kappa: Tensor) -> Tensor:
         """(n,) absolute errors of ln kappa."""

@@ -195,10 +195,11 @@ class Recipe(_Strict):
             return
         if self.host is not None and self.rules.bond_envelope != "smooth":
             raise ValueError(f"stage '{stage.name}': volume_strain needs the rule bond_envelope: smooth")
-        if stage.learner == "gradient" and (stage.fidelity != BASE_FIDELITY or "gruneisen" not in stage.properties):
+        followed = {"debye_temperature_k", "gruneisen"}
+        if stage.learner == "gradient" and (stage.fidelity != BASE_FIDELITY or not followed <= stage.properties.keys()):
             raise ValueError(
                 f"stage '{stage.name}': where a stage learns by gradient, volume_strain needs the fidelity "
-                f"'{BASE_FIDELITY}' and the property gruneisen, which the targets follow"
+                f"'{BASE_FIDELITY}' and, beside debye_temperature_k, the property gruneisen, which the targets follow"
             )
 
     def _check_targets(self, stage: Stage) -> None:

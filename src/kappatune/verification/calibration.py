@@ -23,7 +23,7 @@ SHIPPED = ASSETS / "verification" / "calibration.json"
 
 
 class PhononCalibration(BaseModel):
-    """How values of one potential at one quality lie to DFT values, which include the coherences between bands.
+    """How values of one potential at one quality lie to DFT values, which are taken to include coherences.
 
     With k = kappa + `typical_coherences_w_mk`, ln(kappa_DFT / k) is `bias_ln` + `slope` (ln k - `centre_ln`), give or
     take `half_width_ln`.

@@ -24,7 +24,7 @@ DOS_MESH = 1.5
 
 
 DISPLACEMENT_MESH = 15.0
-"""Length of the mesh for thermal displacements, Å: within 5 % of a dense one."""
+"""Length of the mesh for thermal displacements, Å."""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -87,6 +88,16 @@ class Modes:
     def mean_populations(self) -> NDArray[np.float64]:
         """(n_q, n_bands) the same without coherences."""
         return np.asarray(self.populations[..., :3].mean(axis=-1))
+
+    @cached_property
+    def by_frequency(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Curve of kappa by frequency, THz."""
+        return self.cumulative(self.frequencies, self.mean_kappa)
+
+    @cached_property
+    def by_mean_free_path(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Curve of kappa by mean free path, nm, without coherences."""
+        return self.cumulative(self.mean_free_paths, self.mean_populations, logarithmic=True)
 
     def cumulative(
         self, values: NDArray[np.float64], kappa: NDArray[np.float64], *, logarithmic: bool = False

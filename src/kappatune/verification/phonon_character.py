@@ -23,8 +23,8 @@ COHERENT_SHARE = 0.1
 """Estimated share of the coherences in kappa above which they are worth `--wigner`."""
 
 LARGE_DISPLACEMENT = 0.05
-"""Root of the mean-square displacement over the distance of the nearest neighbours above which an atom is loose: 0.03
-in silicon, 0.05 in sodium chloride, where four-phonon scattering counts at room temperature (Ravichandran and Broido,
+"""Root of the mean-square displacement over the shortest distance in the crystal above which an atom is loose: 0.03 in
+silicon, 0.05 in sodium chloride, where four-phonon scattering counts at room temperature (Ravichandran and Broido,
 Phys. Rev. B 98, 085205 (2018)). A rule of thumb."""
 
 _NEAREST_WITHIN = 8.0
@@ -40,9 +40,9 @@ def character_fields(phonons: PhononResult, settings: VerifySettings) -> dict[st
     """
     transport, modes = phonons.transport, phonons.transport.modes
     principal = principal_values(transport.kappa[settings.index_of_300_k()].tolist())
-    paths, by_path = modes.cumulative(modes.mean_free_paths, modes.mean_populations, logarithmic=True)
+    paths, by_path = modes.by_mean_free_path
     lifetimes, by_lifetime = modes.cumulative(modes.lifetimes, modes.mean_populations, logarithmic=True)
-    frequencies, by_frequency = modes.cumulative(modes.frequencies, modes.mean_kappa)
+    frequencies, by_frequency = modes.by_frequency
     return {
         "kappa_polycrystal_w_mk": effective_medium(principal),
         "anisotropy": float(principal[2] / principal[0]) if principal[0] > 0 else None,
@@ -71,8 +71,8 @@ def remarks_of(phonons: PhononResult, settings: VerifySettings) -> tuple[str, ..
     if not settings.wigner and share > COHERENT_SHARE:
         remarks.append(
             Remark.COHERENCES.sentence(
-                f"many phonons live shorter than heat takes to cross from band to band, so that coherences add about "
-                f"{share:.0%}, which are not counted here but with --wigner"
+                f"many phonons live so briefly that heat also passes from band to band: these coherences would add "
+                f"about {share:.0%}, and count only with --wigner"
             )
         )
     gap, top = acoustic_gap(modes)
@@ -87,9 +87,9 @@ def remarks_of(phonons: PhononResult, settings: VerifySettings) -> tuple[str, ..
     elif loose > LARGE_DISPLACEMENT:
         remarks.append(
             Remark.FOUR_PHONONS.sentence(
-                f"an atom moves by {loose:.0%} of the distance to its neighbours at 300 K, and with such anharmonicity "
-                "the scattering of four phonons and the shift of frequencies with temperature, which are not counted, "
-                "change kappa by tens of per cent"
+                f"an atom moves by {loose:.0%} of the shortest bond of the crystal at 300 K, and with such "
+                "anharmonicity the scattering of four phonons and the shift of frequencies with temperature, which are "
+                "not counted, change kappa by tens of per cent"
             )
         )
     return tuple(remarks)

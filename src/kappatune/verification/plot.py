@@ -42,8 +42,8 @@ class Curves:
             bands.label_distances,
             bands.dos_frequencies,
             bands.dos,
-            *modes.cumulative(modes.frequencies, modes.mean_kappa),
-            *modes.cumulative(modes.mean_free_paths, modes.mean_populations, logarithmic=True),
+            *modes.by_frequency,
+            *modes.by_mean_free_path,
         )
 
 

@@ -59,8 +59,8 @@ class Verification(BaseModel):
         potential_srd: Its published kappa_SRD on phononDB-103, on which no verdict rests; null if not known.
         solution: `rta` or `direct`.
         coherences_w_mk: Contribution of coherences between bands at 300 K (included in `kappa_bte_w_mk`), W/(m K).
-        kappa_polycrystal_w_mk: The same of a polycrystal of round grains that point in all directions, by effective
-            medium (`kappatune.physics.polycrystal`), W/(m K).
+        kappa_polycrystal_w_mk: kappa at 300 K of a polycrystal of round grains that point in all directions, by
+            effective medium (`kappatune.physics.polycrystal`), W/(m K).
         anisotropy: Largest principal value of the tensor at 300 K over the smallest.
         mean_free_path_nm: Mean free path up to which phonons carry half of kappa at 300 K, coherences left out, nm.
         lifetime_ps: Lifetime up to which they do, ps.
@@ -79,7 +79,7 @@ class Verification(BaseModel):
         born: File of Born charges; null without them.
         peak_memory_gb: Of the process, 10^9 bytes.
         warnings: What is unusual although the numbers are valid.
-        remarks: What the number does not say, and hides none: those of reading first
+        remarks: What the numbers do not say; no number is hidden for it. Those of reading come first
             (`kappatune.structures.remarks.Remark`).
         temperatures_k: Temperatures, K.
         kappa_by_temperature_w_mk: kappa at each, W/(m K).

@@ -102,7 +102,7 @@ def assess(
     low, high = predicted.interval()
     because = (
         f"{placed}, the prediction at {exp(predicted.ln_kappa):.3g} ({low:.3g} to {high:.3g}): "
-        f"{abs(found.disagreement):.1f} standard deviations apart; {_advice(found, verdict, settings)}"
+        f"{abs(found.disagreement):.1f} standard deviations apart; {_advice(found, verdict, settings, potential)}"
     )
     best_lower, best_upper = found.combined.interval(calibration.best_factor)
     return Assessment(
@@ -137,7 +137,7 @@ def _as_measurement(prediction: Prediction | None) -> tuple[Measurement | None, 
     return Measurement.of_interval(prediction.kappa_w_mk, prediction.lower_w_mk, prediction.upper_w_mk), ""
 
 
-def _advice(found: BestEstimate, verdict: Verdict, settings: VerifySettings) -> str:
+def _advice(found: BestEstimate, verdict: Verdict, settings: VerifySettings, potential: Potential) -> str:
     if verdict == "agrees":
         share = f"the prediction counts for {found.weight:.0%} of it"
         return f"use the best estimate ({share})"
@@ -146,5 +146,6 @@ def _advice(found: BestEstimate, verdict: Verdict, settings: VerifySettings) -> 
     elif settings.nearest_quality == "quick":
         remedy = "verify at `--quality standard`"
     else:
-        remedy = "verify with a second potential (`--calculator sevennet`)"
+        second = "nequix" if potential.name == "SevenNet-0" else "sevennet"
+        remedy = f"verify with a second potential (`--calculator {second}`)"
     return f"one of them is wrong, the best estimate is uncertain: {remedy} before you rely on it"

@@ -42,6 +42,9 @@ from kappatune.verification.verdict import PUBLISHED_SRD, assess
 VERSIONED = ("kappatune", "phono3py", "phonopy", "spglib", "ase", "numpy", "torch")
 """Packages whose versions a row lists. A change of one of them computes kappa anew, from the forces on disk."""
 
+PREDICTED = ("model", "predicted_w_mk", "lower_w_mk", "upper_w_mk", "interval", "in_domain")
+"""Fields that a model gives: without one they are null, also in a row that was finished with one."""
+
 
 @dataclass(frozen=True)
 class Verifier:
@@ -129,7 +132,7 @@ class Verifier:
             "versions": {name: version(name) for name in VERSIONED},
         }
         if self.model is None:
-            return given
+            return given | dict.fromkeys(PREDICTED)
         (prediction,) = self.model.predict([crystal])
         return given | {
             "model": self.model.card.name,
