@@ -23,6 +23,7 @@ from kappatune.errors import UserError
 from kappatune.jobs.record import Job, JobCost, Kind, Quality
 from kappatune.jobs.result import JobResult
 from kappatune.model.prediction import Prediction
+from kappatune.model.rows import row_without_value
 from kappatune.results import Results
 from kappatune.structures import Crystal, Input, Rejection, as_entries
 from kappatune.structures.plain import Structure
@@ -88,15 +89,8 @@ class Client:
                 answers = iter(self._post("predict", {"structures": crystals}, params=asked)["rows"])
             for entry in batch:
                 if isinstance(entry, Rejection):
-                    rows.append(
-                        Prediction(
-                            id=entry.id,
-                            file=entry.file,
-                            formula=entry.formula,
-                            temperature_k=temperature_k,
-                            reason=entry.reason,
-                        )
-                    )
+                    row = row_without_value(entry, entry.reason)
+                    rows.append(row.model_copy(update={"temperature_k": temperature_k}))
                 else:
                     rows.append(Prediction(**{**next(answers), "id": entry.id, "file": entry.file}))
         return rows
@@ -180,12 +174,18 @@ class Client:
         Raises:
             ServerError: There is no such job, or the server cannot be reached.
         """
-        answer = self._request("GET", f"jobs/{job_id}/events", stream=True, timeout=_SILENCE_S)
+        return (job for job in self._news(job_id, _SILENCE_S) if job is not None)
+
+    def _news(self, job_id: str, silence_s: float) -> Iterator[Job | None]:
+        """The same, and None where the server only says that it is alive; it breaks off after a silence, s."""
+        answer = self._request("GET", f"jobs/{job_id}/events", stream=True, timeout=silence_s)
         event = ""
         try:
             with answer:
-                for line in answer.iter_lines(decode_unicode=True):
-                    if line.startswith("event: "):
+                for line in answer.iter_lines(decode_unicode=True, delimiter="\n"):
+                    if line.startswith(":"):
+                        yield None
+                    elif line.startswith("event: "):
                         event = line.removeprefix("event: ")
                     elif line.startswith("data: ") and event == "job":
                         yield Job(**json.loads(line.removeprefix("data: ")))
@@ -209,13 +209,14 @@ class Client:
         end = None if timeout_s is None else monotonic() + timeout_s
         while True:
             try:
-                for job in self.events(job_id):
-                    if on_progress is not None:
+                silence = _SILENCE_S if end is None else min(_SILENCE_S, max(end - monotonic(), 0.1))
+                for job in self._news(job_id, silence):
+                    if job is not None and on_progress is not None:
                         on_progress(job)
-                    if job.has_ended:
+                    if job is not None and job.has_ended:
                         return job
                     if end is not None and monotonic() > end:
-                        raise TimeoutError(f"{job_id} is still {job.state}")
+                        raise TimeoutError(f"{job_id} has not ended")
             except ServerError as error:
                 if error.status not in {0, 503}:
                     raise

@@ -12,6 +12,11 @@ class BadSource(UserError):
     """A source that cannot be read or fetched at all; the message names it."""
 
 
+def unexpected(error: Exception) -> str:
+    """What an error that nobody foresaw says, without the paths of this machine: rows are shown to others, too."""
+    return f"{type(error).__name__}: {getattr(error, 'strerror', None) or error}"
+
+
 def install_hint(extra: str) -> str:
     """How to install one of the optional sets of packages, for error messages."""
     wheel = f"pip install 'kappatune[{extra}]'"

@@ -26,10 +26,7 @@ def violations(page) -> list[str]:
 def test_no_serious_violation(browser, server, scheme, width):
     with opened(browser, server.url, viewport={"width": width, "height": 900}, color_scheme=scheme) as page:
         assert violations(page) == []
-        page.set_input_files(
-            "#files",
-            files(("a.vasp", hostile.POSCAR), ("b.cif", hostile.CIF), ("bad.cif", "data_x\n_cell_length_a 4\n")),
-        )
+        page.set_input_files("#files", files(*FILES))
         page.locator("#batch-table tbody button").first.click()
         page.wait_for_selector("#detail canvas")
         assert violations(page) == []

@@ -135,7 +135,7 @@ def test_a_stream_of_all_jobs_tells_the_latest_state_and_ends_with_the_server(tm
         with queue(tmp_path, start=False) as jobs:
             streams, told = JobStreams(), []
             first = jobs.submit(AGL, copper())[0]
-            events = streams.open(jobs)
+            events = await streams.open(jobs)
             told.append(await anext(events))
             for k in range(3):
                 jobs.submit(AGL, copper(3.61 + 0.01 * k))
@@ -143,7 +143,7 @@ def test_a_stream_of_all_jobs_tells_the_latest_state_and_ends_with_the_server(tm
             told += [await asyncio.wait_for(anext(events), 5) for _ in range(4)]
             streams.end()
             assert [left async for left in events] == []
-            assert [event async for event in streams.open(jobs)] and not jobs._watchers
+            assert [event async for event in await streams.open(jobs)] and not jobs._watchers
             return told
 
     told = [json.loads(event.split("data: ")[1]) for event in in_a_thread(work)]

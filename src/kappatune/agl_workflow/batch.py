@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from kappatune.calculations.agl import agl_of_crystal
 from kappatune.calculations.agl_result import AglResult
 from kappatune.calculations.agl_settings import AglSettings
-from kappatune.errors import UserError
+from kappatune.errors import UserError, unexpected
 from kappatune.potentials import BadPotential, Potential, as_potential, load_potential
 from kappatune.processes import exit_with_parent, map_in_processes, one_thread, use_one_thread
 from kappatune.progress import Advanced, OnProgress, handler_or_default
@@ -109,7 +109,7 @@ def agl_or_reason(entry: Crystal | Rejection, potential: Potential, settings: Ag
     except UserError as error:
         return _without_kappa(entry, str(error), potential)
     except Exception as error:
-        return _without_kappa(entry, f"AGL failed unexpectedly ({type(error).__name__}: {error})", potential)
+        return _without_kappa(entry, f"AGL failed unexpectedly ({unexpected(error)})", potential)
 
 
 def _crashed(entry: Crystal | Rejection) -> AglResult:

@@ -85,13 +85,12 @@ class Estimator:
                 "estimate", request, crystal, timeout_s=seconds, shall_stop=lambda: self._closing
             )
         except TimeoutError:
-            reason = f"estimating the cost took more than {seconds:g} s: the crystal is too large"
-            estimated = Estimated(None, reason)
+            late = f"estimating the cost took more than {seconds:g} s: the crystal is too large, or the server busy"
+            return Estimated(None, late)
         except ProcessDied:
-            reason = "the process that estimates costs died on this crystal: it is too large or harmful"
-            estimated = Estimated(None, reason)
+            return Estimated(None, "the process that estimates costs died on this crystal: it is too large or harmful")
         except TaskFailed as error:
-            estimated = Estimated(None, f"the cost cannot be estimated ({error})")
+            return Estimated(None, f"the cost cannot be estimated ({error})")
         except Stopped:
             return Estimated(None, "the server is stopping")
         with self._lock:

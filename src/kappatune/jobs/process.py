@@ -6,6 +6,7 @@ memory runs out, Linux ends it before the server.
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 from collections.abc import Callable
@@ -22,7 +23,7 @@ POLL_S = 0.1
 """How often a caller looks whether it shall stop, s."""
 
 _NICENESS = 10
-_FIRST_TO_GO = "1000"
+_OOM_SCORE = "1000"
 
 
 def _ignore(event: object) -> None:
@@ -128,7 +129,7 @@ class JobProcess:
 
 def _work(connection: Connection, spec: ProcessSpec) -> None:
     """Do tasks until the server ends."""
-    _be_humble()
+    _lower_priority()
     from kappatune.jobs.computation import Computation
     from kappatune.processes import exit_with_parent, use_one_thread
 
@@ -143,17 +144,20 @@ def _work(connection: Connection, spec: ProcessSpec) -> None:
         try:
             connection.send(("done", getattr(computation, task)(*arguments)))
         except Exception as error:
-            from kappatune.errors import UserError
+            from kappatune.errors import UserError, unexpected
 
-            text = str(error) if isinstance(error, UserError) else f"unexpectedly: {type(error).__name__}: {error}"
+            text = str(error)
+            if not isinstance(error, UserError):
+                logging.getLogger(__name__).exception("%s failed", task)
+                text = f"unexpectedly: {unexpected(error)}"
             connection.send(("failed", text))
 
 
-def _be_humble() -> None:
+def _lower_priority() -> None:
     """One thread, a low priority, the first to end where memory is short; Ctrl+C is for the server."""
     os.environ["OMP_NUM_THREADS"] = os.environ["RAYON_NUM_THREADS"] = "1"
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with suppress(OSError):
         os.nice(_NICENESS)
     with suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text(_FIRST_TO_GO, encoding="ascii")
+        Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE, encoding="ascii")

@@ -148,7 +148,7 @@ class JobQueue:
         with self._changed:
             job = self._new(request, crystal)
             known = self._jobs.get(job.id)
-            if known is not None and known.state not in {"failed", "cancelled"}:
+            if known is not None and not known.may_be_asked_again:
                 return self._shown(known), False
             if len(self._queue) >= self.limits.queue:
                 raise JobRefused(f"{len(self._queue)} jobs are waiting, and no more can: try again later")

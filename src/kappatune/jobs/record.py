@@ -188,6 +188,12 @@ class Job(_Record):
         """Whether nothing more will happen to it unless it is asked for again."""
         return self.state in {"done", "failed", "cancelled"}
 
+    @property
+    def may_be_asked_again(self) -> bool:
+        """Whether another try may end otherwise: what failed, was cancelled, or was beyond the limits of then."""
+        outcome = self.summary.outcome if self.summary else None
+        return self.state in {"failed", "cancelled"} or (self.state == "done" and outcome in {"failed", "too large"})
+
     def changed(self, **fields: object) -> Self:
         """The same job with other values."""
         return self.model_copy(update=fields)

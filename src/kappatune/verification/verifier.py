@@ -12,7 +12,7 @@ from kappatune.calculations.agl import agl_of_relaxed
 from kappatune.calculations.agl_result import AglResult
 from kappatune.calculations.agl_settings import AglSettings
 from kappatune.calculations.relaxation import RelaxedCrystal
-from kappatune.errors import UserError
+from kappatune.errors import UserError, unexpected
 from kappatune.model.kappa_model import KappaModel
 from kappatune.model.prediction import Prediction
 from kappatune.model.remarks import remarks_on_crystal
@@ -116,7 +116,7 @@ class Verifier:
         except UserError as error:
             return Verification(**given, remarks=remarks, outcome=outcome_of(error), reason=str(error))
         except Exception as error:
-            reason = f"the verification failed unexpectedly ({type(error).__name__}: {error})"
+            reason = f"the verification failed unexpectedly ({unexpected(error)})"
             return Verification(**given, remarks=remarks, outcome="failed", reason=reason)
 
     def _given_fields(self, crystal: Crystal) -> dict[str, Any]:

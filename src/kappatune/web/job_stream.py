@@ -66,7 +66,7 @@ class JobStreams:
         for watcher in self._open:
             watcher.end()
 
-    def open(self, queue: JobQueue, job_id: str | None = None) -> AsyncGenerator[str, None]:
+    async def open(self, queue: JobQueue, job_id: str | None = None) -> AsyncGenerator[str, None]:
         """The events of one job until it has ended, or of all jobs.
 
         Args:
@@ -81,12 +81,15 @@ class JobStreams:
         self._open.add(watcher)
         if self._stopping:
             watcher.end()
-        return self._events(queue, job_id, watcher, stop_watching)
+        events = self._events(queue, job_id, watcher, stop_watching)
+        await anext(events)  # one that has begun is closed even if nobody reads it; one that has not would stay forever
+        return events
 
     async def _events(
         self, queue: JobQueue, job_id: str | None, watcher: _Watcher, stop_watching: Callable[[], None]
     ) -> AsyncGenerator[str, None]:
         try:
+            yield _ALIVE
             known = [queue.job(job_id)] if job_id else [job for job in queue.jobs() if not job.has_ended]
             news = [job for job in known if job is not None]
             while True:

@@ -101,13 +101,13 @@ class JobList(ApiModel):
     running: int
 
 
-def _queue(service: ServiceDep) -> JobQueue:
+def _job_queue(service: ServiceDep) -> JobQueue:
     if service.jobs is None:
         raise RequestError(404, "this server computes nothing: start it with `kappatune serve --compute`")
     return service.jobs
 
 
-QueueDep = Annotated[JobQueue, Depends(_queue)]
+JobQueueDep = Annotated[JobQueue, Depends(_job_queue)]
 JobId = Annotated[str, Path(pattern=f"^{ID_PATTERN}$", examples=["verify-9f86d081884c7d65"])]
 
 
@@ -140,7 +140,7 @@ def _refusal(refused: JobRefused) -> RequestError:
 
 
 @router.post("/estimate", summary="What a job would cost", openapi_extra=_BODY)
-async def estimate(request: Request, service: ServiceDep, jobs: QueueDep) -> Estimate:
+async def estimate(request: Request, service: ServiceDep, jobs: JobQueueDep) -> Estimate:
     """The potential is evaluated a few times, beside the jobs that run; the answer takes seconds."""
     asked, crystal = await _asked(request, service)
     try:
@@ -173,7 +173,7 @@ def _in_words(asked: JobRequest, cost: JobCost | None) -> str:
     status_code=202,
     responses={200: {"model": Job, "description": "The same job is queued, running or done."}},
 )
-async def submit(request: Request, response: Response, service: ServiceDep, jobs: QueueDep) -> Job:
+async def submit(request: Request, response: Response, service: ServiceDep, jobs: JobQueueDep) -> Job:
     """The same request for the same crystal is the same job. One that failed or was cancelled is queued again."""
     asked, crystal = await _asked(request, service)
     try:
@@ -187,7 +187,7 @@ async def submit(request: Request, response: Response, service: ServiceDep, jobs
 
 @router.get("", summary="Jobs, newest first")
 async def list_jobs(
-    jobs: QueueDep,
+    jobs: JobQueueDep,
     crystal: Annotated[str | None, Query(pattern="^[0-9a-f]{16}$", description="Hash of a crystal.")] = None,
     state: Annotated[State | None, Query(description="Only jobs in this state.")] = None,
 ) -> JobList:
@@ -202,19 +202,19 @@ async def list_jobs(
 
 
 @router.get("/events", summary="Progress of all jobs", responses=_STREAM, response_class=StreamingResponse)
-async def all_events(service: ServiceDep, jobs: QueueDep) -> StreamingResponse:
+async def all_events(service: ServiceDep, jobs: JobQueueDep) -> StreamingResponse:
     """Server-sent events: every job that waits or runs at once, then every change; without end."""
-    return _stream(service, jobs, None)
+    return await _stream(service, jobs, None)
 
 
 @router.get("/{job_id}", summary="A job")
-async def job(jobs: QueueDep, job_id: JobId) -> Job:
+async def job(jobs: JobQueueDep, job_id: JobId) -> Job:
     """Its state, its cost and how far it is."""
     return _job(jobs, job_id)
 
 
 @router.post("/{job_id}/cancel", summary="Cancel a job")
-async def cancel(jobs: QueueDep, job_id: JobId) -> Job:
+async def cancel(jobs: JobQueueDep, job_id: JobId) -> Job:
     """One that runs ends within a second; one that has ended stays as it is."""
     found = _job(jobs, job_id)
     return await asyncio.to_thread(jobs.cancel, found.id) or found
@@ -225,7 +225,7 @@ async def cancel(jobs: QueueDep, job_id: JobId) -> Job:
     summary="The result of a job",
     responses={409: {"model": Problem, "description": "The job has no result, or none yet."}},
 )
-async def result(jobs: QueueDep, job_id: JobId) -> JobResult:
+async def result(jobs: JobQueueDep, job_id: JobId) -> JobResult:
     """Row, figures as numbers, and names of files."""
     found = _job(jobs, job_id)
     content = await asyncio.to_thread(jobs.result, found)
@@ -235,7 +235,7 @@ async def result(jobs: QueueDep, job_id: JobId) -> JobResult:
 
 
 @router.get("/{job_id}/files/{name}", summary="A file of a result", response_class=FileResponse)
-async def file(jobs: QueueDep, job_id: JobId, name: Annotated[str, Path(max_length=120)]) -> FileResponse:
+async def file(jobs: JobQueueDep, job_id: JobId, name: Annotated[str, Path(max_length=120)]) -> FileResponse:
     """To download, as named by the result."""
     found = _job(jobs, job_id)
     path = await asyncio.to_thread(jobs.file, found, name)
@@ -246,13 +246,13 @@ async def file(jobs: QueueDep, job_id: JobId, name: Annotated[str, Path(max_leng
 
 
 @router.get("/{job_id}/events", summary="Progress of a job", responses=_STREAM, response_class=StreamingResponse)
-async def events(service: ServiceDep, jobs: QueueDep, job_id: JobId) -> StreamingResponse:
+async def events(service: ServiceDep, jobs: JobQueueDep, job_id: JobId) -> StreamingResponse:
     """Server-sent events: the job at once and at every change, until it has ended."""
-    return _stream(service, jobs, _job(jobs, job_id).id)
+    return await _stream(service, jobs, _job(jobs, job_id).id)
 
 
-def _stream(service: Service, jobs: JobQueue, job_id: str | None) -> StreamingResponse:
+async def _stream(service: Service, jobs: JobQueue, job_id: str | None) -> StreamingResponse:
     try:
-        return StreamingResponse(service.streams.open(jobs, job_id), media_type=EVENT_STREAM)
+        return StreamingResponse(await service.streams.open(jobs, job_id), media_type=EVENT_STREAM)
     except JobRefused as refused:
         raise _refusal(refused) from refused

@@ -20,7 +20,7 @@ IN_MEMORY = 5_000
 """Crystals that a server without a folder remembers; the oldest are forgotten."""
 
 ON_DISK = 1_000_000
-"""The same of a folder: about 1 GB."""
+"""The same of a folder: about 1 GB of usual cells; one of 2,000 atoms takes some 150 kB."""
 
 FILE = "crystals.sqlite"
 

@@ -55,6 +55,5 @@ go(true);
 startFind();
 startPredict().catch(problem);
 theModel()
-  .then((model) => { $("find").hidden = model.keeps === undefined; return model; })
   .then((model) => $("foot-model").replaceChildren(`model ${model.name}, kappatune ${model.kappatune} · `, h("a", { href: "/#evidence" }, "how far to trust it")))
   .catch(problem);

@@ -7,7 +7,7 @@ const KEY = "kappatune-token";
 const fromAddress = new URLSearchParams(location.hash.slice(1)).get("token");
 if (fromAddress) {
   sessionStorage.setItem(KEY, fromAddress);
-  history.replaceState(null, "", location.pathname);
+  history.replaceState(null, "", location.pathname + location.search);
 }
 
 function askForToken() {

@@ -3,6 +3,7 @@
 import { follow, get, post } from "./client.js";
 import { button, count, h, number, typeset } from "./dom.js";
 import { jobResult } from "./job_result.js";
+import { sentence } from "./words.js";
 
 const KINDS = {
   agl: { title: "AGL with a potential", what: "Relax the cell, strain it and fit E(V): the quasi-harmonic Debye model. Usually seconds.", go: "Compute AGL" },
@@ -18,20 +19,22 @@ export function duration(seconds) {
   return seconds < 172800 ? `${number(seconds / 3600, 2)} h` : `${number(seconds / 86400, 2)} days`;
 }
 
+// As `Job.may_be_asked_again`: another try may end otherwise.
+const mayAgain = (job) => ["failed", "too large"].includes(job.summary?.outcome);
 const isOpen = (job) => job.state === "queued" || job.state === "running";
 
 function whatItCosts(estimate) {
   const wait = estimate.waiting_s > 1 ? ` Jobs before it take about ${duration(estimate.waiting_s)}.` : "";
-  return h("p", {}, typeset(`${estimate.text.charAt(0).toUpperCase()}${estimate.text.slice(1)}.`.replace("..", ".")), wait);
+  return h("p", {}, typeset(sentence(estimate.text)), wait);
 }
 
 function state(job) {
   const { progress } = job;
   if (job.state === "queued") return job.position === 1 ? "Waiting: it is next." : `Waiting: ${count(job.position - 1)} before it.`;
-  if (job.state === "failed" || job.state === "cancelled") return `${job.state === "failed" ? "Failed" : "Cancelled"}${job.reason ? `: ${job.reason}` : ""}.`.replace("..", ".");
+  if (job.state === "failed" || job.state === "cancelled") return sentence(job.reason ? `${job.state}: ${job.reason}` : job.state);
   if (!progress) return "Starting.";
   const left = progress.seconds_left === null ? "" : `, about ${duration(progress.seconds_left)} left`;
-  return `${progress.text.charAt(0).toUpperCase()}${progress.text.slice(1)}${left}.`;
+  return sentence(`${progress.text}${left}`);
 }
 
 // One kind of calculation of one crystal.
@@ -57,7 +60,7 @@ function panel(kind, { structure, answer, compute, potential, renew }, known) {
 
   function propose(estimate) {
     said.textContent = "";
-    if (estimate.job && (isOpen(estimate.job) || estimate.job.state === "done")) { show(estimate.job); return; }
+    if (estimate.job && (isOpen(estimate.job) || (estimate.job.state === "done" && !mayAgain(estimate.job)))) { show(estimate.job); return; }
     if (!estimate.allowed) { offer(estimate.reason ?? "This server does not take this crystal."); return; }
     const start = button("Start", () => attempt(async () => show(await post("/api/v1/jobs", request()))), { class: "button small primary" });
     body.replaceChildren(h("div", { class: "cost" }, whatItCosts(estimate), h("p", { class: "small muted" }, `With ${potential}. You may close this page: the result stays at this address.`)),
@@ -89,18 +92,20 @@ function panel(kind, { structure, answer, compute, potential, renew }, known) {
           return event !== "end" && (body.isConnected || last === job);
         });
       } catch (error) {
-        if (error.status) throw error;
+        if (error.status && error.status < 500) throw error;
       }
       if (!isOpen(last)) { show(last); if (last.state === "done") await renew(); return; }
       await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
       last = { ...(await get(`/api/v1/jobs/${job.id}`).catch(() => last)) };
+      tell(last);
     }
   }
 
   function finish(job) {
     said.textContent = "";
     const host = h("div", {}, h("p", { class: "small muted" }, "Loading the result …"));
-    const again = quality && compute.qualities.length > 1 ? button("Another quality …", () => offer()) : null;
+    const another = quality && compute.qualities.length > 1 ? button("Another quality …", () => offer()) : null;
+    const again = mayAgain(job) ? button("Try again …", () => offer()) : another;
     body.replaceChildren(host, h("div", { class: "row" }, again));
     attempt(async () => host.replaceChildren(...jobResult(await get(`/api/v1/jobs/${job.id}/result`))));
   }
@@ -114,7 +119,11 @@ function panel(kind, { structure, answer, compute, potential, renew }, known) {
 // when one is done.
 export function computeCard({ answer, structure, compute, jobs, renew }) {
   const context = { answer, structure, compute, renew, potential: compute.potential };
-  const newest = (kind) => jobs.find((job) => job.kind === kind);
+  // A job that runs, else the latest that is done: a later one that failed or was cancelled hides no result.
+  const shown = (kind) => {
+    const ofKind = jobs.filter((job) => job.kind === kind);
+    return ofKind.find(isOpen) ?? ofKind.find((job) => job.state === "done") ?? ofKind[0];
+  };
   return h("section", { class: "card", "aria-label": "Compute it" }, h("h3", {}, "Compute it"),
-    h("div", { class: "jobs" }, compute.kinds.map((kind) => panel(kind, context, newest(kind)))));
+    h("div", { class: "jobs" }, compute.kinds.map((kind) => panel(kind, context, shown(kind)))));
 }

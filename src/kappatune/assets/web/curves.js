@@ -135,14 +135,13 @@ export function energyVolume(width, data) {
 
 export function dispersion(width, data) {
   const bands = data.frequency_thz.map((band) => paired(data.distance, band));
-  const figure = curveFigure(width, {
+  return curveFigure(width, {
     title: `phonon dispersion, ${bands.length} branches`, height: 280,
     lines: bands.map((points) => ({ name: "", kind: "first thin", points })),
     xLabels: data.labels.map((text, k) => [data.label_distance[k], text]), xAxis: { title: "", from: data.distance[0], to: data.distance.at(-1) },
     yAxis: { title: "frequency, THz", ...(Math.min(...bands.flat().map((p) => p[1])) > -0.05 ? { from: 0 } : {}) },
     said: (_, found) => { const all = found.filter(Boolean).map((p) => p[1]); return `${number(Math.min(...all))} to ${number(Math.max(...all))} THz`; },
   });
-  return figure;
 }
 
 export function states(width, data) {

@@ -3,14 +3,13 @@
 import { get, post, saveFrom, theLabels, theModel } from "./client.js";
 import { computeCard } from "./compute.js";
 import { overTemperature } from "./curves.js";
-import { button, drawn, formula, h, light, number, plural, typeset } from "./dom.js";
+import { button, drawn, fact, formula, h, light, number, plural, typeset } from "./dom.js";
 import { amongLabels } from "./plots.js";
 import { materialsProject, shareButtons } from "./share.js";
 import { showCrystal } from "./viewer.js";
 import { whyCard } from "./why.js";
 import { kindOfValue, remarks } from "./words.js";
 
-const fact = (name, value) => h("div", {}, h("dt", {}, name), h("dd", {}, value));
 
 // `P6_3/mmc` with its screw axes as subscripts and its bars above.
 function spaceGroup({ space_group: symbol, space_group_number: number_ }) {

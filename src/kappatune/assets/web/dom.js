@@ -17,6 +17,9 @@ function fill(element, attributes, children) {
 export const h = (tag, attributes = {}, ...children) => fill(document.createElement(tag), attributes, children);
 export const s = (tag, attributes = {}, ...children) => fill(document.createElementNS(SVG, tag), attributes, children);
 
+// A name and its value, in a list of definitions.
+export const fact = (name, value, kind = null) => h("div", { class: kind }, h("dt", {}, name), h("dd", {}, value));
+
 // A formula with its numbers as subscripts.
 export function formula(text) {
   if (!text) return "–";

@@ -2,7 +2,7 @@
 
 import { theModel } from "./client.js";
 import { calibration } from "./curves.js";
-import { count, drawn, h, number, plural, typeset } from "./dom.js";
+import { count, drawn, fact, h, number, plural, typeset } from "./dom.js";
 import { dotRows } from "./plots.js";
 import { fidelityName } from "./words.js";
 
@@ -12,7 +12,6 @@ const table = (label, columns, rows) => h("div", { class: "scroll", tabindex: "0
   h("thead", {}, h("tr", {}, columns.map((name) => h("th", { scope: "col" }, typeset(name))))),
   h("tbody", {}, rows.map((row) => h("tr", {}, row.map((cell) => h("td", { class: cellClass(cell) }, typeof cell === "number" ? number(cell) : typeset(cell ?? "–"))))))));
 
-const fact = (name, value, kind = "") => h("div", { class: kind }, h("dt", {}, name), h("dd", {}, value));
 const MOST_SOURCES = 4;
 const sources = (all) => (all.length ? all.slice(0, MOST_SOURCES).join("; ") + (all.length > MOST_SOURCES ? `; and ${count(all.length - MOST_SOURCES)} more` : "") : "–");
 const folded = (title, ...children) => h("details", { class: "card" }, h("summary", {}, title), children);

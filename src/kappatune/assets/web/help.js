@@ -19,6 +19,9 @@ export async function showApi() {
       ["POST /api/v1/explain", "one structure: curve against temperature, nearest labelled crystals, contributions"],
       ["GET /api/v1/model", "the model card and the evidence"], ["GET /api/v1/labels", "the labelled crystals"],
       ["GET /api/v1/scan/rows", "crystals of the scan: elements, without, kappa_min, kappa_max, domain, find, order, descending, limit, offset"],
+      ["GET /api/v1/crystals/HASH", "the same for a crystal that is known here, with its jobs"],
+      ["GET /api/v1/search?formula=PbTe", "crystals by formula or chemical system"],
+      ["POST /api/v1/jobs/estimate, POST /api/v1/jobs", "cost of AGL or of a verification; ask for it (with kappatune serve --compute)"],
       ["GET /healthz", "state of the server"]].map(([path, text]) => h("li", {}, h("code", {}, path), `: ${text}`))),
     h("h2", {}, "Limits"),
     h("p", {}, `One request may hold ${count(limits.files)} files (those inside ZIP archives count), ${count(limits.crystals)} crystals and ${mib(limits.body_bytes)}; one file ${mib(limits.file_bytes)}, one cell ${count(limits.atoms_per_crystal)} atoms. Larger requests are answered with 413, a busy server answers 503 and says when to try again. For whole databases, use `, h("code", {}, "kappatune screen"), "."));

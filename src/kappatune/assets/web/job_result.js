@@ -2,14 +2,13 @@
 
 import { saveFrom } from "./client.js";
 import { cumulative, dispersion, energyVolume, states } from "./curves.js";
-import { button, drawn, h, number, typeset } from "./dom.js";
+import { button, drawn, fact, h, number, typeset } from "./dom.js";
+import { sentence } from "./words.js";
 
 const VERDICTS = {
   agrees: ["inside", "✓", "The prediction agrees"], "prediction too low": ["outside", "▲", "The prediction is too low"],
   "prediction too high": ["outside", "▲", "The prediction is too high"], "not judged": ["unknown", "○", "Not judged"],
 };
-const fact = (name, value) => h("div", {}, h("dt", {}, name), h("dd", {}, value));
-const sentence = (text) => { const all = `${text.charAt(0).toUpperCase()}${text.slice(1)}`; return typeset(/[.!?]$/.test(all) ? all : `${all}.`); };
 const present = (value, digits, unit) => (value === null || value === undefined ? null : `${number(value, digits)} ${unit}`.trim());
 
 function headline(kappa, unit) {
@@ -69,7 +68,7 @@ export function jobResult({ job, row, curves, files }) {
   return [
     ...(job.kind === "verify" ? verification(row) : agl(row)),
     reason && h("div", { class: "light outside" }, h("span", { "aria-hidden": "true" }, "▲"), h("span", {}, h("b", {}, "No value"), ": ", typeset(reason), ".")),
-    row.warnings?.length ? h("ul", { class: "remarks" }, row.warnings.map((text) => h("li", {}, sentence(text)))) : null,
+    row.warnings?.length ? h("ul", { class: "remarks" }, row.warnings.map((text) => h("li", {}, typeset(sentence(text))))) : null,
     figures(curves), downloads(job, files),
   ].filter(Boolean);
 }

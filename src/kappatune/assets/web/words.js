@@ -11,6 +11,7 @@ export const fidelityName = (name) => (FIDELITY[name] ? `${name}: ${FIDELITY[nam
 
 const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 const ended = (text) => (/[.!?]$/.test(text) ? text : `${text}.`);
+export const sentence = (text) => ended(capital(text));
 
 // What the number does not say: each remark of the server is its kind, a colon and a clause.
 export function remarks(sentences) {
