@@ -97,6 +97,18 @@ def test_too_many_force_calculations_are_said_before_and_stop_the_job(tmp_path):
         assert done.state == "done" and done.summary.outcome == "too large" and done.reason == estimated.reason
 
 
+def test_what_was_beyond_the_limits_may_be_asked_again_with_larger_ones(tmp_path):
+    with queue(tmp_path, limits=LIMITS.model_copy(update={"forces": 3})) as jobs:
+        refused = ended(jobs, jobs.submit(VERIFY, copper())[0].id)
+        assert refused.summary.outcome == "too large" and refused.may_be_asked_again
+    with queue(tmp_path) as jobs:
+        again, is_new = jobs.submit(VERIFY, copper())
+        assert is_new and again.id == refused.id
+        done = ended(jobs, again.id)
+        assert done.summary.outcome == "answered" and not done.may_be_asked_again
+        assert jobs.submit(VERIFY, copper()) == (done, False)
+
+
 def test_the_cost_of_agl_is_of_the_right_size(tmp_path):
     with queue(tmp_path) as jobs:
         cost = jobs.estimate(AGL, copper()).result().cost

@@ -65,6 +65,16 @@ def test_where_the_two_contradict_each_other_the_verdict_says_what_to_do(setting
     assert remedy in assessed(200.0, predicted(), **settings).because
 
 
+def test_a_second_potential_is_another_one():
+    for name, other in (("SevenNet-0", "nequix"), ("nequix-mp-1-pft", "sevennet")):
+        shipped = Calibrations(
+            date="2026-11-26", model="accurate", calibrations=(calibrated(potential=name, quality="standard"),)
+        )
+        settings = VerifySettings.of("standard", wigner=True)
+        found = assess(200.0, Potential(name, "", None), settings, shipped, predicted(), None)
+        assert f"(`--calculator {other}`)" in found.because
+
+
 def test_where_coherences_may_be_missing_the_verdict_says_so():
     calibrations = Calibrations(date="2026-11-26", model="accurate", calibrations=(calibrated(coherences=False),))
     settings = VerifySettings.of("standard")

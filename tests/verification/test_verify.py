@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import kappatune.verification.verifier as verifier_module
+from kappatune.model.kappa_model import KappaModel
 from kappatune.potentials import Potential
 from kappatune.progress import Event
 from kappatune.structures import Crystal, Rejection
@@ -150,6 +151,15 @@ def test_the_number_of_workers_changes_nothing(copper, tmp_path):
     assert {event.crystal for event in events if isinstance(event, CrystalFinished)} == {"cu", "x", "cu3au"}
     last = [event for event in events if isinstance(event, ForcesProgress) and event.crystal == "cu"][-1]
     assert last.done == last.total
+
+
+def test_a_finished_row_without_a_model_holds_no_prediction(tmp_path):
+    fast = KappaModel.load("fast")
+    first = verifier(tmp_path, model=fast).verify(COPPER)
+    assert first.predicted_w_mk > 0 and first.model == "fast"
+    second = verifier(tmp_path).verify(COPPER)
+    assert second.kappa_bte_w_mk == first.kappa_bte_w_mk
+    assert second.model is second.predicted_w_mk is second.interval is second.disagreement_sd is None
 
 
 def test_other_settings_find_the_same_forces(copper, tmp_path):

@@ -124,6 +124,20 @@ def test_a_full_queue_is_a_503_and_cancelling_makes_room(tmp_path, computing):
         assert jobs.job(first).state == "queued"
 
 
+def test_streams_that_nobody_reads_make_room_for_others(tmp_path):
+    async def work() -> None:
+        with queue(tmp_path, start=False) as jobs:
+            streams = JobStreams()
+            for _ in range(2 * jobs.limits.watchers):
+                events = await streams.open(jobs)
+                del events  # as where a client is gone before its answer begins
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.1)
+            assert not jobs._watchers
+
+    in_a_thread(work)
+
+
 def in_a_thread(work):
     """What a coroutine function gives, also where the browser of other tests has a loop in this thread."""
     with ThreadPoolExecutor(1) as pool:
