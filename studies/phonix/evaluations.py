@@ -9,12 +9,19 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from kappatune.model.intervals import INTERVAL_SIGMAS
+from kappatune.model.folds import Rows
 from studies.phonix.labels import PHONIX_SET, TEXTBOOK, DftLabels
 from studies.phonix.metrics import Intervals, PhonixMetrics, measure
+from studies.phonix.predictions import ProtocolPredictions, rows_tested
 from studies.store import RESULTS, Record, today, versions
 
 PHONIX_RESULTS: Path = RESULTS / "phonix.jsonl"
+
+ALL_SETS = "all sets"
+"""Phonix, L96 and HH143 together."""
+
+_TESTED_BY_SET = ("formula", "tetrahedral")
+"""Protocols whose errors are given for each set."""
 
 
 class PhonixEvaluation(Record):
@@ -28,7 +35,7 @@ class PhonixEvaluation(Record):
         n_left_out: Rows without a prediction.
         metrics: Over all folds together.
         seed: Of the model's first member; None for a shipped model.
-        seconds: Wall time.
+        seconds: Time that training and predicting took, whenever that was; stages that all splits share not counted.
         date: ISO 8601.
         versions: Of Python and the libraries.
     """
@@ -54,46 +61,51 @@ class PhonixEvaluation(Record):
         """One line for people."""
         m = self.metrics
         rank = "" if m.spearman is None else f", rank correlation {m.spearman:.2f}"
-        return f"{self.name}: mean |log10| error {m.mean_abs_log10:.3f}, bias {m.bias_log10:+.2f}{rank}, n {m.n}"
+        held = "" if m.intervals is None else f", held {m.intervals.coverage:.2f}"
+        return f"{self.name}: mean |log10| error {m.mean_abs_log10:.3f}, bias {m.bias_log10:+.2f}{rank}{held}, n {m.n}"
 
 
 def evaluations(
     model: str,
     protocol: str,
     labels: DftLabels,
-    ln_kappa: NDArray[np.float64],
-    spread: NDArray[np.float64],
-    in_domain: NDArray[np.bool_],
+    predicted: ProtocolPredictions,
     *,
+    half_widths: NDArray[np.float64] | None = None,
     seed: int,
-    seconds: float,
 ) -> Iterator[PhonixEvaluation]:
-    """Measures on each set that a protocol tests, with 90 % intervals of a normal distribution.
+    """Measures on each set that a protocol tests, and on all DFT sets together.
 
     Args:
         model: Name of the model.
         protocol: As in `LabelSplit`.
         labels: All labels.
-        ln_kappa: (n,) predicted ln kappa of every row, NaN where none was tested.
-        spread: (n,) its standard deviation.
-        in_domain: (n,) whether a row lies in the domain.
+        predicted: Its predictions.
+        half_widths: (n,) of the intervals in ln kappa; None without intervals.
         seed: Of the model's first member.
-        seconds: Wall time.
     """
-    for tested in np.unique(labels.set_of[labels.set_of != TEXTBOOK]):
-        rows = np.flatnonzero((labels.set_of == tested) & np.isfinite(ln_kappa))
-        if not len(rows) or (tested != PHONIX_SET and protocol not in ("formula", "tetrahedral")):
-            continue
-        middle, half = ln_kappa[rows], INTERVAL_SIGMAS * spread[rows]
-        intervals = Intervals(lower=np.exp(middle - half), upper=np.exp(middle + half), in_domain=in_domain[rows])
+    output = predicted.output
+    for tested, rows in _tested_sets(protocol, labels, rows_tested(predicted)).items():
+        middle, intervals = output.ln_kappa[rows], None
+        if half_widths is not None:
+            half, inside = half_widths[rows], output.distance[rows] <= 1
+            intervals = Intervals(lower=np.exp(middle - half), upper=np.exp(middle + half), in_domain=inside)
         yield PhonixEvaluation(
             model=model,
             protocol=protocol,
-            tested=str(tested),
+            tested=tested,
             n_left_out=0,
             metrics=measure(labels, rows, np.exp(middle), intervals),
             seed=seed,
-            seconds=round(seconds, 1),
+            seconds=round(predicted.seconds, 1),
             date=today(),
             versions=versions(),
         )
+
+
+def _tested_sets(protocol: str, labels: DftLabels, rows: Rows) -> dict[str, Rows]:
+    """Rows of each set that errors are given for; sets of which no row is tested are left out."""
+    sets = np.unique(labels.set_of) if protocol in _TESTED_BY_SET else np.array([PHONIX_SET])
+    found = {str(name): rows[labels.set_of[rows] == name] for name in sets}
+    found[ALL_SETS] = rows[labels.set_of[rows] != TEXTBOOK]
+    return {name: of_set for name, of_set in found.items() if len(of_set)}

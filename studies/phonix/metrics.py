@@ -17,6 +17,9 @@ N_LOWEST = 100
 LOWEST_KAPPA = 1.0
 """W/(m K): a crystal below it is what a screen of the lowest predictions looks for."""
 
+SOFT_KAPPA = 3.0
+"""W/(m K): below it, values are also asked to be within a factor of 3."""
+
 _FEWEST_FOR_RANK = 3
 
 Values = NDArray[np.float64]
@@ -74,6 +77,9 @@ class PhonixMetrics(BaseModel):
         below_1_of_100_lowest: Of the 100 predicted lowest, how many are truly below 1 W/(m K); null below 200 crystals.
         enrichment_lowest: Crystals of the true lowest 5 % found in the predicted lowest 5 %, over the number expected
             by chance; null below 20 crystals.
+        within_2: Fraction predicted within a factor of 2; null in results of before it was measured.
+        below_3: Crystals truly below 3 W/(m K).
+        below_3_within_3: Fraction of these predicted within a factor of 3; null if there is none.
         thirds_kappa: Errors in each third of the true kappa, the lowest first.
         thirds_n_sites: Errors in each third of the number of atoms, the smallest cells first.
         families: Errors in each family of at least 20 crystals.
@@ -91,6 +97,9 @@ class PhonixMetrics(BaseModel):
     spearman: float | None
     below_1_of_100_lowest: int | None
     enrichment_lowest: float | None
+    within_2: float | None = None
+    below_3: int = 0
+    below_3_within_3: float | None = None
     thirds_kappa: list[PartErrors]
     thirds_n_sites: list[PartErrors]
     families: dict[str, PartErrors]
@@ -130,7 +139,7 @@ def measure(
     n = len(rows)
     rank = spearmanr(truth, predicted).statistic if n >= _FEWEST_FOR_RANK else np.nan
     order = np.argsort(predicted, kind="stable")
-    lowest = order[:N_LOWEST]
+    lowest, soft = order[:N_LOWEST], truth < SOFT_KAPPA
     families = labels.families[rows]
     names, counts = np.unique(families, return_counts=True)
     large = [str(name) for name, count in zip(names, counts, strict=True) if count >= SMALLEST_FAMILY]
@@ -144,6 +153,9 @@ def measure(
         spearman=float(rank) if np.isfinite(rank) else None,
         below_1_of_100_lowest=int((truth[lowest] < LOWEST_KAPPA).sum()) if n >= 2 * N_LOWEST else None,
         enrichment_lowest=_enrichment(truth, order) if n >= 1 / LOWEST_FRACTION else None,
+        within_2=float((np.abs(error) <= np.log10(2)).mean()),
+        below_3=int(soft.sum()),
+        below_3_within_3=float((np.abs(error[soft]) <= np.log10(3)).mean()) if soft.any() else None,
         thirds_kappa=[_group(error, covered, part) for part in _thirds(truth)],
         thirds_n_sites=[_group(error, covered, part) for part in _thirds(labels.n_sites[rows])],
         families={name: _group(error, covered, np.flatnonzero(families == name)) for name in large},

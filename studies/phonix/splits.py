@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kappatune.model.folds import Rows
-from studies.phonix.labels import PHONIX_SET, DftLabels
+from studies.phonix.labels import PHONIX_SET, TEXTBOOK, DftLabels
 
 N_FOLDS = 5
 N_ANION_FOLDS = 8
@@ -42,6 +42,12 @@ class LabelSplit:
     test: Rows
     unseen: frozenset[str]
 
+    @property
+    def file_name(self) -> str:
+        """Name of a file about this split: another if other rows are trained on or tested."""
+        rows = hashlib.sha256(self.train.tobytes() + b"tested" + self.test.tobytes()).hexdigest()[:8]
+        return f"{self.part.replace(' ', '-')}-{rows}"
+
 
 def fold_of(name: str, n_folds: int = N_FOLDS) -> int:
     """Fold of a formula, prototype or id: its SHA-256 hash modulo the number of folds."""
@@ -49,10 +55,11 @@ def fold_of(name: str, n_folds: int = N_FOLDS) -> int:
 
 
 def formula_splits(labels: DftLabels) -> Iterator[LabelSplit]:
-    """Five folds by formula. A fold tests rows of Phonix, L96 and HH143, so that one model serves the three."""
+    """Five folds by formula. A fold tests rows of every set, textbook values too, so that one model serves them all."""
     fold = _folds(labels.formulas)
     for k in range(N_FOLDS):
-        yield _without(labels, "formula", f"{k}", fold == k)
+        unseen = frozenset(labels.formulas[fold == k].tolist())
+        yield LabelSplit("formula", f"{k}", np.flatnonzero(fold != k), np.flatnonzero(fold == k), unseen)
 
 
 def prototype_splits(labels: DftLabels) -> Iterator[LabelSplit]:
@@ -105,7 +112,7 @@ def family_splits(labels: DftLabels, smallest: int = SMALLEST_FAMILY) -> Iterato
 
 def _without(labels: DftLabels, protocol: str, part: str, tested: NDArray[np.bool_]) -> LabelSplit:
     """Test these rows except textbook values, train on the rows of no tested formula."""
-    test = tested & (labels.set_of != "textbook")
+    test = tested & (labels.set_of != TEXTBOOK)
     unseen = frozenset(labels.formulas[test].tolist())
     train = ~tested & ~np.isin(labels.formulas, list(unseen))
     return LabelSplit(protocol, part, np.flatnonzero(train), np.flatnonzero(test), unseen)
@@ -122,5 +129,6 @@ PROTOCOLS: dict[str, Callable[[DftLabels], Iterator[LabelSplit]]] = {
     "random": random_splits,
     "low": lambda labels: iter([low_split(labels)]),
     "tetrahedral": lambda labels: iter([tetrahedral_split(labels)]),
+    "family": family_splits,
 }
 """Splits of each protocol."""

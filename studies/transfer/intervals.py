@@ -43,6 +43,14 @@ class CalibrationResult(Record):
         """Model and rung."""
         return f"{self.model} {self.fidelity}"
 
+    @property
+    def summary(self) -> str:
+        """One line for people."""
+        c = self.coverage
+        return (
+            f"{self.name}: 90 % intervals hold {c.coverage:.3f}, typically a factor of {c.median_factor:.2f}, n {c.n}"
+        )
+
 
 def calibrations_of(model: str, store: EvaluationStore) -> list[CalibrationResult]:
     """Calibrate the rungs of a model whose evaluations are stored."""

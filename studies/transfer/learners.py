@@ -15,6 +15,7 @@ from kappatune.model.domain import Domain
 from kappatune.model.folds import Rows
 from kappatune.model.heads import KappaNetwork
 from kappatune.model.intervals import ln_kappa_spread
+from kappatune.model.kappa_model import KappaModel
 from kappatune.structures.table import LabelledCrystal, LabelledTable
 from kappatune.training.corrections import CorrectionData, fit_correction, strained_features
 from kappatune.training.recipe import Recipe
@@ -57,7 +58,8 @@ class CorrectedEnsemble:
     The AGL values hold no formula of the labels, so that one AGL stage per seed serves all splits.
 
     Attributes:
-        members: The members, without a correction.
+        models: Models of one member each, without a correction.
+        members: Their networks.
     """
 
     def __init__(
@@ -74,13 +76,13 @@ class CorrectedEnsemble:
         first, second = recipe.stages
         assert second.learner != "gradient"
         self._learner, self._strain = second.learner, second.volume_strain
-        models = [
+        self.models: list[KappaModel] = [
             trained_member(recipe, first, agl, seed, folder) for seed, folder in zip(recipe.seeds, folders, strict=True)
         ]
-        self.members: list[KappaNetwork] = [model.members[0] for model in models]
+        self.members: list[KappaNetwork] = [model.members[0] for model in self.models]
         self._kappa = np.array([row.kappa for row in rows])
         self._formulas = np.array([row.crystal.formula_key for row in rows])
-        model = models[0]
+        model = self.models[0]
         graphs = model.build_graphs([row.crystal for row in rows])
         elsewhere = model.build_graphs(shipped_crystals(self.members[0].host.supported_elements))
         strain = self._strain
@@ -129,6 +131,12 @@ class CorrectedEnsemble:
     def distance(self, train: Rows, test: Rows) -> NDArray[np.float64]:
         """(n,) distances of test rows to the domain of the training rows."""
         return Domain.of(self._embedding[train], self._formulas[train].tolist()).distance(self._embedding[test])
+
+    @property
+    def first_inputs(self) -> torch.Tensor:
+        """(n, d) what the correction of the first member sees of each crystal."""
+        with torch.no_grad():
+            return self.members[0].head_inputs(self._features[0], "dft")
 
     def agl_ln_kappa(self, test: Rows) -> NDArray[np.float64]:
         """(n,) ln kappa of the AGL rung, uncorrected."""

@@ -1,0 +1,56 @@
+"""Stored results as they would be of two recipes, with invented predictions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from studies.phonix.agl_rung import AglPredictions, agl_results
+from studies.phonix.evaluations import evaluations
+from studies.phonix.intervals import LabelErrors
+from studies.phonix.predictions import cross_validate
+from studies.phonix.results import PhonixResults
+from studies.phonix.splits import PROTOCOLS, family_splits
+from studies.transfer.learners import LearnerOutput
+from tests.studies.phonix.synthetic import synthetic_labels
+
+LABELS = synthetic_labels()
+
+
+class Noisy:
+    """Predicts the truth times a random factor, and says how far it is off."""
+
+    def __init__(self, sigma: float) -> None:
+        self.sigma = sigma
+
+    def __call__(self, train, test) -> LearnerOutput:
+        rng = np.random.default_rng(len(train))
+        spread = np.full(len(test), self.sigma)
+        off = self.sigma * rng.standard_normal(len(test))
+        return LearnerOutput(np.log(LABELS.kappa[test]) + off, spread, rng.uniform(0.2, 1.4, len(test)))
+
+
+def made_up_results(folder: Path, sigma: float = 0.3) -> PhonixResults:
+    """Results of `accurate` and `fast` on the synthetic labels, computed in a folder."""
+    found, agl, calibrations = [], [], []
+    protocols = {name: list(splits(LABELS)) for name, splits in PROTOCOLS.items()}
+    protocols["family"] = list(family_splits(LABELS, 4))
+    for model in ("accurate", "fast"):
+        predicted = {
+            name: cross_validate(lambda: Noisy(sigma), splits, len(LABELS.rows), folder / model / name)
+            for name, splits in protocols.items()
+        }
+        errors = LabelErrors(LABELS, predicted)
+        for name, one in predicted.items():
+            half = errors.half_widths(one)
+            found += evaluations(f"{model} dft", name, LABELS, one, half_widths=half, seed=1)
+            for kind in ("trees", "agl and one constant"):
+                found += evaluations(f"{model} {kind}", name, LABELS, one, seed=1)
+        truth = np.log([row.kappa for row in LABELS.rows])
+        spread = np.full(len(truth), sigma)
+        of_rung = AglPredictions(truth + 0.2, spread, np.full(len(truth), 0.5), np.array(1.0), np.array(7))
+        of_agl = agl_results(model, LABELS.rows, of_rung)
+        agl.append(of_agl[0])
+        calibrations += [of_agl[1], errors.calibration(model)]
+    return PhonixResults(found, agl, calibrations)
