@@ -20,14 +20,22 @@ const folded = (title, ...children) => h("details", { class: "card" }, h("summar
 
 const ERROR = "mean abs log10 error";
 const mean = (values) => (values.length ? values.reduce((a, b) => a + b, 0) / values.length : null);
+// Names in the evidence of version 0.1; later ones are shown as they are.
 const KINDS = { all: "other kinds of crystals", "inside the domain": "… inside the domain", "outside the domain": "… outside the domain", soft: "… soft crystals" };
 const CHECKS = [["kinds it learnt, new formulas", /^formula-\d+$/], ["kinds it learnt, new anion", /^anion-out$/], ["a kind left out", /^family-out$/]];
 const SETS = { agl: ["AFLOW"], dft: ["MIX"] };
-const NAMES = [
-  ["typical error", "The mean of |log₁₀ κ/κ′| as a factor: 2 means that a value is typically off by a factor of 2, up or down. Two DFT calculations of one crystal differ by 1.3 to 1.5."],
+const MEASURES = [
+  ["typical error", "The mean of |log₁₀ κ/κ′| as a factor: 2 means that a value is typically off by a factor of 2, up or down. Two DFT calculations of one crystal differ by 1.2 to 1.5."],
   ["bias", "By how much values are too high (above 1) or too low in the mean."],
   ["held by 90 % intervals", "The share of values inside the interval that is meant to hold 90 % of them."],
-  ["kinds it learnt", "For dft rocksalts, zincblendes, wurtzites and half-Heuslers; for agl crystals of all kinds from AFLOW. New formulas: none of the formulas tested had been learnt."],
+];
+const NAMES = [
+  ["new formulas", "None of the formulas tested had been learnt, by any stage of the model."],
+  ["new prototypes", "Nor any crystal with the same anonymous formula, space group and number of sites."],
+  ["a new anion", "Nor any crystal with the same most electronegative element."],
+  ["a new family", "Nor any crystal of the same family."],
+  ["textbook crystals", "Measured values, their formulas left out."],
+  ["kinds it learnt", "For dft rocksalts, zincblendes, wurtzites and half-Heuslers; for agl crystals of all kinds from AFLOW."],
   ["a kind left out", "One of these kinds is tested by a model that learnt only the others."],
   ["other kinds of crystals", "DFT values of crystals of all kinds, of which the model learnt none."],
   ["inside the domain", "Crystals that resemble the labelled ones: in_domain is true."],
@@ -48,13 +56,12 @@ function kindsOfCrystals(model) {
       const held = split.test("formula-0") ? coverage?.observed[coverage.nominal.findIndex((v) => Math.abs(v - 0.9) < 1e-6)] : undefined;
       if (some.length) put(name, rung, { error: mean(some.map((r) => r[ERROR])), held, n: Math.max(...some.map((r) => r.n)) });
     }
-  for (const r of found.filter((one) => one.rung && KINDS[one.crystals] && one[ERROR] !== undefined))
-    put(KINDS[r.crystals], r.rung, { error: r[ERROR], bias: r["bias (log10)"], held: r["held by 90 %"], n: r.n });
+  for (const r of found.filter((one) => one.rung && one.crystals && one[ERROR] !== undefined))
+    put(KINDS[r.crystals] ?? r.crystals, r.rung, { error: r[ERROR], bias: r["bias (log10)"], held: r["held by 90 %"], n: r.n });
   return [...rows].map(([name, values]) => ({ name, values }));
 }
 
-function figures(model) {
-  const rows = kindsOfCrystals(model);
+function figures(rows) {
   if (!rows.length) return [];
   const pick = (key, change) => rows.map(({ name, values }) => ({ name, values: Object.fromEntries(Object.entries(values).filter(([, v]) => Number.isFinite(v[key])).map(([rung, v]) => [rung, change(v[key])])) }));
   const factor = (x) => 10 ** x;
@@ -70,14 +77,16 @@ function measured(model) {
   if (!model.evidence)
     return [h("section", { class: "card" }, h("h2", {}, "Not measured"), h("p", {}, "No benchmark and no calibration was stored with this model (", h("code", {}, "evidence.json"), " in its folder): its intervals have not been checked against values it was not trained on, and its training errors are not a test."))];
   const { evidence } = model;
-  const drawnRows = figures(model);
+  const rows = kindsOfCrystals(model);
+  const drawnRows = figures(rows);
+  const names = drawnRows.length ? [...MEASURES, ...NAMES.filter(([name]) => rows.some((row) => row.name.includes(name)))] : [];
   return [
     ...drawnRows,
     h("section", { class: "card", "aria-label": "Names" }, h("h2", {}, "Names"),
-      h("dl", { class: "names" }, [...model.rungs.map((rung) => [rung.fidelity, `${fidelityName(rung.fidelity).split(": ").at(-1)}. Learnt from ${count(rung.n_formulas)} formulas with ${count(rung.n_elements)} elements.`]), ...(drawnRows.length ? NAMES : [])]
+      h("dl", { class: "names" }, [...model.rungs.map((rung) => [rung.fidelity, `${fidelityName(rung.fidelity).split(": ").at(-1)}. Learnt from ${count(rung.n_formulas)} formulas with ${count(rung.n_elements)} elements.`]), ...names]
         .map(([name, text]) => h("div", {}, h("dt", {}, name), h("dd", {}, text))))),
     evidence.calibration.length > 0 && h("details", { class: "card", open: !drawnRows.length }, h("summary", {}, `Calibration at all levels, ${evidence.date}`),
-      h("p", { class: "small muted" }, "Formulas the model had not learnt, of the kinds it learnt. On the dashed line, intervals hold as many values as they promise; below it, they are too narrow."),
+      h("p", { class: "small muted" }, "Formulas the model had not learnt. On the dashed line, intervals hold as many values as they promise; below it, they are too narrow."),
       h("div", { class: "narrow" }, drawn(h("div", { class: "plot" }), (width) => calibration(width, evidence.calibration))),
       evidence.calibration.map((one) => [h("h3", {}, `Calibration of ${one.fidelity}`, one.n ? ` (${plural(one.n, "value")})` : ""), table(`Calibration of ${one.fidelity}`, ["promised share", ...one.nominal.map((v) => String(v))], [["observed share", ...one.observed.map((v) => v.toFixed(2))]])])),
     evidence.tables.length > 0 && folded(`All measured numbers, ${evidence.date}`, evidence.tables.map((one) => [h("h3", {}, one.title), table(one.title, one.columns, one.rows), one.note ? h("p", { class: "small muted" }, one.note.replaceAll("`", "")) : null])),
