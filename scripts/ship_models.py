@@ -23,8 +23,8 @@ from kappatune.progress import shown_on_stderr
 from kappatune.storage import write_text
 from kappatune.training import train
 from studies.pages import write_pages
+from studies.shipped_models import MODELS
 from studies.store import load_result
-from studies.transfer.benchmark import MODELS
 from studies.transfer.evidence import evidence
 from studies.transfer.results import TRANSFER, TransferResults
 

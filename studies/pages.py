@@ -25,11 +25,11 @@ from studies.phonix.learning_curves import CURVES, CurveCell
 from studies.phonons.calibration_page import calibration_page
 from studies.phonons.verified_page import verified_page
 from studies.screening.candidates_page import candidates_page
+from studies.shipped_models import MODELS
 from studies.speed.speed_page import STUDIES, speed_page
 from studies.speed.weights import shipped_weights
 from studies.store import RecordFile, load_result
 from studies.textbook_page import textbook_page
-from studies.transfer.benchmark import MODELS
 from studies.transfer.benchmark_page import benchmark_page
 from studies.transfer.figures import draw
 from studies.transfer.model_card import model_card

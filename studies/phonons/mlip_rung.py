@@ -22,13 +22,13 @@ from scipy.stats import spearmanr
 
 from kappatune.model.folds import Split, group_folds
 from kappatune.structures import read_table
-from kappatune.training.recipe import read_recipe
 from studies.research_data import DataOption, research_folder
 from studies.store import save_result
 from studies.transfer.dft_evaluations import N_FOLDS, SMALLEST_GROUP
 from studies.transfer.dft_sets import DftSets
 from studies.transfer.learners import TreeCorrectedEnsemble
 from studies.transfer.metrics import compare
+from studies.transfer.recipes import ACCURATE, recipe_0_1
 from studies.transfer.research_tables import read_research_tables
 from studies.transfer.splits import bonding_kind, one_group_out
 
@@ -40,7 +40,7 @@ def main(
     values: Path,
     data: DataOption = None,
     work: Path = Path("runs/benchmark"),
-    model: str = "accurate",
+    model: str = ACCURATE,
     bias: Annotated[
         float, typer.Option(help="Known kappa / kappa_DFT of the potential: values are divided by it.")
     ] = 1,
@@ -52,7 +52,7 @@ def main(
     n_textbook = len(tables.textbook)
     beside = with_rung.rows_of["beside"]
     without = replace(with_rung, rows_of=with_rung.rows_of | {"beside": beside[:n_textbook]})
-    ensemble = TreeCorrectedEnsemble(read_recipe(model).model_copy(update={"seeds": MEMBERS}), with_rung, work)
+    ensemble = TreeCorrectedEnsemble(recipe_0_1(model).model_copy(update={"seeds": MEMBERS}), with_rung, work)
     mix, mlip = with_rung.rows_of["MIX"], beside[n_textbook:]
     mlip = mlip[~np.isin(with_rung.formulas[mlip], list(tables.dft_formulas))]
     result: dict[str, Any] = {}

@@ -36,10 +36,10 @@ from kappatune.structures import read_table
 from kappatune.structures.crystal import MAX_ATOMIC_NUMBER
 from kappatune.training.calibration import LEVEL
 from kappatune.training.conformal import Errors, fit_widths
-from kappatune.training.recipe import read_recipe
 from studies.figures import FIGURES
 from studies.research_data import AFLOW, DataOption, research_folder
 from studies.store import save_result
+from studies.transfer.recipes import ACCURATE, recipe_0_1
 
 HOSTS = ("megnet-mp-2019.4.1-formation-energy", "megnet-mp-2018.6.1-log10K", "megnet-mp-2018.6.1-log10G")
 """Frozen hosts; the distance to labelled crystals is measured in the embedding of the first."""
@@ -50,8 +50,8 @@ N_MEMBERS = 5
 WIDTHS = (128, 128)
 EPOCHS = 80
 LEARNING_RATE = 5e-3
-STAGE = read_recipe("accurate").stages[0]
-"""The AGL stage of the shipped recipe: its property columns and loss weights are used."""
+STAGE = recipe_0_1(ACCURATE).stages[0]
+"""The AGL stage of a recipe of version 0.1: its property columns and loss weights are used."""
 
 N_FOLDS, N_PER_FOLD = 5, 3
 """Heads that calibrate the intervals: so many for each fold by formula."""

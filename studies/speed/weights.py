@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kappatune.model.bundle import SHIPPED, read_card
-from studies.transfer.benchmark import MODELS
+from studies.shipped_models import MODELS
 
 
 def shipped_weights() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The benchmark of the transfer steps and of the shipped models.
+"""The benchmark of the transfer steps and of the recipes of version 0.1.
 
     python -m studies.transfer --data FOLDER
 

@@ -1,4 +1,4 @@
-"""Would `accurate` gain if its predictions were averaged with those of a simple learner? Nothing is trained.
+"""Would `accurate-0.1` gain if its predictions were averaged with those of a simple learner? Nothing is trained.
 
     python -m studies.transfer.averaging [--work runs/benchmark]
 
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from studies.store import save_result
 from studies.transfer.comparisons import split_kind
 from studies.transfer.evaluations import EvaluationStore
+from studies.transfer.recipes import ACCURATE
 from studies.transfer.results import TRANSFER
 
 OTHERS = ("gaussian-process", "feature-transfer", "gradient-boosting", "atoms-by-site")
@@ -29,7 +30,7 @@ _Errors = dict[str, dict[str, list[NDArray[np.float64]]]]
 
 def main(
     work: Annotated[Path, typer.Option(help="Folder with the predictions of the benchmark.")] = Path("runs/benchmark"),
-    model: Annotated[str, typer.Option(help="Model that is averaged with the baselines.")] = "accurate",
+    model: Annotated[str, typer.Option(help="Model that is averaged with the baselines.")] = ACCURATE,
 ) -> None:
     """Average a model with simple learners, from stored predictions, in seconds."""
     store = EvaluationStore(TRANSFER, work)

@@ -5,20 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 from kappatune.progress import OnProgress
-from kappatune.training.recipe import read_recipe
 from studies.transfer.agl_evaluations import evaluate_aflow_folds, evaluate_crabnet_split
 from studies.transfer.baselines import baselines
 from studies.transfer.dft_evaluations import evaluate_grouped, evaluate_on_dft_sets, evaluate_on_textbook
 from studies.transfer.dft_sets import DftSets
 from studies.transfer.evaluations import EvaluationStore
 from studies.transfer.learners import TreeCorrectedEnsemble
+from studies.transfer.recipes import ACCURATE, RECIPES, recipe_0_1
 from studies.transfer.replay import replay
 from studies.transfer.reproducibility import repeat_evaluations
 from studies.transfer.research_tables import read_research_tables
 from studies.transfer.results import summarise
 from studies.transfer.steps import HOST, PaperSteps, evaluate_all_steps
-
-MODELS = ("accurate", "fast")
 
 
 def run_benchmark(
@@ -43,24 +41,24 @@ def run_benchmark(
     tables = read_research_tables(data)
     store = EvaluationStore(results, work)
     sets = DftSets.of(tables)
-    for name in MODELS:
-        recipe = read_recipe(name)
+    for name in RECIPES:
+        recipe = recipe_0_1(name)
         ensemble = TreeCorrectedEnsemble(recipe, sets, work)
         evaluate_on_dft_sets(ensemble, name, sets, store, on_progress)
         evaluate_on_textbook(ensemble, name, sets, store, on_progress)
-        if name == MODELS[0]:
+        if name == ACCURATE:
             for baseline, learner in baselines(sets, ensemble).items():
                 evaluate_on_dft_sets(learner, baseline, sets, store, on_progress)
         evaluate_crabnet_split(recipe, name, tables, store, work, on_progress)
-    evaluate_aflow_folds(read_recipe(MODELS[0]), MODELS[0], tables, store, work, on_progress)
+    evaluate_aflow_folds(recipe_0_1(ACCURATE), ACCURATE, tables, store, work, on_progress)
     evaluate_all_steps(tables, data, store, work, on_progress)
     if repeated:
         steps = PaperSteps.with_host(data / HOST)
-        ensemble = TreeCorrectedEnsemble(read_recipe(MODELS[0]), sets, work)
-        repeat_evaluations(ensemble, MODELS[0], sets, steps, store, on_progress)
+        ensemble = TreeCorrectedEnsemble(recipe_0_1(ACCURATE), sets, work)
+        repeat_evaluations(ensemble, ACCURATE, sets, steps, store, on_progress)
     if replayed:
         replay(tables, store.records, on_progress)
-    summarise(store, MODELS)
+    summarise(store, RECIPES)
 
 
 def run_intervals(data: Path, results: Path, work: Path, on_progress: OnProgress) -> None:
@@ -75,8 +73,8 @@ def run_intervals(data: Path, results: Path, work: Path, on_progress: OnProgress
     tables = read_research_tables(data)
     store = EvaluationStore(results, work)
     sets = DftSets.of(tables)
-    for name in MODELS:
-        ensemble = TreeCorrectedEnsemble(read_recipe(name), sets, work)
+    for name in RECIPES:
+        ensemble = TreeCorrectedEnsemble(recipe_0_1(name), sets, work)
         evaluate_grouped(ensemble, name, "MIX", sets, store, on_progress)
         evaluate_on_textbook(ensemble, name, sets, store, on_progress)
-    summarise(store, MODELS)
+    summarise(store, RECIPES)

@@ -14,6 +14,7 @@ from studies.transfer.evaluations import Evaluation
 from studies.transfer.goals import goals_table, noise_note, weighted_mean
 from studies.transfer.intervals import CalibrationResult
 from studies.transfer.multiple_tests import findings
+from studies.transfer.recipes import WHAT_THEY_ARE
 from studies.transfer.reproducibility import Repeat
 from studies.transfer.results import TransferResults
 from studies.transfer.steps import STEPS
@@ -62,6 +63,7 @@ def benchmark_page(results: TransferResults, labels: Mapping[str, Any]) -> str:
         "# Benchmark",
         note("benchmark", "transfer.jsonl", "python -m studies.transfer --data FOLDER")
         + f" Computed {dates[0]} to {dates[-1]} with {versions}; each record holds its seeds and epochs.",
+        WHAT_THEY_ARE,
         "The benchmark needs research tables that may not be passed on, and hours of computing. It is therefore not "
         "part of the package: `kappatune benchmark` of version 0.1.0 has become `python -m studies.transfer`, to be "
         "run in a clone of the repository.",

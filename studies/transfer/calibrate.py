@@ -1,4 +1,4 @@
-"""Calibrated intervals of the shipped models, and their coverage (`kappatune.training.conformal`)."""
+"""Calibrated intervals of a model, and their coverage (`kappatune.training.conformal`)."""
 
 from __future__ import annotations
 

@@ -12,15 +12,16 @@ from numpy.typing import NDArray
 from studies.store import Record
 from studies.transfer.evaluations import EvaluationKey, EvaluationStore
 from studies.transfer.metrics import PairedTest, compare
+from studies.transfer.recipes import ACCURATE, FAST
 
 PAIRS = (
     ("step-1", "step-2"),
     ("step-2", "step-3"),
     ("step-3", "step-3-seen"),
-    ("step-3", "accurate"),
-    ("gaussian-process", "accurate"),
-    ("feature-transfer", "accurate"),
-    ("fast", "accurate"),
+    ("step-3", ACCURATE),
+    ("gaussian-process", ACCURATE),
+    ("feature-transfer", ACCURATE),
+    (FAST, ACCURATE),
 )
 """Pairs that are compared: a model, and one that should be better."""
 

@@ -28,7 +28,7 @@ class EvaluationKey:
         study: `paper` (its nine splits), `grouped` (repeated cross-validation), `transfer` (train on one set, test on
             another), `textbook` (measured values, formulas left out), `aflow` (5-fold by formula), `crabnet` (its
             published split).
-        model: `step-1` to `step-3`, `step-3-seen`, `accurate`, `fast`, or the name of a baseline.
+        model: `step-1` to `step-3`, `step-3-seen`, `accurate-0.1`, `fast-0.1`, or the name of a baseline.
         train: Name of the training set.
         test: Name of the test set.
         split: Which split: `run-3`, `formula-0`, `anion-out`, ...; one evaluation covers all folds of a split.

@@ -7,6 +7,7 @@ from typing import Any
 
 from kappatune.model.evidence import Evidence, EvidenceTable, IntervalCoverage
 from studies.transfer.benchmark_page import STUDY_TITLES
+from studies.transfer.recipes import RECIPES
 from studies.transfer.results import TransferResults
 
 _COLUMNS = ["model", "trained on", "tested on", "split", "n", "mean abs log10 error", "median factor", "MAPE"]
@@ -25,7 +26,7 @@ def evidence(model: str, results: TransferResults, out_of_sample: Mapping[str, A
     for study, title in STUDY_TITLES.items():
         rows: list[list[str | int | float | None]] = [
             [
-                e.model,
+                e.model.removesuffix("-0.1"),
                 e.train,
                 e.test,
                 e.split,
@@ -35,14 +36,14 @@ def evidence(model: str, results: TransferResults, out_of_sample: Mapping[str, A
                 round(e.metrics.mape, 2),
             ]
             for e in results.evaluations
-            if e.study == study and study != "paper" and (e.model == model or e.model not in ("accurate", "fast"))
+            if e.study == study and study != "paper" and (e.model == f"{model}-0.1" or e.model not in RECIPES)
         ]
         if rows:
             tables.append(EvidenceTable(title=title, columns=_COLUMNS, rows=rows, note=_NOTE))
     shares = [
         IntervalCoverage(fidelity=r.fidelity, nominal=r.coverage.nominal, observed=r.coverage.observed, n=r.coverage.n)
         for r in results.calibrations
-        if r.model == model
+        if r.model == f"{model}-0.1"
     ]
     return Evidence(date=max(e.date for e in results.evaluations), tables=tables, calibration=shares)
 

@@ -1,4 +1,4 @@
-"""The interface of learners in the benchmark, and the shipped recipe as a learner."""
+"""The interface of learners in the benchmark, and a recipe with a correction as a learner."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ class CorrectedEnsemble:
 
 
 class TreeCorrectedEnsemble:
-    """The shipped recipe on the DFT sets. The rows beside them are trained on as well, without tested formulas."""
+    """A recipe of version 0.1 on the DFT sets. The rows beside them are trained on as well, without tested formulas."""
 
     def __init__(self, recipe: Recipe, sets: DftSets, work: Path) -> None:
         """Train the AGL stage of each member, or read it from `work`; it sees no formula of the sets."""

@@ -34,7 +34,7 @@ def model_card(
         "them into the `dft` rung. [What each value cites, and which have changed since](textbook.md).",
         "## Protocol and results\n\nWhat was measured on formulas a model had not seen; splits, baselines "
         "and paired tests are in the [benchmark](benchmark.md). The shipped weights were then trained on everything "
-        "with the same recipes (`accurate.yaml`, `fast.yaml`), so that no number of this section is of these weights "
+        "with the same recipes (`accurate-0.1`, `fast-0.1`), so that no number of this section is of these weights "
         "themselves.",
         goals_table(results.evaluations, labels["agreement"]),
         noise_note(labels["agreement"]),
@@ -120,7 +120,8 @@ def _intervals(cards: Sequence[ModelCard], results: TransferResults) -> str:
     rows = []
     for card in cards:
         for rung, calibration in card.calibration.items():
-            coverage = next(r.coverage for r in results.calibrations if (r.model, r.fidelity) == (card.name, rung))
+            of_rung = (f"{card.name}-0.1", rung)
+            coverage = next(r.coverage for r in results.calibrations if (r.model, r.fidelity) == of_rung)
             rows.append(
                 [
                     card.name,

@@ -22,8 +22,8 @@ from kappatune import KappaModel
 from kappatune.structures import Crystal
 from kappatune.structures.table import LabelledCrystal, read_table
 from studies.research_data import PHONIX, DataOption, research_folder
+from studies.shipped_models import MODELS
 from studies.store import save_result
-from studies.transfer.benchmark import MODELS
 from studies.transfer.metrics import compare, measure
 
 RUNGS = ("dft", "agl")

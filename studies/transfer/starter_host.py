@@ -2,10 +2,10 @@
 
     python -m studies.transfer.starter_host --data FOLDER
 
-AFLOW's crystals are split by formula, four fifths to train. Every host is trained in the same AGL stage; before it, the
-hosts were trained on nothing, on the Materials Project's formation energies (the published weights), on our own data
-set (formation energies, then our AGL values), or on both. Our data set is used without the formulas of the test part.
-Resumable.
+AFLOW's crystals are split by formula, four fifths to train. Every host is trained in the same AGL stage, that of
+`accurate-0.1`; before it, the hosts were trained on nothing, on the Materials Project's formation energies (the
+published weights), on our own data set (formation energies, then our AGL values), or on both. Our data set is used
+without the formulas of the test part. Resumable.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from kappatune.training.recipe import Recipe, Stage, read_recipe
 from kappatune.training.stage import split_by_formula
 from studies.research_data import AFLOW, DataOption, research_folder
 from studies.store import save_result
+from studies.transfer.recipes import ACCURATE, recipe_0_1
 
 SEEDS = (1, 2)
 SPLIT_SEED = 0
@@ -74,7 +75,7 @@ def main(
 
 
 def _recipes() -> dict[str, Recipe]:
-    rung = read_recipe("accurate").stages[0].model_dump(mode="json", exclude_unset=True)
+    rung = recipe_0_1(ACCURATE).stages[0].model_dump(mode="json", exclude_unset=True)
     energies, own_agl, _ = (s.model_dump(mode="json", exclude_unset=True) for s in read_recipe("starter").stages)
     own_agl["name"] = "own-agl"
     stages = {

@@ -9,6 +9,7 @@ from studies.markdown import note
 from studies.phonix.curves_section import Curves, curves_section
 from studies.transfer.cells import Cells, Where
 from studies.transfer.multiple_tests import findings
+from studies.transfer.recipes import ACCURATE, FAST, WHAT_THEY_ARE
 from studies.transfer.results import TransferResults
 
 WITHIN = (Where("L96", "L96"), Where("HH143", "HH143"), Where("MIX", "MIX"))
@@ -37,6 +38,7 @@ def what_helps_page(
         "# What helps, and what does not",
         note("what-helps", "transfer.jsonl", "python -m studies.transfer --data FOLDER")
         + f" Computed until {dates[-1]}; where a number comes from another study, its command is named.",
+        WHAT_THEY_ARE,
         *_learning_curves(curves, others["labels"]["agreement"]["L96, Phonix"]),
         "Errors are mean |log10 error| of κ on formulas not seen. *Lower*, *higher* and *not shown* are findings of "
         f"paired tests, with p corrected for all {len(found)} tests of the [benchmark](benchmark.md#paired-tests) "
@@ -88,17 +90,17 @@ def _tested_rows(tested: Mapping[str, Any]) -> str:
 
 
 def _the_model(cells: Cells, others: Mapping[str, Mapping[str, Any]]) -> str:
-    gp, own, fast = "gaussian-process", "accurate", "fast"
+    gp, own, fast = "gaussian-process", ACCURATE, FAST
     averaging = others["averaging"]["mean_abs_log10"]
     hosts = {name: host["mean_abs_ln_error"] for name, host in others["starter_host"]["hosts"].items()}
     ranks = {m: cells.metric(m, FAMILY_OUT, "spearman") for m in ("slack", own, fast)}
     return (
         "## The model\n\n"
-        "- **A head that contains the Debye model**, several hosts side by side and corrections by trees (`accurate`), "
-        f"against the paper's third step {cells.shown('step-3', own, WITHIN)}.\n"
-        f"- **A Gaussian process on statistics of the elements**, against `accurate`, within a set "
+        "- **A head that contains the Debye model**, several hosts side by side and corrections by trees "
+        f"(`{own}`), against the paper's third step {cells.shown('step-3', own, WITHIN)}.\n"
+        f"- **A Gaussian process on statistics of the elements**, against `{own}`, within a set "
         f"{cells.shown(gp, own, WITHIN)}. Outside {cells.shown(gp, own, [L96_TO_HH143, HH143_TO_L96])}; families left "
-        f"out, {cells.shown(gp, own, [FAMILY_OUT])}. For this reason it is not the model.\n"
+        f"out, {cells.shown(gp, own, [FAMILY_OUT])}. For this reason it was not the model.\n"
         "- **The mean of both** within a set "
         + _averages(
             averaging, {"by formula": "grouped, MIX to MIX, formula", "anion": "grouped, MIX to MIX, anion-out"}
@@ -111,14 +113,14 @@ def _the_model(cells: Cells, others: Mapping[str, Mapping[str, Any]]) -> str:
         + f" (`python -m studies.transfer.averaging`, {others['averaging']['date']}, with the measured values of that "
         "time; not tested). It was not adopted, because most crystals that "
         "people ask about are outside the training sets.\n"
-        f"- **More hosts** (`accurate` has four, `fast` two), `fast` to `accurate`. AGL values: "
+        f"- **More hosts** (`{own}` has four, `{fast}` two), `{fast}` to `{own}`. AGL values: "
         f"{cells.shown(fast, own, [CRABNET])}. DFT values, by formula {cells.shown(fast, own, BY_FORMULA)}. Families "
         f"left out {cells.shown(fast, own, [FAMILY_OUT])}. Across sets "
-        f"{cells.shown(fast, own, [L96_TO_HH143, HH143_TO_L96])}. So `accurate` is the better model on the rung `agl`; "
-        "on `dft` `fast` is nowhere shown to be worse, and better on what is new.\n"
+        f"{cells.shown(fast, own, [L96_TO_HH143, HH143_TO_L96])}. So `{own}` is the better model on the rung `agl`; "
+        f"on `dft` `{fast}` is nowhere shown to be worse, and better on what is new.\n"
         "- **The correction to DFT outside the families it learnt.** With each family left out, the Slack formula "
-        f"alone ranks crystals better than the models do: rank correlation {ranks['slack']:.2f}, `fast` "
-        f"{ranks[fast]:.2f}, `accurate` {ranks[own]:.2f} (errors {cells.metric('slack', FAMILY_OUT):.3f}, "
+        f"alone ranks crystals better than the models do: rank correlation {ranks['slack']:.2f}, `{fast}` "
+        f"{ranks[fast]:.2f}, `{own}` {ranks[own]:.2f} (errors {cells.metric('slack', FAMILY_OUT):.3f}, "
         f"{cells.metric(fast, FAMILY_OUT):.3f}, {cells.metric(own, FAMILY_OUT):.3f}). "
         + _phonix(others["out_of_sample"])
         + "\n- **Phonon values of a potential** as one more rung [do not "
@@ -134,7 +136,7 @@ def _averages(averaging: Mapping[str, Mapping[str, float]], places: Mapping[str,
     quoted = []
     for name, key in places.items():
         cell = averaging[key]
-        quoted.append(f"{name} {cell['accurate']:.3f} to {cell['mean with gaussian-process']:.3f}")
+        quoted.append(f"{name} {cell[ACCURATE]:.3f} to {cell['mean with gaussian-process']:.3f}")
     return ", ".join(quoted)
 
 
@@ -142,9 +144,10 @@ def _phonix(out_of_sample: Mapping[str, Any]) -> str:
     errors = out_of_sample["errors"]
     dft, agl = (errors["accurate"][rung]["all"] for rung in ("dft", "agl"))
     return (
-        f"On {dft['n']} DFT values of other crystals the rung `agl` of `accurate`, without the correction, has an "
-        f"error of {agl['mean_abs_log10']:.2f} and a rank correlation of {agl['spearman']:.2f}, the rung `dft` of "
-        f"{dft['mean_abs_log10']:.2f} and {dft['spearman']:.2f} ([measured](out-of-sample.md))."
+        f"On {dft['n']} DFT values of other crystals the rung `agl` of the shipped model of version 0.1, `accurate`, "
+        f"without the correction, has an error of {agl['mean_abs_log10']:.2f} and a rank correlation of "
+        f"{agl['spearman']:.2f}, the rung `dft` of {dft['mean_abs_log10']:.2f} and {dft['spearman']:.2f} "
+        "([measured](out-of-sample.md))."
     )
 
 

@@ -12,9 +12,10 @@ from studies.transfer.__main__ import main
 from studies.transfer.benchmark_page import benchmark_page
 from studies.transfer.evaluations import EvaluationKey, EvaluationStore, Predictions
 from studies.transfer.intervals import calibrations_of
+from studies.transfer.recipes import ACCURATE
 from studies.transfer.results import TransferResults
 
-ACROSS = EvaluationKey("transfer", "accurate", "L96", "HH143", "all")
+ACROSS = EvaluationKey("transfer", ACCURATE, "L96", "HH143", "all")
 
 
 def predictions(n: int = 60, seed: int = 0, error: float = 0.2) -> Predictions:
@@ -35,7 +36,7 @@ def store_in(folder: Path) -> EvaluationStore:
     return EvaluationStore(folder / "results.jsonl", folder / "work")
 
 
-def fill(store: EvaluationStore, model: str = "accurate") -> None:
+def fill(store: EvaluationStore, model: str = ACCURATE) -> None:
     for split in ("formula-0", "formula-1", "anion-out", "family-out"):
         store.add(EvaluationKey("grouped", model, "MIX", "MIX", split), predictions(), n_train=190, seconds=1.0)
     across = EvaluationKey("transfer", model, "L96", "HH143", "all")
@@ -74,13 +75,13 @@ def test_an_evaluation_without_its_predictions_is_computed_again(tmp_path):
 def test_calibration_and_page_come_from_stored_evaluations(tmp_path):
     store = store_in(tmp_path)
     fill(store)
-    agl, dft = calibrations_of("accurate", store)
+    agl, dft = calibrations_of(ACCURATE, store)
     assert (agl.fidelity, dft.fidelity) == ("agl", "dft")
     assert agl.coverage.coverage == pytest.approx(0.9, abs=0.08)
     assert dft.left_out.keys() == {"rocksalt", "other"}
     assert calibrations_of("nobody", store) == []
     text = benchmark_page(TransferResults(store.evaluations(), [agl, dft]), load_result("labels"))
-    assert "| accurate | L96 | HH143 | all | 60 | 2 |" in text
+    assert f"| {ACCURATE} | L96 | HH143 | all | 60 | 2 |" in text
     assert "not computed" in text and "| no |" not in text.split("## Interval coverage")[1]
     assert "Does transfer help" not in text, "no step has been computed"
     assert text == benchmark_page(TransferResults(store.evaluations(), [agl, dft]), load_result("labels"))

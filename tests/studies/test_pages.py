@@ -10,8 +10,8 @@ from kappatune.model.bundle import SHIPPED
 from kappatune.model.evidence import read_evidence
 from studies.markdown import DOCS
 from studies.pages import PAGES, main, write_pages
+from studies.shipped_models import MODELS
 from studies.store import load_result
-from studies.transfer.benchmark import MODELS
 from studies.transfer.evidence import evidence
 from studies.transfer.results import TransferResults
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from kappatune import KappaModel
+from studies.shipped_models import MODELS
 from studies.store import load_result
 from studies.transfer.benchmark_page import benchmark_page
 from studies.transfer.comparisons import comparisons, split_kind
@@ -16,6 +17,7 @@ from studies.transfer.figures import draw
 from studies.transfer.goals import goals_table
 from studies.transfer.model_card import model_card
 from studies.transfer.published import TESTS, published
+from studies.transfer.recipes import ACCURATE, FAST, RECIPES, recipe_0_1
 from studies.transfer.replay import ReplayedRun
 from studies.transfer.reproducibility import Repeat
 from studies.transfer.results import TransferResults, summarise
@@ -41,7 +43,7 @@ def store(tmp_path) -> EvaluationStore:
             for test in ("L96", "AFLOW"):
                 key = EvaluationKey("paper", step, "L96", test, f"run-{run}")
                 filled.add(key, predictions(error, run), n_train=76, seconds=1.0)
-    for model in ("accurate", "fast"):
+    for model in RECIPES:
         for split in ("formula-0", "formula-1", "anion-out", "family-out"):
             key = EvaluationKey("grouped", model, "MIX", "MIX", split)
             filled.add(key, predictions(0.3, 5), n_train=190, seconds=1.0)
@@ -63,6 +65,30 @@ def test_the_better_of_two_models_is_found_and_chance_is_not(store):
     assert same.paired.gain == 0 and same.paired.p_value == 1
 
 
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_recipes_of_version_0_1_are_what_the_pages_say(name):
+    recipe = recipe_0_1(name)
+    agl, dft = recipe.stages
+    assert recipe.name == name and recipe.seeds == (1, 2, 3, 4, 5) and agl.data == ("aflow_agl.parquet",)
+    assert (agl.learner, agl.volume_strain, agl.epochs) == ("gradient", 0, 30)
+    assert (dft.learner, dft.volume_strain, dft.joined) == ("trees", 0, ("experiment",))
+    assert dft.data == ("l96.parquet", "hh143.parquet", "shipped:textbook")
+
+
+def test_stored_results_are_of_recipes_that_stay():
+    results = TransferResults.read()
+    names = {e.model for e in results.evaluations} | {c.model for c in results.calibrations}
+    names |= {name for c in results.comparisons for name in (c.first, c.second)}
+    assert set(RECIPES) <= names and not names & set(MODELS)
+    stored = {e.name for e in results.evaluations}
+    assert {repeat.evaluation for repeat in results.repeats} <= stored
+    for e in results.evaluations:
+        if e.model in RECIPES and "seeds" in e.details:
+            recipe, (first, *_) = recipe_0_1(e.model), e.details["stage"]
+            assert e.details["seeds"] == list(recipe.seeds[: len(e.details["seeds"])])
+            assert first["epochs"] == recipe.stages[0].epochs
+
+
 def test_only_crystals_that_both_predict_are_compared(tmp_path):
     store = EvaluationStore(tmp_path / "r.jsonl", tmp_path / "w")
     whole, part = predictions(0.5, 1), predictions(0.1, 1)
@@ -73,7 +99,7 @@ def test_only_crystals_that_both_predict_are_compared(tmp_path):
         groups=list(part.groups)[10:],
         **{key: getattr(part, key)[10:][::-1] for key in ("truth", "predicted", "spread", "distance")},
     )
-    for model, found in (("fast", whole), ("accurate", part)):
+    for model, found in ((FAST, whole), (ACCURATE, part)):
         store.add(EvaluationKey("transfer", model, "L96", "HH143", "all"), found, n_train=95, seconds=1.0)
     (comparison,) = comparisons(store)
     expected = np.abs(np.log10(whole.predicted / whole.truth))[10:].mean()
@@ -82,7 +108,7 @@ def test_only_crystals_that_both_predict_are_compared(tmp_path):
 
 
 def test_the_page_answers_the_question(store, tmp_path):
-    summarise(store, ("accurate", "fast"))
+    summarise(store, RECIPES)
     reported = [
         ReplayedRun(run=1, step="III", train="L96", test="L96", mape=0.34, honest_mape=1.2),
         ReplayedRun(run=2, step="III", train="L96", test="L96", mape=0.36, honest_mape=1.4),
@@ -92,6 +118,7 @@ def test_the_page_answers_the_question(store, tmp_path):
     results = TransferResults.read(tmp_path / "results.jsonl")
     assert results.replayed == reported and len(results.calibrations) == 4
     text = benchmark_page(results, load_result("labels"))
+    assert "how good today's shipped models are" in text.split("## ")[0]
     assert text.startswith("# Benchmark\n") and "`python -m studies.pages benchmark`" in text
     assert "(step I to II).** Lower error: L96 to L96, L96 to AFLOW †." in text
     assert "(step II to III).** No difference shown: L96 to L96 (0.00), L96 to AFLOW † (0.00)." in text
@@ -124,8 +151,8 @@ def test_published_errors_belong_to_the_step_and_sets_they_come_from():
 
 
 def test_the_card_describes_the_shipped_models(store, tmp_path):
-    summarise(store, ("accurate", "fast"))
-    cards = [KappaModel.load(name).card for name in ("accurate", "fast")]
+    summarise(store, RECIPES)
+    cards = [KappaModel.load(name).card for name in MODELS]
     results = TransferResults.read(tmp_path / "results.jsonl")
     text = model_card(cards, results, load_result("labels"), load_result("out_of_sample"))
     for card in cards:
@@ -134,7 +161,7 @@ def test_the_card_describes_the_shipped_models(store, tmp_path):
 
 
 def test_results_stay_where_the_work_folder_lacks_the_predictions(store, tmp_path):
-    summarise(store, ("accurate", "fast"))
+    summarise(store, RECIPES)
     before = (tmp_path / "results.jsonl").read_text(encoding="utf-8")
-    summarise(EvaluationStore(tmp_path / "results.jsonl", tmp_path / "another"), ("accurate", "fast"))
+    summarise(EvaluationStore(tmp_path / "results.jsonl", tmp_path / "another"), RECIPES)
     assert (tmp_path / "results.jsonl").read_text(encoding="utf-8") == before

@@ -7,6 +7,7 @@ import pytest
 from studies.store import load_result
 from studies.transfer.cells import Cells, Where
 from studies.transfer.multiple_tests import findings
+from studies.transfer.recipes import ACCURATE, FAST
 from studies.transfer.results import TransferResults
 from studies.transfer.what_helps_page import (
     ACROSS,
@@ -39,20 +40,21 @@ def test_agl_values_help_from_binaries_to_half_heuslers_and_the_reverse_is_not_s
 
 
 def test_fast_is_better_on_new_dft_families_and_nowhere_worse_but_accurate_is_on_agl(cells):
-    new = {where: cells.finding("fast", "accurate", where).shown for where in (FAMILY_OUT, L96_TO_HH143)}
+    new = {where: cells.finding(FAST, ACCURATE, where).shown for where in (FAMILY_OUT, L96_TO_HH143)}
     assert set(new.values()) == {"higher error"}
     for where in (*BY_FORMULA, *WITHIN, HH143_TO_L96):
-        assert cells.finding("fast", "accurate", where).shown == "no difference shown"
-    assert cells.finding("fast", "accurate", CRABNET).shown == "lower error"
+        assert cells.finding(FAST, ACCURATE, where).shown == "no difference shown"
+    assert cells.finding(FAST, ACCURATE, CRABNET).shown == "lower error"
 
 
 def test_the_slack_formula_ranks_families_left_out_better_than_the_models(cells):
-    rank = {model: cells.metric(model, FAMILY_OUT, "spearman") for model in ("slack", "fast", "accurate")}
-    assert rank["slack"] > rank["fast"] > rank["accurate"]
+    rank = {model: cells.metric(model, FAMILY_OUT, "spearman") for model in ("slack", FAST, ACCURATE)}
+    assert rank["slack"] > rank[FAST] > rank[ACCURATE]
 
 
 def test_what_is_said_of_other_kinds_of_crystals_holds():
     result = load_result("out_of_sample")
+    assert result["weights_sha256"]["accurate"].startswith("66f230d9dc04"), "what-helps.md says: of version 0.1"
     for model in ("accurate", "fast"):
         dft, agl = (result["errors"][model][rung] for rung in ("dft", "agl"))
         assert agl["all"]["mean_abs_log10"] < dft["all"]["mean_abs_log10"]
