@@ -84,23 +84,37 @@ def evaluations(
         half_widths: (n,) of the intervals in ln kappa; None without intervals.
         seed: Of the model's first member.
     """
-    output = predicted.output
     for tested, rows in _tested_sets(protocol, labels, rows_tested(predicted)).items():
-        middle, intervals = output.ln_kappa[rows], None
-        if half_widths is not None:
-            half, inside = half_widths[rows], output.distance[rows] <= 1
-            intervals = Intervals(lower=np.exp(middle - half), upper=np.exp(middle + half), in_domain=inside)
-        yield PhonixEvaluation(
-            model=model,
-            protocol=protocol,
-            tested=tested,
-            n_left_out=0,
-            metrics=measure(labels, rows, np.exp(middle), intervals),
-            seed=seed,
-            seconds=round(predicted.seconds, 1),
-            date=today(),
-            versions=versions(),
-        )
+        yield evaluation_of(model, protocol, tested, labels, predicted, rows, half_widths, seed)
+
+
+def evaluation_of(
+    model: str,
+    protocol: str,
+    tested: str,
+    labels: DftLabels,
+    predicted: ProtocolPredictions,
+    rows: Rows,
+    half_widths: NDArray[np.float64] | None,
+    seed: int,
+) -> PhonixEvaluation:
+    """Measures on some rows, which make up one tested set; the rest as in `evaluations`."""
+    output = predicted.output
+    middle, intervals = output.ln_kappa[rows], None
+    if half_widths is not None:
+        half, inside = half_widths[rows], output.distance[rows] <= 1
+        intervals = Intervals(lower=np.exp(middle - half), upper=np.exp(middle + half), in_domain=inside)
+    return PhonixEvaluation(
+        model=model,
+        protocol=protocol,
+        tested=tested,
+        n_left_out=0,
+        metrics=measure(labels, rows, np.exp(middle), intervals),
+        seed=seed,
+        seconds=round(predicted.seconds, 1),
+        date=today(),
+        versions=versions(),
+    )
 
 
 def _tested_sets(protocol: str, labels: DftLabels, rows: Rows) -> dict[str, Rows]:

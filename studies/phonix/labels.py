@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import pairwise
 from pathlib import Path
 
@@ -18,11 +18,13 @@ from kappatune.storage import SHIPPED_TABLES
 from kappatune.structures import Crystal
 from kappatune.structures.table import LabelledCrystal, read_table
 from studies.research_data import PHONIX
+from studies.transfer.labels import MEASURED
 from studies.transfer.research_tables import DFT_TABLES, MissingResearchTable
 from studies.transfer.splits import anion, bonding_kind
 
 PHONIX_SET = "Phonix"
 TEXTBOOK = "textbook"
+HEUSLERS = "measured Heuslers"
 TABLES = {PHONIX_SET: PHONIX, **DFT_TABLES}
 """File of each set."""
 
@@ -34,11 +36,11 @@ _SYMPREC = 1e-2
 
 @dataclass(frozen=True)
 class DftLabels:
-    """Rows in this order: Phonix, L96, HH143, textbook. No evaluation tests on the textbook values.
+    """Rows in this order: Phonix, L96, HH143, textbook.
 
     Attributes:
         rows: The labelled crystals.
-        set_of: (n,) `Phonix`, `L96`, `HH143` or `textbook`.
+        set_of: (n,) `Phonix`, `L96`, `HH143`, `textbook` or `measured Heuslers`.
         formulas: (n,) reduced formulas.
         prototypes: (n,) anonymous formula, space group and number of sites.
         anions: (n,) most electronegative element.
@@ -87,6 +89,21 @@ def read_labels(folder: Path) -> DftLabels:
     return labels_of(tables, families)
 
 
+def with_heuslers(labels: DftLabels, folder: Path) -> DftLabels:
+    """All labels, and after them the measured values of Heuslers of a folder.
+
+    Raises:
+        MissingResearchTable: The table is missing; the message names it.
+    """
+    path = folder / MEASURED
+    if not path.is_file():
+        raise MissingResearchTable(f"{path} is missing: --data must be the folder of the research tables")
+    more = labels_of({HEUSLERS: read_table(path, default_fidelity="experiment").rows}, {})
+    arrays = (field.name for field in fields(DftLabels) if field.name != "rows")
+    joined = {name: np.concatenate([getattr(labels, name), getattr(more, name)]) for name in arrays}
+    return DftLabels(rows=[*labels.rows, *more.rows], **joined)
+
+
 def labels_of(tables: Mapping[str, Sequence[LabelledCrystal]], families: dict[str, str]) -> DftLabels:
     """Number the rows of several sets.
 
@@ -96,7 +113,7 @@ def labels_of(tables: Mapping[str, Sequence[LabelledCrystal]], families: dict[st
     """
     rows = [row for of_set in tables.values() for row in of_set]
     ends = np.cumsum([0, *map(len, tables.values())])
-    set_of = np.empty(len(rows), dtype="<U16")
+    set_of = np.empty(len(rows), dtype="<U17")
     for name, (start, stop) in zip(tables, pairwise(ends), strict=True):
         set_of[start:stop] = name
     formulas = [row.crystal.formula_key for row in rows]

@@ -21,7 +21,8 @@ from kappatune.training.recipe import read_recipe
 from studies.phonix.agl_rung import AglEvaluation, agl_results
 from studies.phonix.evaluations import PHONIX_RESULTS, PhonixEvaluation, evaluations
 from studies.phonix.intervals import CALIBRATED_ON, LabelErrors
-from studies.phonix.labels import read_labels
+from studies.phonix.labels import read_labels, with_heuslers
+from studies.phonix.measured import RUNG, measured_results
 from studies.phonix.recipe_study import RecipeStudy
 from studies.phonix.splits import PROTOCOLS
 from studies.research_data import AFLOW, DataOption, research_folder
@@ -43,8 +44,9 @@ def main(
         raise typer.BadParameter(f"no protocol is called {unknown[0]}; there are {', '.join(PROTOCOLS)}")
     folder, records = research_folder(data), RecordFile(results)
     labels, agl = read_labels(folder), read_table(folder / AFLOW)
+    measured = with_heuslers(labels, folder)
     for plan in map(read_recipe, recipe):
-        for found in results_of(RecipeStudy(plan, labels, agl, work), protocol or list(PROTOCOLS)):
+        for found in results_of(RecipeStudy(plan, labels, measured, agl, work), protocol or list(PROTOCOLS)):
             records.add(found)
             typer.echo(found.summary)
 
@@ -52,7 +54,7 @@ def main(
 def results_of(
     study: RecipeStudy, protocols: Sequence[str]
 ) -> Iterator[PhonixEvaluation | AglEvaluation | CalibrationResult]:
-    """All results of a recipe; intervals only with all protocols that they are calibrated on."""
+    """All results of a recipe: intervals on `dft` only with all protocols that they are calibrated on."""
     name, labels, seed = study.recipe.name, study.labels, study.recipe.seeds[0]
     predicted = {protocol: study.predicted("dft", protocol) for protocol in protocols}
     errors = LabelErrors(labels, predicted) if predicted.keys() >= set(CALIBRATED_ON) else None
@@ -64,6 +66,8 @@ def results_of(
     yield from agl_results(name, study.agl_rows, study.agl_predictions)
     if errors:
         yield errors.calibration(name)
+    if "formula" in predicted and RUNG in {stage.fidelity for stage in study.recipe.stages}:
+        yield from measured_results(name, study.measured, study.predicted_measured, seed)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from kappatune.training.conformal import Errors, Values, fit_widths
 
 LEVEL = 0.9
 SMALLEST_FAMILY = 20
+_N_FOLDS = 10
 
 _NOMINAL = np.linspace(0.05, 0.95, 19)
 
@@ -98,6 +99,22 @@ def calibrate(near: NamedErrors, far: Sequence[NamedErrors], *, date: str) -> In
     return IntervalCalibration(level=LEVEL, n=n, date=date, **fitted._asdict())
 
 
+def fold_half_widths(near: NamedErrors, far: Sequence[NamedErrors], level: float, seed: int = 0) -> Values:
+    """(n,) half-widths at the near crystals, calibrated without any prediction of their formula, in ten folds.
+
+    Args:
+        near: As in `calibrate`.
+        far: As in `calibrate`.
+        level: Fraction of the crystals whose value is to lie inside.
+        seed: Of the folds.
+    """
+    half = np.empty(len(near.error))
+    for train, test in group_folds(near.formulas.tolist(), _N_FOLDS, seed):
+        others = [family.without(near.formulas[test]) for family in far]
+        half[test] = fit_widths(near[train], others, level).half_width(near[test])
+    return half
+
+
 def cross_coverage(
     near: NamedErrors, far: Sequence[NamedErrors], kappa: Values, families: Sequence[str], seed: int = 0
 ) -> Coverage:
@@ -110,15 +127,9 @@ def cross_coverage(
         families: (n,) their families.
         seed: Of the folds.
     """
-    half = np.empty(len(near.error))
-    observed = np.zeros(len(_NOMINAL))
+    half = fold_half_widths(near, far, LEVEL, seed)
     size = np.abs(near.error)
-    for train, test in group_folds(near.formulas.tolist(), 10, seed):
-        others = [family.without(near.formulas[test]) for family in far]
-        half[test] = fit_widths(near[train], others, LEVEL).half_width(near[test])
-        for k, level in enumerate(_NOMINAL):
-            reach = fit_widths(near[train], others, float(level)).half_width(near[test])
-            observed[k] += (size[test] <= reach).sum() / len(size)
+    observed = np.array([(size <= fold_half_widths(near, far, float(level), seed)).mean() for level in _NOMINAL])
     inside = size <= half
     thirds = np.array_split(np.argsort(kappa, kind="stable"), 3)
     family = np.asarray(families)

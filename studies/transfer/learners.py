@@ -68,12 +68,13 @@ class CorrectedEnsemble:
         """Train the AGL stage of each member, or read it from its folder.
 
         Args:
-            recipe: Of two stages; the second one's learner and strain are those of the corrections.
+            recipe: The first stage is that of the AGL values; learner and strain of the second one are those of the
+                corrections.
             rows: The labelled crystals.
             agl: AGL values, of other formulas.
             folders: One for each member.
         """
-        first, second = recipe.stages
+        first, second, *_ = recipe.stages
         assert second.learner != "gradient"
         self._learner, self._strain = second.learner, second.volume_strain
         self.models: list[KappaModel] = [
@@ -98,23 +99,40 @@ class CorrectedEnsemble:
 
     def __call__(self, train: Rows, test: Rows) -> LearnerOutput:
         """Train a correction for each member, predict with all."""
+        return self._output([("dft", train)], test, self.distance(train, test))
+
+    def above(self, train: Rows, measured: Rows, test: Rows) -> LearnerOutput:
+        """Train a correction for each member, and a second one above it on measured values; predict the latter."""
+        domain = self._domain(train).extended(self._embedding[measured], self._formulas[measured].tolist())
+        return self._output([("dft", train), ("experiment", measured)], test, domain.distance(self._embedding[test]))
+
+    def _output(self, rungs: Sequence[tuple[str, Rows]], test: Rows, distance: NDArray[np.float64]) -> LearnerOutput:
+        """What all members predict by the last of some rungs, each fitted to its rows above the one before."""
         ln_kappa, spread = [], []
         for k, member in enumerate(self.members):
             network = copy.deepcopy(member)
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(k + 1)
-                head = network.new_head("dft")
-            data = self._data(k, train)
-            head.standardise(network.head_inputs(data.features, "dft").detach())
-            network.heads["dft"] = head
-            fit_correction(network, "dft", self._learner, data, k + 1)
+            for rung, train in rungs:
+                self._fit(network, rung, train, k)
             with torch.no_grad():
-                outputs = network(self._features[k][test], "dft")
+                outputs = network(self._features[k][test], rungs[-1][0])
                 assert outputs.spread is not None
             ln_kappa.append(network.scaler.ln_kappa(outputs.scaled).double().numpy())
             spread.append(network.scaler.std * outputs.spread.double().numpy())
         total = ln_kappa_spread(np.array(ln_kappa), np.array(spread))
-        return LearnerOutput(np.mean(ln_kappa, axis=0), total, self.distance(train, test))
+        return LearnerOutput(np.mean(ln_kappa, axis=0), total, distance)
+
+    def _fit(self, network: KappaNetwork, rung: str, train: Rows, k: int) -> None:
+        """Fit one rung of member `k` in place: it starts as the correction that is there, else with random weights."""
+        data = self._data(k, train)
+        if "dft" in network.heads:
+            network.heads[rung] = copy.deepcopy(network.heads["dft"])
+        else:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(k + 1)
+                head = network.new_head(rung)
+            head.standardise(network.head_inputs(data.features, rung).detach())
+            network.heads[rung] = head
+        fit_correction(network, rung, self._learner, data, k + 1)
 
     def _data(self, k: int, train: Rows) -> CorrectionData:
         labelled, elsewhere = (strained[k] for strained in self._strained)
@@ -130,7 +148,10 @@ class CorrectedEnsemble:
 
     def distance(self, train: Rows, test: Rows) -> NDArray[np.float64]:
         """(n,) distances of test rows to the domain of the training rows."""
-        return Domain.of(self._embedding[train], self._formulas[train].tolist()).distance(self._embedding[test])
+        return self._domain(train).distance(self._embedding[test])
+
+    def _domain(self, train: Rows) -> Domain:
+        return Domain.of(self._embedding[train], self._formulas[train].tolist())
 
     @property
     def first_inputs(self) -> torch.Tensor:

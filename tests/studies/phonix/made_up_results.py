@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from studies.phonix.agl_rung import AglPredictions, agl_results
-from studies.phonix.evaluations import evaluations
+from studies.phonix.evaluations import PhonixEvaluation, evaluations
 from studies.phonix.intervals import LabelErrors
+from studies.phonix.labels import DftLabels
+from studies.phonix.measured import measured_results, measured_splits
 from studies.phonix.predictions import cross_validate
 from studies.phonix.results import PhonixResults
 from studies.phonix.splits import PROTOCOLS, family_splits
@@ -16,19 +18,21 @@ from studies.transfer.learners import LearnerOutput
 from tests.studies.phonix.synthetic import synthetic_labels
 
 LABELS = synthetic_labels()
+MEASURED = synthetic_labels(n_heuslers=12)
+"""The same, and measured values after them."""
 
 
 class Noisy:
     """Predicts the truth times a random factor, and says how far it is off."""
 
-    def __init__(self, sigma: float) -> None:
-        self.sigma = sigma
+    def __init__(self, sigma: float, labels: DftLabels = LABELS) -> None:
+        self.sigma, self.kappa = sigma, labels.kappa
 
     def __call__(self, train, test) -> LearnerOutput:
         rng = np.random.default_rng(len(train))
         spread = np.full(len(test), self.sigma)
         off = self.sigma * rng.standard_normal(len(test))
-        return LearnerOutput(np.log(LABELS.kappa[test]) + off, spread, rng.uniform(0.2, 1.4, len(test)))
+        return LearnerOutput(np.log(self.kappa[test]) + off, spread, rng.uniform(0.2, 1.4, len(test)))
 
 
 def made_up_results(folder: Path, sigma: float = 0.3) -> PhonixResults:
@@ -53,4 +57,12 @@ def made_up_results(folder: Path, sigma: float = 0.3) -> PhonixResults:
         of_agl = agl_results(model, LABELS.rows, of_rung)
         agl.append(of_agl[0])
         calibrations += [of_agl[1], errors.calibration(model)]
+        upper = cross_validate(
+            lambda: Noisy(sigma, MEASURED),
+            list(measured_splits(MEASURED)),
+            len(MEASURED.rows),
+            folder / model / "upper",
+        )
+        for one in measured_results(model, MEASURED, upper, 1):
+            (found if isinstance(one, PhonixEvaluation) else calibrations).append(one)
     return PhonixResults(found, agl, calibrations)

@@ -7,7 +7,7 @@ from ase.build import bulk
 
 from kappatune.structures import Crystal
 from kappatune.structures.table import LabelledCrystal
-from studies.phonix.labels import DftLabels, labels_of
+from studies.phonix.labels import HEUSLERS, DftLabels, labels_of
 
 HALIDES = [f"{a}{b}" for a in ("Li", "Na", "K", "Rb") for b in ("F", "Cl", "Br", "I")]
 OXIDES = [f"{a}O" for a in ("Mg", "Ca", "Sr", "Ba")]
@@ -23,8 +23,8 @@ def row(formula: str, structure: str, kappa: float, id: str, **properties: float
     )
 
 
-def synthetic_labels() -> DftLabels:
-    """Twenty rocksalts, six zincblendes, and second values of some of them in the small sets."""
+def synthetic_labels(n_heuslers: int = 0) -> DftLabels:
+    """Twenty rocksalts, six zincblendes, second values of some in the small sets, and some as measured "Heuslers"."""
     rng = np.random.default_rng(0)
     structure = dict.fromkeys(HALIDES + OXIDES, "rocksalt") | dict.fromkeys(ZINCBLENDES, "zincblende")
     kappa = {formula: float(10 ** rng.uniform(-0.5, 1.5)) for formula in structure}
@@ -38,4 +38,6 @@ def synthetic_labels() -> DftLabels:
         "L96:l-ZnS": "tetrahedral",
         "HH143:h-KBr": "rocksalt",
     }
-    return labels_of({"Phonix": phonix, "L96": l96, "HH143": hh143, "textbook": textbook}, families)
+    tables = {"Phonix": phonix, "L96": l96, "HH143": hh143, "textbook": textbook}
+    heuslers = [row(f, structure[f], 0.6 * kappa[f], f"m-{f}") for f in list(structure)[:n_heuslers]]
+    return labels_of(tables | ({HEUSLERS: heuslers} if heuslers else {}), families)
