@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
 import pytest
 
 from kappatune.jobs.estimator import JobRefused
 from kappatune.jobs.queue import MAX_ATTEMPTS
 from kappatune.jobs.store import JOB, RESULT, JobStore
+from kappatune.structures import Crystal
 from tests.jobs.toys import AGL, LIMITS, VERIFY, copper, ended, gold, queue, wait_until
 
 
@@ -93,6 +97,50 @@ def test_a_cancel_storm_leaves_the_queue_as_it_was(tmp_path):
         assert jobs.cancel("agl-0000000000000000") is None
         jobs.start()
         assert ended(jobs, kept.id).state == "done" and jobs.cancel(kept.id).state == "done"
+
+
+def test_a_storm_of_clients_and_a_restart_in_the_middle_lose_no_job(tmp_path):
+    limits = LIMITS.model_copy(update={"queue": 100, "ended": 100})
+
+    def ask(jobs, k: int, turns: int) -> str:
+        """Ask for a job and cancel it, again and again, and leave it asked for."""
+        for _ in range(turns):
+            jobs.cancel(jobs.submit(AGL, copper(3.5 + 0.01 * k))[0].id)
+        return jobs.submit(AGL, copper(3.5 + 0.01 * k))[0].id
+
+    with queue(tmp_path, limits=limits, workers=2) as jobs, ThreadPoolExecutor(8) as clients:
+        asked = [*clients.map(lambda k: ask(jobs, k, 25), range(16))]
+    with queue(tmp_path, limits=limits) as jobs:
+        assert {ended(jobs, job_id).state for job_id in asked} == {"done"} and len(jobs.jobs()) == len(asked) == 16
+        assert all(jobs.result(job).row["kappa_w_mk"] for job in jobs.jobs())
+    stored = JobStore(tmp_path)
+    assert [job.state for job in stored.read_all()] == ["done"] * 16
+    stored.close()
+
+
+def test_what_is_cancelled_and_asked_for_at_once_again_is_computed(tmp_path):
+    with queue(tmp_path, "slow_copper", own_processes=True) as jobs:
+        job = jobs.submit(VERIFY, copper())[0]
+        wait_until(lambda: len(list((tmp_path / "cache").rglob("*.npy"))) >= 2)
+        assert jobs.cancel(job.id).state == "running"
+        assert jobs.submit(VERIFY, copper())[0].id == job.id
+        assert ended(jobs, job.id).state == "done"
+
+
+EMPTY = Crystal(1000.0 * np.eye(3), np.array([29]), np.zeros((1, 3)), id="one atom in a cube of 100 nm")
+SHEET = Crystal(np.diag([300.0, 300.0, 2.5]), np.array([29, 29]), np.array([[0, 0, 0], [0.5, 0.5, 0.5]]), id="sheet")
+CLOSE = Crystal(np.eye(3), np.array([29, 29]), np.array([[0, 0, 0], [0.5, 0.5, 0.5]]), id="0.9 Å apart")
+
+
+@pytest.mark.parametrize("crystal", [EMPTY, SHEET, CLOSE], ids=["empty", "sheet", "close"])
+def test_cells_that_no_crystal_has_end_with_the_reason_and_hold_up_nobody(tmp_path, crystal):
+    with queue(tmp_path) as jobs:
+        asked = [jobs.submit(request, crystal)[0] for request in (AGL, VERIFY)]
+        after = jobs.submit(AGL, copper())[0]
+        assert ended(jobs, after.id).summary.kappa_w_mk > 0
+        for job in asked:
+            failed = ended(jobs, job.id)
+            assert failed.state == "failed" and "Å^3 per atom, no crystal has" in failed.reason
 
 
 def test_watchers_are_limited_and_told_the_place_in_the_queue(tmp_path):

@@ -169,3 +169,14 @@ def test_other_settings_find_the_same_forces(copper, tmp_path):
     second = finer.verify(COPPER)
     assert set(tmp_path.glob("*/forces/*.npy")) == before
     assert len(before) == second.n_forces and second.mesh != copper.mesh
+
+
+def test_another_name_finds_the_same_forces_and_keeps_its_own_files(tmp_path):
+    work, files = tmp_path / "work", tmp_path / "files"
+    verifier(work).verify(COPPER)
+    (folder,) = work.iterdir()
+    forces = {path: path.stat().st_mtime_ns for path in folder.glob("forces/*.npy")}
+    row = verifier(work, SETTINGS.replace(mesh_length=16.0), files=files).verify(COPPER.named("another", None))
+    assert row.id == "another" and len(forces) == row.n_forces
+    assert [*work.iterdir()] == [folder] and [path.name.startswith("another-") for path in files.iterdir()] == [True]
+    assert {path: path.stat().st_mtime_ns for path in folder.glob("forces/*.npy")} == forces

@@ -52,7 +52,10 @@ def test_labelled_crystals_have_addresses_and_are_found(client):
     assert found["where"] == "table" and found["formula"] == "FeCuS2" and found["fidelity"] == "experiment"
     assert found["table"] == "measured textbook values" and found["source"]
     assert client.get("/api/v1/search", params={"formula": "Cu2Fe2S4"}).json() == answer
-    assert client.get(f"/api/v1/crystals/{found['crystal']}").json()["facts"]["formula"] == "FeCuS2"
+    opened = client.get(f"/api/v1/crystals/{found['crystal']}").json()
+    assert opened["facts"]["formula"] == "FeCuS2" and opened["crystal"] == found["crystal"]
+    assert client.get(f"/api/v1/crystals/{found['crystal']}").json()["kept"]["name"] == found["id"]
+    assert client.get("/api/v1/search", params={"formula": "CuFeS2"}).json() == answer, "opened, and found once"
 
 
 def test_the_scan_and_kept_crystals_are_searched(client):

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
@@ -85,6 +86,7 @@ def test_from_the_cost_to_the_files(http):
         ({"kind": "magic", "structure": plain(copper())}, 422, "agl"),
         ({"kind": "agl", "calculator": "evil.py:make", "structure": plain(copper())}, 422, "calculator"),
         ({"kind": "agl", "structure": {**plain(copper()), "species": ["Qq"]}}, 422, "Qq"),
+        ({"kind": "verify", "structure": {**plain(copper()), "lattice": np.diag([1e3] * 3).tolist()}}, 422, "per atom"),
     ],
 )
 def test_requests_that_make_no_sense_get_a_sentence(http, body, status, word):

@@ -149,6 +149,7 @@ class JobQueue:
             job = self._new(request, crystal)
             known = self._jobs.get(job.id)
             if known is not None and not known.may_be_asked_again:
+                self._cancelled.discard(known.id)  # a cancel that has not ended it yet is taken back
                 return self._shown(known), False
             if len(self._queue) >= self.limits.queue:
                 raise JobRefused(f"{len(self._queue)} jobs are waiting, and no more can: try again later")
@@ -343,10 +344,10 @@ class JobQueue:
             self._end(job.id, state="done", reason=computed.reason, summary=computed.summary)
 
     def _stopped(self, job: Job) -> None:
-        if job.id in self._cancelled:
-            self._end(job.id, state="cancelled", reason="cancelled while it ran; finished steps are kept")
-            return
         with self._changed:
+            if job.id in self._cancelled:
+                self._end(job.id, state="cancelled", reason="cancelled while it ran; finished steps are kept")
+                return
             current = self._jobs[job.id]
             self._queue.appendleft(job.id)
             again = current.changed(state="queued", started=None, attempts=current.attempts - 1, progress=None)

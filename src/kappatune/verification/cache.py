@@ -25,10 +25,11 @@ class StepCache:
     """Finished steps and forces of one crystal with one potential.
 
     The folder is named by what the forces depend on: the crystal, the potential, and how the crystal is relaxed. Runs
-    with other settings share it, and its forces.
+    with other settings share it, and its forces, and so does the same crystal under another name.
 
     Attributes:
-        folder: Created if it does not exist.
+        name: Of this crystal, with a hash of what the forces depend on.
+        folder: Named so, unless a folder of another name has the same hash; created if it does not exist.
         forces: Forces of displaced cells.
     """
 
@@ -36,7 +37,8 @@ class StepCache:
         relaxation = [settings.symprec, settings.fmax, settings.max_steps]
         key = digest(cell_hash(crystal_to_ase(crystal)), str(potential), potential.fingerprint, relaxation)
         name = re.sub(r"[^A-Za-z0-9._-]+", "-", crystal.id)[:_NAME_LENGTH].strip("-.") or "crystal"
-        self.folder = out / f"{name}-{key}"
+        self.name = f"{name}-{key}"
+        self.folder = _folder(out, self.name, key)
         self.forces = ForceCache(self.folder / "forces")
 
     def load(self, name: str) -> dict[str, Any] | None:
@@ -63,6 +65,12 @@ class StepCache:
         """Write `NAME.npz`, whole or not at all."""
         with atomic_path(self.folder / f"{name}.npz") as partial, partial.open("wb") as file:
             np.savez(file, **arrays)
+
+
+def _folder(out: Path, name: str, key: str) -> Path:
+    """The folder of this name, or else the first one of the same crystal under another name."""
+    own = out / name
+    return own if own.exists() else min(out.glob(f"*-{key}"), default=own)
 
 
 def digest(*parts: object) -> str:

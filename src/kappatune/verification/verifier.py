@@ -149,7 +149,7 @@ class Verifier:
         born = born_file(crystal, self.born)
         key = _answer_key(given, born)
         finished = _load_finished(cache, key)
-        folder = None if self.files is None else self.files / cache.folder.name
+        folder = None if self.files is None else self.files / cache.name
         if finished is not None and (folder is None or is_complete(folder, key)):
             row, curves = finished
             return self._complete(row.model_copy(update=given), curves)

@@ -150,7 +150,8 @@ async def crystal(
     entry, first_answered = await asyncio.to_thread(_known, service, key)
     try:
         async with asyncio.timeout(service.limits.request_s):
-            found = await while_connected(request, _explained(service, entry, fidelity, temperature_k))
+            kept_as = None if first_answered is None else key
+            found = await while_connected(request, _explained(service, entry, fidelity, temperature_k, kept_as))
     except TimeoutError:
         raise too_slow(service) from None
     kept = None if first_answered is None else Kept(first_answered=first_answered, name=entry.id, file=entry.file)
@@ -188,16 +189,21 @@ def _known(service: Service, key: str) -> tuple[Crystal, str | None]:
     return crystal, None
 
 
-async def _explained(service: Service, entry: Crystal, fidelity: str, temperature_k: float) -> dict[str, Any]:
-    """The fields of an `ExplainAnswer`."""
-    batch = await predict_and_keep(service, [entry], fidelity)
-    ((_, details),) = batch.predictions
+async def _explained(
+    service: Service, entry: Crystal, fidelity: str, temperature_k: float, kept_as: str | None = None
+) -> dict[str, Any]:
+    """The fields of an `ExplainAnswer`; a crystal that is not kept yet, under a hash `kept_as`, is from now on."""
+    if kept_as is None:
+        batch = await predict_and_keep(service, [entry], fidelity)
+        ((_, details),), (key,) = batch.predictions, batch.crystals
+    else:
+        (details,), key = await service.batcher.predict([entry], fidelity), kept_as
     if details.prediction.kappa_w_mk is None or details.embedding is None or details.members_w_mk is None:
         raise RequestError(422, f"{entry.id}: {details.prediction.reason}")
     reference = service.reference
     acoustic = details.acoustic_debye_temperature_k
     return {
-        "crystal": batch.crystals[0],
+        "crystal": key,
         "facts": await asyncio.to_thread(CrystalFacts.of, entry),
         "row": at_temperature(details, temperature_k),
         "row_300k": details.prediction,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -158,23 +159,29 @@ class KeptCrystals:
         crystal = Structure.model_validate_json(structure).crystal()
         return None if isinstance(crystal, Rejection) else KeptCrystal(crystal.named(crystal.id, file), first_answered)
 
-    def find(self, formula: str | None, elements: str | None, limit: int) -> tuple[int, list[FoundCrystal]]:
+    def find(
+        self, formula: str | None, elements: str | None, limit: int, but: Collection[str] = ()
+    ) -> tuple[int, list[FoundCrystal]]:
         """Crystals by formula, or by their elements.
 
         Args:
             formula: As `Crystal.formula_key`.
             elements: Symbols in alphabetical order, with hyphens; None asks for a formula.
             limit: Most that are returned.
+            but: Hashes of crystals that are left out.
 
         Returns:
             How many there are, and the latest of them.
         """
         column, value = ("elements", elements) if formula is None else ("formula", formula)
-        ((total,),) = self._select(f"SELECT count(*) FROM crystals WHERE {column} = ?", value)
+        where = f"WHERE {column} = ? AND hash NOT IN (SELECT value FROM json_each(?))"
+        left_out = json.dumps([*but])
+        ((total,),) = self._select(f"SELECT count(*) FROM crystals {where}", value, left_out)
         rows = self._select(
             "SELECT hash, name, formula, kappa_w_mk, lower_w_mk, upper_w_mk, fidelity FROM crystals "
-            f"WHERE {column} = ? ORDER BY number DESC LIMIT ?",
+            f"{where} ORDER BY number DESC LIMIT ?",
             value,
+            left_out,
             limit,
         )
         return total, [FoundCrystal(*row) for row in rows]

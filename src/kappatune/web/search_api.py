@@ -67,13 +67,14 @@ async def search(
     ],
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> SearchAnswer:
-    """Labelled crystals first, then those answered before, then those of the scan."""
+    """Labelled crystals first, then others that were answered before, then those of the scan."""
     query = await asyncio.to_thread(FormulaQuery.read, formula)
     return await asyncio.to_thread(_search, service, query, limit)
 
 
 def _search(service: Service, query: FormulaQuery, limit: int) -> SearchAnswer:
     labelled = service.reference.find(query.key, query.elements)
+    hashes = [structure_hash(row.crystal) for _, row in labelled]
     found = [
         Found(
             where="table",
@@ -83,11 +84,12 @@ def _search(service: Service, query: FormulaQuery, limit: int) -> SearchAnswer:
             kappa_w_mk=row.kappa,
             fidelity=row.fidelity,
             source=row.source or None,
-            crystal=structure_hash(row.crystal),
+            crystal=key,
         )
-        for table, row in labelled[:limit]
+        for (table, row), key in zip(labelled[:limit], hashes, strict=False)
     ]
-    n_kept, kept = service.kept.find(query.key, None if query.key else "-".join(query.elements), limit)
+    elements = None if query.key else "-".join(query.elements)
+    n_kept, kept = service.kept.find(query.key, elements, limit, but=hashes)
     found += [
         Found(
             where="kept",
