@@ -8,6 +8,10 @@ class UserError(ValueError):
     """
 
 
+class BadRequest(UserError):
+    """Work that cannot start or continue as it was asked for; the message says why."""
+
+
 class BadSource(UserError):
     """A source that cannot be read or fetched at all; the message names it."""
 

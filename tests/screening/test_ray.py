@@ -17,7 +17,8 @@ from tests.screening.scans import POISON, pool, rows_of, run_screen, write_jsonl
 ray = pytest.importorskip("ray", reason="needs the extra [ray]")
 from ray.exceptions import ActorDiedError, OutOfMemoryError  # noqa: E402
 
-from kappatune.screening.ray_pool import RayWorkerPool, enter_folder  # noqa: E402
+from kappatune.cluster import enter_folder  # noqa: E402
+from kappatune.screening.ray_pool import RayWorkerPool  # noqa: E402
 
 pytestmark = pytest.mark.slow
 
@@ -71,14 +72,14 @@ def test_a_killed_scan_goes_on(cluster, tmp_path):
 
 
 def test_nodes_that_join_later_work_too(cluster, tmp_path, small_units, monkeypatch):
-    monkeypatch.setattr("kappatune.screening.ray_pool.RECOUNT_SECONDS", 0.0)
+    monkeypatch.setattr("kappatune.cluster.RECOUNT_SECONDS", 0.0)
     settings = ScanSettings(sources=(str(write_jsonl(tmp_path / "t.jsonl", pool(40))),))
     with RayWorkerPool(settings, tmp_path / "out", None, cluster.address) as workers:
         workers.start()
-        assert workers.n_actors == 2
+        assert workers.actors.n_actors == 2
         node = cluster.add_node(num_cpus=1)
         counts = list(workers.run(enumerate(sources.units(settings.sources, tmp_path))))
-        assert workers.n_actors == 3 and sum(count.rows for count in counts) == 40
+        assert workers.actors.n_actors == 3 and sum(count.rows for count in counts) == 40
     cluster.remove_node(node)
 
 
@@ -103,7 +104,7 @@ def test_what_a_worker_cannot_load_is_said(cluster, tmp_path):
 
 def test_a_node_without_the_folder_is_named(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("kappatune.screening.ray_pool.VISIBILITY_SECONDS", 0.0)
+    monkeypatch.setattr("kappatune.cluster.VISIBILITY_SECONDS", 0.0)
     out = tmp_path / "out"
     out.mkdir()
     (out / ".sign").write_text("of this scan")
@@ -140,12 +141,12 @@ class FakeRay:
         self.started = []
         for name in ("is_initialized", "cluster_resources", "wait", "get", "kill"):
             monkeypatch.setattr(ray, name, getattr(self, name))
-        monkeypatch.setattr("kappatune.screening.ray_pool._REMOTE", SimpleNamespace(remote=self.remote))
+        monkeypatch.setattr("kappatune.cluster._REMOTE", SimpleNamespace(remote=self.remote))
         self.n_cpus = n_cpus
 
     def remote(self):
         actor = SimpleNamespace(end=None)
-        for method, answer in (("start", {}), ("process", ScanCounts(1, 1))):
+        for method, answer in (("start", {}), ("call", ScanCounts(1, 1))):
             call = partial(lambda answer, *_: SimpleRef(actor, answer), answer)
             setattr(actor, method, SimpleNamespace(remote=call))
         self.started.append(actor)
@@ -162,7 +163,7 @@ class FakeRay:
     def cluster_resources(self):
         return {"CPU": self.n_cpus}
 
-    def wait(self, refs, num_returns):
+    def wait(self, refs, num_returns, timeout):
         return refs[:num_returns], refs[num_returns:]
 
     def kill(self, actor):
@@ -177,7 +178,8 @@ class SimpleRef:
 def test_without_ray_the_extra_is_named(tmp_path, monkeypatch):
     table = write_jsonl(tmp_path / "t.jsonl", pool(1))
     monkeypatch.setitem(sys.modules, "ray", None)
-    monkeypatch.delitem(sys.modules, "kappatune.screening.ray_pool", raising=False)
+    for module in ("kappatune.cluster", "kappatune.screening.ray_pool"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
     with pytest.raises(BadRequest, match=r"pip install '\.\[ray\]' in a clone"):
         screen(table, tmp_path / "out", ray="local")
 

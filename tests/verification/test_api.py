@@ -62,7 +62,7 @@ def test_the_cost_is_that_of_the_run_and_what_cannot_run_says_why():
 def test_settings_replace_the_quality_and_temperatures_replace_those_of_both(monkeypatch):
     seen: list[VerifySettings] = []
 
-    def no_rows(entries, spec, workers, on_progress):
+    def no_rows(entries, spec, workers, on_progress, ray):
         seen.append(spec.settings)
         return iter(())
 

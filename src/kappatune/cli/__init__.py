@@ -17,8 +17,9 @@ from kappatune.cli.demo import demo
 from kappatune.cli.info import info
 from kappatune.cli.predict import predict
 from kappatune.cli.rank import rank
+from kappatune.cli.ray_option import RayCommand
 from kappatune.cli.report import report
-from kappatune.cli.screen import ScreenCommand, screen
+from kappatune.cli.screen import screen
 from kappatune.cli.serve import serve
 from kappatune.cli.suggest import suggest
 from kappatune.cli.train import train
@@ -52,9 +53,9 @@ def _common_options(
 app.command("predict")(predict)
 app.command("serve")(serve)
 app.command("agl")(agl)
-app.command("verify")(verify)
+app.command("verify", cls=RayCommand)(verify)
 app.command("train")(train)
-app.command("screen", cls=ScreenCommand)(screen)
+app.command("screen", cls=RayCommand)(screen)
 app.command("rank")(rank)
 app.command("suggest")(suggest)
 app.command("report")(report)

@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperCommand
 
 from kappatune.cli.output import answer_only_stdout, errors_as_messages, note
-
-_ADDRESS = re.compile(r"local|auto|(ray://)?[^/\s]+:\d+")
-
-
-class ScreenCommand(TyperCommand):
-    """Accepts `--ray` without an address."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Give `--ray` the address of this machine if no address follows it."""
-        if "--ray" in args:
-            after = args.index("--ray") + 1
-            if after == len(args) or not _ADDRESS.fullmatch(args[after]):
-                args = [*args[:after], "local", *args[after:]]
-        return super().parse_args(ctx, args)
+from kappatune.cli.ray_option import RayOption
 
 
 def screen(
@@ -46,12 +31,7 @@ def screen(
         str | None, typer.Option(help="OPTIMADE filter for the URLs, such as 'elements HAS \"Te\" AND nsites<20'.")
     ] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Worker processes. [default: one per CPU]")] = None,
-    ray: Annotated[
-        str | None,
-        typer.Option(
-            metavar="[ADDRESS]", help="Run on a Ray cluster; without ADDRESS, on this machine's, started if needed."
-        ),
-    ] = None,
+    ray: RayOption = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the scan in --out.")] = False,
 ) -> None:
     """Scan databases of crystals into a Parquet table, one row per crystal.

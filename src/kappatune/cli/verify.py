@@ -11,6 +11,7 @@ import typer
 
 from kappatune.cli.options import AsCsvWithoutCurves, AsJson, Files, PotentialOption, check_files, read_files
 from kappatune.cli.output import answer_only_stdout, chosen_format, errors_as_messages, exit_if_unanswered, note
+from kappatune.cli.ray_option import RayOption
 from kappatune.cli.remarks import RemarkNotes, kinds
 from kappatune.cli.temperatures import TEMPERATURES_HELP, TEMPERATURES_METAVAR, parse_temperatures
 from kappatune.cli.writers import Column, Layout, OutputFormat, interval, number, write_rows
@@ -76,7 +77,14 @@ def verify(
     labels: Annotated[
         Path | None, typer.Option(help="Parquet table for `train` to which the values are added, fidelity `mlip`.")
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Worker processes; each computes one crystal at a time.")] = 1,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Worker processes; each computes one crystal at a time. [default: 1; with --ray one per CPU]",
+        ),
+    ] = None,
+    ray: RayOption = None,
     estimate: Annotated[bool, typer.Option("--estimate", help="Print what each crystal would cost, and stop.")] = False,
     as_json: AsJson = False,
     as_csv: AsCsvWithoutCurves = False,
@@ -96,6 +104,7 @@ def verify(
 
         kappatune verify mgo.cif --quality quick --plot figures
         kappatune verify candidates/ --workers 4 --json > verdicts.json
+        kappatune verify candidates/ --ray head:6379 --out /shared/verify
         kappatune verify mgo.cif --files phono3py --boundary 100
         kappatune verify winners/ --calculator sevennet-l3i5 --wigner --labels mine.parquet
     """
@@ -139,7 +148,7 @@ def verify(
 
         def rows() -> Iterator[Verification]:
             with crystals_on_stderr() as on_progress:
-                for row in iter_verifications(noted(), spec, workers, on_progress):
+                for row in iter_verifications(noted(), spec, workers, on_progress, ray):
                     entry = given.pop(0)
                     if labels and isinstance(entry, Crystal):
                         add_labels(labels, [(entry, row)])

@@ -16,9 +16,6 @@ PARTS = "part-*.parquet"
 MANIFEST = "_manifest.json"
 """Counts and versions; written last, so a scan without it is unfinished."""
 
-CLUSTER_TOKEN = ".sign"  # noqa: S105 - the name of a file
-"""A random word by which the nodes of a cluster check that they see the same folder; present while a scan runs."""
-
 
 def scan_is_complete(folder: str | os.PathLike[str]) -> bool:
     """Whether the scan in a folder has finished; an unfinished one can be ranked and reported all the same."""

@@ -6,14 +6,12 @@ from typing import Annotated
 
 from pydantic import Field
 
-from kappatune.errors import UserError
+from kappatune.errors import BadRequest
 from kappatune.settings import Settings
 
+__all__ = ["BadRequest", "ScanSettings"]
+
 Source = Annotated[str, Field(min_length=1)]
-
-
-class BadRequest(UserError):
-    """A scan that cannot start or continue; the message says why."""
 
 
 class ScanSettings(Settings):

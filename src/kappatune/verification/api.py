@@ -20,13 +20,14 @@ from kappatune.results import Results
 from kappatune.settings import BadSettings
 from kappatune.structures import Crystal, Rejection
 from kappatune.structures.inputs import Input, as_entries
-from kappatune.verification.batch import VerifierSpec, chosen_potential, iter_verifications
+from kappatune.verification.batch import iter_verifications
 from kappatune.verification.born import BadBorn
 from kappatune.verification.cost import Cost, measure_cost
 from kappatune.verification.display import crystals_on_stderr
 from kappatune.verification.prepare import prepare, require_phono3py
 from kappatune.verification.row import Verification
 from kappatune.verification.settings import DEFAULT_TEMPERATURES_K, Quality, VerifySettings
+from kappatune.verification.spec import VerifierSpec, chosen_potential
 from kappatune.verification.standard_cell import standardise
 
 if TYPE_CHECKING:
@@ -79,7 +80,8 @@ def verify(
     born: str | Path | None = None,
     figures: str | Path | None = None,
     files: str | Path | None = None,
-    workers: int = 1,
+    workers: int | None = None,
+    ray: str | None = None,
     on_progress: OnProgress | None = None,
 ) -> Results[Verification]:
     """Compute kappa from phonons with an interatomic potential, and compare the prediction of a model with it.
@@ -111,8 +113,10 @@ def verify(
         figures: Folder for a PNG per crystal; None draws none.
         files: Folder for the files of phono3py, one folder per crystal (`verification.phono3py_files`); None writes
             none.
-        workers: Number of processes, each with a crystal of its own. More than one needs a script whose calls lie
-            under `if __name__ == "__main__":`.
+        workers: Number of processes, each with a crystal of its own; by default one, and on a cluster one for each
+            CPU. More than one needs a script whose calls lie under `if __name__ == "__main__":`.
+        ray: Address of a Ray cluster to work on: `local`, `auto`, or `HOST:PORT` of its head node. `out` and the
+            working directory must lie on storage that all nodes share.
         on_progress: Called with each event of `kappatune.verification.events`. By default progress is shown on stderr
             if that is a terminal.
 
@@ -125,8 +129,9 @@ def verify(
         BadPotential: The potential cannot be loaded.
         BadBundle: The model cannot be loaded.
         BadBorn: A BORN file is given for several crystals.
+        BadRequest: There is no Ray cluster at that address, or its nodes differ or do not see the folders.
     """
-    if workers < 1:
+    if workers is not None and workers < 1:
         raise BadSettings(f"workers: {workers} is not at least 1")
     chosen = _chosen_settings(quality, settings, temperatures_k)
     entries: Iterable[Crystal | Rejection] = as_entries(structures)
@@ -142,7 +147,7 @@ def verify(
             None if figures is None else Path(figures),
             None if files is None else Path(files),
         )
-        return Results(iter_verifications(entries, spec, workers, handler))
+        return Results(iter_verifications(entries, spec, workers, handler, ray))
 
 
 def estimate_cost(

@@ -15,7 +15,7 @@ from kappatune.potentials import Potential
 from kappatune.storage import atomic_path, write_text
 from kappatune.structures import Crystal
 from kappatune.verification.cell_formats import crystal_to_ase
-from kappatune.verification.forces import ForceCache, cell_hash
+from kappatune.verification.forces import NO_HELPERS, ForceCache, Helpers, cell_hash
 from kappatune.verification.settings import VerifySettings
 
 _NAME_LENGTH = 60
@@ -33,13 +33,20 @@ class StepCache:
         forces: Forces of displaced cells.
     """
 
-    def __init__(self, out: Path, crystal: Crystal, potential: Potential, settings: VerifySettings) -> None:
+    def __init__(
+        self,
+        out: Path,
+        crystal: Crystal,
+        potential: Potential,
+        settings: VerifySettings,
+        helpers: Helpers = NO_HELPERS,
+    ) -> None:
         relaxation = [settings.symprec, settings.fmax, settings.max_steps]
         key = digest(cell_hash(crystal_to_ase(crystal)), str(potential), potential.fingerprint, relaxation)
         name = re.sub(r"[^A-Za-z0-9._-]+", "-", crystal.id)[:_NAME_LENGTH].strip("-.") or "crystal"
         self.name = f"{name}-{key}"
         self.folder = _folder(out, self.name, key)
-        self.forces = ForceCache(self.folder / "forces")
+        self.forces = ForceCache(self.folder / "forces", helpers)
 
     def load(self, name: str) -> dict[str, Any] | None:
         """The content of `NAME.json`, or None if there is no such file or it is damaged."""

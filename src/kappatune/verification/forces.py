@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,15 +20,46 @@ if TYPE_CHECKING:
 Forces = NDArray[np.float64]
 
 
+class ForcesWanted(Exception):
+    """More forces are missing than one process is to compute: others can compute them at the same time.
+
+    Attributes:
+        folder: Where they belong.
+        cells: Cells whose forces are missing, each once.
+    """
+
+    def __init__(self, folder: Path, cells: Sequence[Atoms]) -> None:
+        super().__init__(folder, cells)
+        self.folder, self.cells = folder, cells
+
+
+@dataclass(frozen=True)
+class Helpers:
+    """What other processes contribute to the forces of a crystal.
+
+    Attributes:
+        most_alone: Missing forces that are computed here; with more, `ForcesWanted` is raised. None computes all.
+        computed: Forces by hash of their cell that others have computed.
+    """
+
+    most_alone: int | None = None
+    computed: Mapping[str, Forces] = field(default_factory=dict)
+
+
+NO_HELPERS = Helpers()
+
+
 class ForceCache:
     """A folder of forces: one file per cell, named by the hash of the cell.
 
     Attributes:
         folder: Created if it does not exist.
+        helpers: Other processes that compute forces.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, helpers: Helpers = NO_HELPERS) -> None:
         self.folder = folder
+        self.helpers = helpers
         folder.mkdir(parents=True, exist_ok=True)
 
     def __len__(self) -> int:
@@ -47,22 +79,39 @@ class ForceCache:
 
         Raises:
             EvaluationError: The potential fails, or a force is unphysical.
+            ForcesWanted: So many are missing that they are left to others.
         """
         n_atoms = next(len(cell) for cell in cells if cell is not None)
+        self._leave_to_others(cells, n_atoms)
         forces = np.zeros((len(cells), n_atoms, 3))
         for k, cell in enumerate(cells):
             if cell is None:
                 continue
-            path = self.folder / f"{cell_hash(cell)}.npy"
-            of_cell = _load(path, n_atoms)
+            of_cell = self._known(cell_hash(cell), n_atoms)
             if of_cell is None:
                 (evaluation,) = potential.evaluate([cell])
                 of_cell = evaluation.forces
-                with atomic_path(path) as partial, partial.open("wb") as file:
+                with atomic_path(self._path(cell_hash(cell))) as partial, partial.open("wb") as file:
                     np.save(file, of_cell)
             forces[k] = of_cell
             on_cell()
         return forces
+
+    def _leave_to_others(self, cells: Sequence[Atoms | None], n_atoms: int) -> None:
+        if self.helpers.most_alone is None:
+            return
+        by_hash = {cell_hash(cell): cell for cell in cells if cell is not None}
+        missing = [cell for name, cell in by_hash.items() if self._known(name, n_atoms) is None]
+        if len(missing) > self.helpers.most_alone:
+            raise ForcesWanted(self.folder, missing)
+
+    def _known(self, name: str, n_atoms: int) -> Forces | None:
+        """Forces that others have computed or that are on disk, or None if there are none or the file is damaged."""
+        computed = self.helpers.computed.get(name)
+        return _load(self._path(name), n_atoms) if computed is None else computed
+
+    def _path(self, name: str) -> Path:
+        return self.folder / f"{name}.npy"
 
 
 def cell_hash(atoms: Atoms) -> str:

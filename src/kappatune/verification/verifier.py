@@ -28,6 +28,7 @@ from kappatune.verification.calibration import Calibrations, shipped_calibration
 from kappatune.verification.clock import Clock
 from kappatune.verification.cost import check_memory, measure_cost
 from kappatune.verification.events import CostEstimated, CrystalFinished, StepStarted
+from kappatune.verification.forces import NO_HELPERS, ForcesWanted, Helpers
 from kappatune.verification.outcomes import outcome_of
 from kappatune.verification.phono3py_files import is_complete, write_files
 from kappatune.verification.phonon_character import character_fields
@@ -59,6 +60,7 @@ class Verifier:
         figures: Folder for figures; None draws none.
         files: Folder for the files of phono3py, with a folder for each crystal; None writes none.
         calibrations: What verdict and best estimate rest on.
+        helpers: Other processes that compute forces.
     """
 
     potential: Potential
@@ -69,6 +71,7 @@ class Verifier:
     figures: Path | None = None
     files: Path | None = None
     calibrations: Calibrations = field(default_factory=shipped_calibrations)
+    helpers: Helpers = NO_HELPERS
 
     def verify(self, entry: Crystal | Rejection, on_progress: OnProgress = ignore) -> Verification:
         """The row of one crystal; every error ends in a row with a reason.
@@ -79,6 +82,7 @@ class Verifier:
 
         Raises:
             NoMatplotlib: Figures are wanted and cannot be drawn.
+            ForcesWanted: So many forces are missing that they are left to `helpers`.
         """
         row = self._row_or_reason(entry, on_progress)
         calibration = self.calibrations.find(self.potential.name, self.settings)
@@ -111,7 +115,7 @@ class Verifier:
             remarks = remarks_on_crystal(crystal, dimension(crystal))
             row = self._verify(crystal, given, on_progress)
             return row.model_copy(update={"remarks": (*remarks, *row.remarks)})
-        except NoMatplotlib:
+        except (NoMatplotlib, ForcesWanted):
             raise
         except UserError as error:
             return Verification(**given, remarks=remarks, outcome=outcome_of(error), reason=str(error))
@@ -145,7 +149,7 @@ class Verifier:
 
     def _verify(self, crystal: Crystal, given: dict[str, Any], on_progress: OnProgress) -> Verification:
         clock = Clock()
-        cache = StepCache(self.out, crystal, self.potential, self.settings)
+        cache = StepCache(self.out, crystal, self.potential, self.settings, self.helpers)
         born = born_file(crystal, self.born)
         key = _answer_key(given, born)
         finished = _load_finished(cache, key)
