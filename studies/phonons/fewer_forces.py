@@ -218,16 +218,17 @@ def longest_cutoff(phonons: Phono3py, budget: int, oversampling: float) -> tuple
     """The longest cutoff of triples whose parameters the budget of snapshots determines, and their number."""
     from phonopy.interface.symfc import SymfcFCSolver
 
-    def n_parameters(cutoff: float | None) -> int:
-        options = {} if cutoff is None else {"cutoff": {3: cutoff}}
+    def n_parameters(order: int, cutoff: float | None = None) -> int:
+        options = {} if cutoff is None else {"cutoff": {order: cutoff}}
         solver = SymfcFCSolver(phonons.supercell, symmetry=phonons.symmetry, options=options)
-        return sum(solver.estimate_basis_size(orders=[order])[order] for order in (2, 3))
+        return int(solver.estimate_basis_size(orders=[order])[order])
 
+    n_harmonic = n_parameters(2)
     shells = np.unique(np.round(pair_distances(phonons), 3))
     cutoffs = [float(0.5 * (low + high)) for low, high in pairwise(shells[1:])]
     found = None
     for cutoff in (*cutoffs, None):
-        n = n_parameters(cutoff)
+        n = n_harmonic + n_parameters(3, cutoff)
         if n > MAX_PARAMETERS or snapshots_for(n, len(phonons.supercell), oversampling) > budget:
             break
         found = cutoff, n
