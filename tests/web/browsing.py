@@ -8,14 +8,18 @@ from typing import Any
 
 CALM_MS = 60_000
 
+_NO_WEBGL = "window.$3Dmol = { createViewer: () => undefined };"
+
 
 @contextmanager
-def opened(browser: Any, url: str, **options: Any) -> Iterator[Any]:
+def opened(browser: Any, url: str, *, in_space: bool = True, **options: Any) -> Iterator[Any]:
     """A page just opened; at the end nothing failed, and nobody but the server was asked.
 
     Args:
         browser: The browser.
-        url: Address of the server.
+        url: Address of the server, or of a view.
+        in_space: Whether crystals are seen in three dimensions. A browser without WebGL does not, and is quick where a
+            processor that has much else to do would draw them.
         **options: Of playwright's `new_context`, such as the colour scheme.
     """
     context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
@@ -26,11 +30,16 @@ def opened(browser: Any, url: str, **options: Any) -> Iterator[Any]:
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
     page.on("request", lambda request: asked.append(request.url))
+    if not in_space:
+        page.route(
+            "**/vendor/3Dmol-min.js", lambda route: route.fulfill(content_type="text/javascript", body=_NO_WEBGL)
+        )
     page.goto(url)
     yield page
     context.close()
     assert [fault for fault in faults if "favicon" not in fault] == []
-    assert all(one.startswith((url, "blob:", "data:")) for one in asked), asked
+    server = url.partition("/crystal/")[0]
+    assert all(one.startswith((server, "blob:", "data:")) for one in asked), asked
 
 
 def files(*named: tuple[str, str | bytes]) -> list[dict[str, Any]]:

@@ -110,6 +110,15 @@ def test_curves_are_read_off_and_no_label_lies_on_one(salt):
     assert clear
 
 
+def test_a_curve_of_any_length_is_drawn(page):
+    curve = (
+        "async n => { const { cumulative } = await import('/curves.js'); const xs = [...Array(n).keys()];"
+        "const figure = cumulative(400, xs, xs, { title: 'frequency', unit: 'THz' });"
+        "return figure.querySelector('polyline').getAttribute('points').split(' ').length; }"
+    )
+    assert page.evaluate(curve, 200_000) == 200_000
+
+
 def test_sentences_and_exponents_are_typeset(page):
     page.get_by_role("button", name="Bi₂Te₃").click()
     page.wait_for_selector("#detail .kappa")

@@ -7,7 +7,7 @@ import { showEvidence } from "./evidence.js";
 import { showExplore } from "./explore.js";
 import { startFind } from "./find.js";
 import { showApi } from "./help.js";
-import { showAddressed, startPredict } from "./predict.js";
+import { predictTitle, showAddressed, startPredict } from "./predict.js";
 
 const SHOW = { predict: () => {}, explore: showExplore, evidence: showEvidence, api: showApi };
 const filled = new Set();
@@ -26,7 +26,7 @@ function go(first) {
     else link.removeAttribute("aria-current");
   }
   const title = $(`${view}-title`);
-  document.title = view === "predict" ? "kappatune" : `${title.textContent} · kappatune`;
+  document.title = view === "predict" ? predictTitle() : `${title.textContent} · kappatune`;
   problem(null);
   const moved = current !== null && current !== view;
   current = view;

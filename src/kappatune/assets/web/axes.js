@@ -6,9 +6,16 @@ const NARROWEST = 42;
 const PLAIN = ["0.001", "0.01", "0.1", "1", "10", "100", "1000"];
 export const decade = (k) => PLAIN[k + 3] ?? `10${power(k)}`;
 
+// The least and the largest of any number of values; `Math.min(...values)` takes a hundred thousand at most.
+export function extent(values) {
+  let [low, high] = [Infinity, -Infinity];
+  for (const v of values) { if (v < low) low = v; if (v > high) high = v; }
+  return [low, high];
+}
+
 export const decades = (values) => {
-  const known = values.filter((v) => v > 0);
-  return [Math.floor(Math.log10(Math.min(...known)) + 1e-9), Math.ceil(Math.log10(Math.max(...known)) - 1e-9)];
+  const [low, high] = extent(values.filter((v) => v > 0));
+  return [Math.floor(Math.log10(low) + 1e-9), Math.ceil(Math.log10(high) - 1e-9)];
 };
 
 export function scale(from, to, start, end, log) {

@@ -2,7 +2,7 @@
 
 import { follow, get, post } from "./client.js";
 import { button, count, h, number, typeset } from "./dom.js";
-import { jobResult } from "./job_result.js";
+import { jobResult, resultOf } from "./job_result.js";
 import { sentence } from "./words.js";
 
 const KINDS = {
@@ -36,6 +36,17 @@ function state(job) {
   const left = progress.seconds_left === null ? "" : `, about ${duration(progress.seconds_left)} left`;
   return sentence(`${progress.text}${left}`);
 }
+
+// A page that nobody sees follows nothing: a browser has six connections to a server for all its pages together.
+const whileHidden = () => new Promise((resolve) => {
+  const look = () => {
+    if (document.hidden) return;
+    document.removeEventListener("visibilitychange", look);
+    resolve();
+  };
+  document.addEventListener("visibilitychange", look);
+  look();
+});
 
 // One kind of calculation of one crystal.
 function panel(kind, { structure, answer, compute, potential, renew }, known) {
@@ -86,13 +97,19 @@ function panel(kind, { structure, answer, compute, potential, renew }, known) {
   async function watch(job, tell) {
     let last = job;
     while (body.isConnected || last === job) {
+      await whileHidden();
+      const seen = new AbortController();
+      const hide = () => { if (document.hidden) seen.abort(); };
+      document.addEventListener("visibilitychange", hide);
       try {
-        await follow(`/api/v1/jobs/${job.id}/events`, undefined, (event, data) => {
+        await follow(`/api/v1/jobs/${job.id}/events`, seen.signal, (event, data) => {
           if (event === "job") { last = data; tell(last); }
           return event !== "end" && (body.isConnected || last === job);
         });
       } catch (error) {
         if (error.status && error.status < 500) throw error;
+      } finally {
+        document.removeEventListener("visibilitychange", hide);
       }
       if (!isOpen(last)) { show(last); if (last.state === "done") await renew(); return; }
       await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
@@ -107,7 +124,7 @@ function panel(kind, { structure, answer, compute, potential, renew }, known) {
     const another = quality && compute.qualities.length > 1 ? button("Another quality …", () => offer()) : null;
     const again = mayAgain(job) ? button("Try again …", () => offer()) : another;
     body.replaceChildren(host, h("div", { class: "row" }, again));
-    attempt(async () => host.replaceChildren(...jobResult(await get(`/api/v1/jobs/${job.id}/result`))));
+    attempt(async () => host.replaceChildren(...jobResult(await resultOf(job))));
   }
 
   if (known) show(known);

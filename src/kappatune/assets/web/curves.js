@@ -1,13 +1,13 @@
 // Curves as SVG, drawn to fit the width, that can be read off with the pointer.
 
-import { canvas, decade, logTicks, scale, steps } from "./axes.js";
+import { canvas, decade, extent, logTicks, scale, steps } from "./axes.js";
 import { h, number, s } from "./dom.js";
 
 const LEFT = 58, RIGHT = 18, TOP = 30, BOTTOM = 44, TICK_APART = 16;
 
 function rangeOf(values, { log, from, to, pad = 0.06 }) {
-  const known = values.filter((v) => Number.isFinite(v) && (!log || v > 0));
-  let [low, high] = [from ?? Math.min(...known), to ?? Math.max(...known)];
+  const [least, most] = extent(values.filter((v) => Number.isFinite(v) && (!log || v > 0)));
+  let [low, high] = [from ?? least, to ?? most];
   if (low === high) { low = log ? low / 2 : low - 1; high = log ? high * 2 : high + 1; }
   if (log) return [from ?? low / 1.12, to ?? high * 1.12];
   const more = (high - low) * pad;
@@ -122,7 +122,7 @@ export function overTemperature(width, answer, computed = []) {
 
 // Energy against volume: computed points and the equation of state.
 export function energyVolume(width, data) {
-  const least = Math.min(...data.energy_ev, ...(data.fit_energy_ev ?? []));
+  const [least] = extent([...data.energy_ev, ...(data.fit_energy_ev ?? [])]);
   const shifted = (values) => values.map((e) => (e - least) * 1000);
   return curveFigure(width, {
     title: "energy against volume", vertical: data.volume_300k_a3,
@@ -135,12 +135,13 @@ export function energyVolume(width, data) {
 
 export function dispersion(width, data) {
   const bands = data.frequency_thz.map((band) => paired(data.distance, band));
+  const [lowest] = extent(bands.flat().map((p) => p[1]));
   return curveFigure(width, {
     title: `phonon dispersion, ${bands.length} branches`, height: 280,
     lines: bands.map((points) => ({ name: "", kind: "first thin", points })),
     xLabels: data.labels.map((text, k) => [data.label_distance[k], text]), xAxis: { title: "", from: data.distance[0], to: data.distance.at(-1) },
-    yAxis: { title: "frequency, THz", ...(Math.min(...bands.flat().map((p) => p[1])) > -0.05 ? { from: 0 } : {}) },
-    said: (_, found) => { const all = found.filter(Boolean).map((p) => p[1]); return `${number(Math.min(...all))} to ${number(Math.max(...all))} THz`; },
+    yAxis: { title: "frequency, THz", ...(lowest > -0.05 ? { from: 0 } : {}) },
+    said: (_, found) => { const [low, high] = extent(found.filter(Boolean).map((p) => p[1])); return `${number(low)} to ${number(high)} THz`; },
   });
 }
 

@@ -4,12 +4,12 @@ import { get, post, saveFrom, theLabels, theModel } from "./client.js";
 import { computeCard } from "./compute.js";
 import { overTemperature } from "./curves.js";
 import { button, drawn, fact, formula, h, light, number, plural, typeset } from "./dom.js";
+import { resultOf } from "./job_result.js";
 import { amongLabels } from "./plots.js";
 import { materialsProject, shareButtons } from "./share.js";
 import { showCrystal } from "./viewer.js";
 import { whyCard } from "./why.js";
 import { kindOfValue, remarks } from "./words.js";
-
 
 // `P6_3/mmc` with its screw axes as subscripts and its bars above.
 function spaceGroup({ space_group: symbol, space_group_number: number_ }) {
@@ -72,7 +72,7 @@ function neighbours(nearest) {
 // κ(T) of the jobs of a crystal that are done: the last verification and the last AGL.
 async function computedCurves(jobs) {
   const done = ["verify", "agl"].map((kind) => jobs.find((job) => job.kind === kind && job.state === "done")).filter(Boolean);
-  const results = await Promise.all(done.map((job) => get(`/api/v1/jobs/${job.id}/result`).catch(() => null)));
+  const results = await Promise.all(done.map((job) => resultOf(job).catch(() => null)));
   const curves = results.flatMap((result) => result?.curves.kappa ?? []);
   return curves.filter((curve, k) => curves.findIndex((one) => one.name === curve.name) === k).map((curve) => ({ ...curve, name: CURVES[curve.name] ?? curve.name }));
 }
@@ -84,7 +84,8 @@ export const explained = (structure, settings, signal) => post(`/api/v1/explain?
 export const recalled = (hash, settings, signal) => get(`/api/v1/crystals/${hash}?${queryOf(settings)}`, signal);
 
 // Fill `host` with the details of a crystal: `ask` answers with an explanation, which may hold the structure itself.
-// `settings` are what was asked, `place` names the place on the page; `close`, if given, closes the details.
+// `settings` are what was asked, `place` names the place on the page; `close`, if given, closes the details. The view in
+// three dimensions comes when it is ready.
 export async function showDetail(host, { ask, settings, structure, title, file, before, place, close }, signal) {
   host.classList.add("busy");
   try {
@@ -112,7 +113,7 @@ export async function showDetail(host, { ask, settings, structure, title, file, 
         model.compute && answer.crystal ? computeCard({ answer, structure: shown, compute: model.compute, jobs, renew }) : null,
         amongCard(answer, labels),
         neighbours(answer.nearest)));
-    await showCrystal(scene, shown, { place, name: answer.row.formula, cif: answer.crystal && (() => saveFrom(`/api/v1/crystals/${answer.crystal}/cif`, `${answer.row.formula}.cif`)) });
+    showCrystal(scene, shown, { place, name: answer.row.formula, cif: answer.crystal && (() => saveFrom(`/api/v1/crystals/${answer.crystal}/cif`, `${answer.row.formula}.cif`)) });
     return answer;
   } finally {
     host.classList.remove("busy");

@@ -18,7 +18,10 @@ export const h = (tag, attributes = {}, ...children) => fill(document.createElem
 export const s = (tag, attributes = {}, ...children) => fill(document.createElementNS(SVG, tag), attributes, children);
 
 // A name and its value, in a list of definitions.
-export const fact = (name, value, kind = null) => h("div", { class: kind }, h("dt", {}, name), h("dd", {}, value));
+export const fact = (name, value, kind = null) => h("div", { class: kind }, h("dt", {}, name), h("dd", {}, whole(value)));
+
+// No line ends inside a unit.
+const whole = (value) => (typeof value === "string" ? value.replaceAll("(m K)", "(m\u00a0K)") : value);
 
 // A formula with its numbers as subscripts.
 export function formula(text) {
@@ -94,6 +97,14 @@ export function drawn(host, draw) {
   }).observe(host);
   return host;
 }
+
+const UNSEEN_MS = 200;
+
+// Once what was changed has been painted; a page that nobody sees paints nothing, and does not wait for it.
+export const painted = () => new Promise((resolve) => {
+  requestAnimationFrame(() => setTimeout(resolve));
+  setTimeout(resolve, UNSEEN_MS);
+});
 
 // Show details from their top: beside a table they stand in view, above it the page scrolls to them.
 export function bringUp(detail) {

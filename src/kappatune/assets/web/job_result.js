@@ -1,9 +1,22 @@
 // The result of a calculation: its answer in words, figures, and files.
 
-import { saveFrom } from "./client.js";
+import { get, saveFrom } from "./client.js";
 import { cumulative, dispersion, energyVolume, states } from "./curves.js";
 import { button, drawn, fact, h, number, typeset } from "./dom.js";
 import { sentence } from "./words.js";
+
+const REMEMBERED = 8;
+const results = new Map();
+
+// The result of a job that is done, asked for once: figures and the curve of κ(T) are drawn of the same one.
+export function resultOf(job) {
+  const key = `${job.id} ${job.ended}`;
+  if (!results.has(key)) {
+    if (results.size >= REMEMBERED) results.delete(results.keys().next().value);
+    results.set(key, get(`/api/v1/jobs/${job.id}/result`).catch((error) => { results.delete(key); throw error; }));
+  }
+  return results.get(key);
+}
 
 const VERDICTS = {
   agrees: ["inside", "✓", "The prediction agrees"], "prediction too low": ["outside", "▲", "The prediction is too low"],
@@ -20,13 +33,15 @@ function verdict(row) {
   return h("div", { class: `light ${kind}` }, h("span", { "aria-hidden": "true" }, sign), h("span", {}, h("b", {}, words), row.because ? [": ", typeset(row.because), "."] : "."));
 }
 
-function verification(row) {
+function verification(row, quality) {
   const best = row.kappa_best_w_mk ?? null;
+  const predicted = present(row.predicted_w_mk, 3, "W/(m K)");
   return [
     headline(row.kappa_bte_w_mk, "W/(m K) at 300 K from phonons"),
     row.kappa_bte_w_mk === null ? null : verdict(row),
     h("dl", { class: "facts" }, [
       ["best estimate of both", best === null ? null : `${number(best)} W/(m K)${row.best_lower_w_mk ? `, ${number(row.best_lower_w_mk)} to ${number(row.best_upper_w_mk)}` : ""}`],
+      ["compared with the prediction", predicted && `${predicted}, ${row.model}`], ["quality", quality],
       ["AGL with the same potential", present(row.agl_w_mk, 3, "W/(m K)")], ["lowest frequency", present(row.lowest_frequency_thz, 2, "THz")],
       ["repeated cell", row.supercell], ["mesh", row.mesh], ["force calculations", row.n_forces === null ? null : String(row.n_forces)], ["potential", row.potential],
     ].filter(([, value]) => value).map(([name, value]) => fact(name, value)))];
@@ -66,7 +81,7 @@ function downloads(job, files) {
 export function jobResult({ job, row, curves, files }) {
   const reason = row.reason ?? job.reason;
   return [
-    ...(job.kind === "verify" ? verification(row) : agl(row)),
+    ...(job.kind === "verify" ? verification(row, job.quality) : agl(row)),
     reason && h("div", { class: "light outside" }, h("span", { "aria-hidden": "true" }, "▲"), h("span", {}, h("b", {}, "No value"), ": ", typeset(reason), ".")),
     row.warnings?.length ? h("ul", { class: "remarks" }, row.warnings.map((text) => h("li", {}, typeset(sentence(text))))) : null,
     figures(curves), downloads(job, files),

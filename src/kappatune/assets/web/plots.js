@@ -1,6 +1,6 @@
 // Distributions and scatter plots as SVG, drawn to fit the width.
 
-import { canvas, decade, decadeAxis, decades, scale, steps } from "./axes.js";
+import { canvas, decade, decadeAxis, decades, extent, scale, steps } from "./axes.js";
 import { h, number, s } from "./dom.js";
 
 // Where a value lies among all labelled crystals.
@@ -45,8 +45,7 @@ export function histogram(width, bins) {
 export function scatter(width, points, title, chosen, onpoint) {
   const height = 330, left = 52, right = width - 24, base = height - 46, top = 28;
   if (!points.length) return canvas(width, 40, "no crystal", s("text", { x: 8, y: 24 }, "no crystal passes the filters"));
-  const xs = points.map((p) => p.x);
-  const [low, high] = [Math.min(...xs), Math.max(...xs)];
+  const [low, high] = extent(points.map((p) => p.x));
   const x = scale(low, high > low ? high : low + 1, left + 6, right, false);
   let [from, to] = decades(points.map((p) => p.kappa_w_mk));
   if (from === to) to += 1;

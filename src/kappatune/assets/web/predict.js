@@ -13,11 +13,19 @@ import { fidelityName } from "./words.js";
 const REDRAW_MS = 250;
 const EMPTY = { entries: [], failed: [], order: null, descending: false, page: 0, chosen: null, filesDone: 0, files: 0, made: null };
 
-const state = { ...EMPTY, sent: [], shown: null, running: null, explaining: null, drawnAt: 0 };
+const state = { ...EMPTY, sent: [], shown: null, formula: null, running: null, explaining: null, drawnAt: 0 };
 
 let usual = "";
 const settings = () => ({ fidelity: $("fidelity").value === usual ? "" : $("fidelity").value, temperature: Number($("temperature").value) || 300 });
 const isShown = () => !$("predict").hidden;
+
+// The crystal that is shown, for the tab and for bookmarks.
+export const predictTitle = () => (state.formula ? `${state.formula} · kappatune` : "kappatune");
+
+function callIt(formula) {
+  state.formula = formula;
+  if (isShown()) document.title = predictTitle();
+}
 
 // --- requests ---------------------------------------------------------------------------------------------------------
 
@@ -119,6 +127,7 @@ function sortBy(key) {
 function close() {
   state.explaining?.abort();
   Object.assign(state, { chosen: null, shown: null });
+  callIt(null);
   $("detail").replaceChildren();
   predictIsAt("/", { shown: isShown() });
 }
@@ -145,7 +154,8 @@ async function show(what, hash, byHand) {
   if (hash) predictIsAt(crystalPath(hash, settings()), { push: byHand, shown: isShown() });
   redraw(true);
   try {
-    await showDetail($("detail"), { ...what, settings: settings(), place: "predict", close: closeByHand }, mine.signal);
+    const answer = await showDetail($("detail"), { ...what, settings: settings(), place: "predict", close: closeByHand }, mine.signal);
+    if (state.explaining === mine) callIt(answer.row.formula);
     if (byHand) {
       bringUp($("detail"));
     }

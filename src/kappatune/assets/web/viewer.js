@@ -1,7 +1,7 @@
 // The crystal in three dimensions, by 3Dmol.js, which is loaded when first needed.
 
 import { saveFrom } from "./client.js";
-import { button, h, plural } from "./dom.js";
+import { button, h, painted, plural } from "./dom.js";
 import { cartesian, cellEdges, drawnCrystal, firstRepeat, hasPolyhedra, MOST_BONDED } from "./scene.js";
 
 const MOST_DRAWN = 3000;
@@ -37,17 +37,21 @@ function legend(structure, colours) {
 
 // One WebGL context for each place on the page: browsers keep few of them.
 const views = new Map();
-async function viewOf(place) {
-  if (!views.has(place)) {
-    const mol = await load();
-    const box = h("div", { class: "viewer", tabindex: "0", role: "application", "aria-roledescription": "crystal in three dimensions" });
-    document.body.append(box); // the viewer measures its box
-    const viewer = mol.createViewer(box, { backgroundColor: css("--soft"), antialias: true, disableFog: false });
-    if (!viewer) { box.remove(); throw new Error("this browser has no WebGL"); }
-    views.set(place, { mol, box, viewer, state: null });
-    listen(views.get(place));
-  }
+function viewOf(place) {
+  if (!views.has(place)) views.set(place, newView().catch((error) => { views.delete(place); throw error; }));
   return views.get(place);
+}
+
+async function newView() {
+  const mol = await load();
+  await painted(); // the answer is read while a slow machine prepares the view
+  const box = h("div", { class: "viewer", tabindex: "0", role: "application", "aria-roledescription": "crystal in three dimensions" });
+  document.body.append(box); // the viewer measures its box
+  const viewer = mol.createViewer(box, { backgroundColor: css("--soft"), antialias: true, disableFog: false });
+  if (!viewer) { box.remove(); throw new Error("this browser has no WebGL"); }
+  const view = { mol, box, viewer, state: null };
+  listen(view);
+  return view;
 }
 
 // The wheel and the finger scroll the page until the view is clicked.
@@ -156,6 +160,7 @@ export async function showCrystal(host, structure, { place, name, cif }) {
   const failed = (error) => h("div", { class: "viewer" }, h("p", { class: "muted small" }, `No 3D view: ${error.message || error}.`));
   try {
     const view = await viewOf(place);
+    if (!host.isConnected) return; // another crystal was opened meanwhile
     view.state = { structure, repeat: firstRepeat(structure), bonds: true, polyhedra: false, axes: true, home: null };
     const hint = h("p", { class: "hint small", "aria-hidden": "true" }, HINT);
     host.replaceChildren(h("div", { class: "stage" }, view.box, hint), controls(view, host, { name, cif }), legend(structure, view.mol.elementColors.Jmol));
