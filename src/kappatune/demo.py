@@ -102,7 +102,9 @@ def agl_rung_of(model: KappaModel) -> KappaModel:
             del member.heads[rung]
     card, domains = model.card, {name: domain for name, domain in model.domains.items() if name == BASE_FIDELITY}
     only = {name: {BASE_FIDELITY: getattr(card, name)[BASE_FIDELITY]} for name in ("elements", "formulas")}
-    card = card.model_copy(update={"name": f"{card.name}-agl", "fidelities": [BASE_FIDELITY], **only})
+    card = card.model_copy(
+        update={"name": f"{card.name}-agl", "fidelities": [BASE_FIDELITY], "default_fidelity": BASE_FIDELITY, **only}
+    )
     return KappaModel(card, members, domains)
 
 

@@ -36,7 +36,7 @@ def _page(card: ModelCard, evidence: Evidence | None) -> str:
         f"{card.name}, made {card.created} with kappatune {card.versions['kappatune']}",
         card.description.strip(),
         "",
-        f"rungs       {', '.join(card.fidelities)} (default: {card.fidelities[-1]})",
+        f"rungs       {', '.join(card.fidelities)} (default: {card.default_fidelity})",
         f"members     {len(card.members)} on {max(card.members) + 1} host(s) {card.host.name}",
         f"embedding   {card.embedding}, head {'-'.join(map(str, card.head))}",
         f"scale       ({card.scaler.transform} kappa - {card.scaler.mean:.4f}) / {card.scaler.std:.4f}, for all rungs",

@@ -59,7 +59,8 @@ class ModelCard(BaseModel):
         embedding: Embedding level the heads take.
         head: Widths of the heads.
         composition: How kappa comes from the heads.
-        fidelities: Rungs it predicts; the last is the default.
+        fidelities: Rungs it predicts, in the order of training.
+        default_fidelity: The one that is predicted by default.
         scaler: The one scale of its targets.
         calibration: Width of the intervals, per rung; a rung without has the spread itself.
         domain_limit: Where the domain of a rung ends (`model.domain.Domain`); a rung without knows its elements only.
@@ -89,6 +90,7 @@ class ModelCard(BaseModel):
     head: tuple[int, ...]
     composition: Composition
     fidelities: Annotated[list[Fidelity], Field(min_length=1)]
+    default_fidelity: Fidelity
     scaler: TargetScaler
     calibration: dict[Fidelity, IntervalCalibration] = {}
     domain_limit: dict[Fidelity, float] = {}
@@ -107,6 +109,8 @@ class ModelCard(BaseModel):
     def _consistent(self) -> ModelCard:
         if sorted(set(self.members)) != list(range(max(self.members) + 1)):
             raise ValueError("members: every stored host has to be used")
+        if self.default_fidelity not in self.fidelities:
+            raise ValueError(f"default_fidelity: '{self.default_fidelity}' is none of its fidelities")
         if self.composition == "debye" and (
             BASE_FIDELITY not in self.fidelities or len(self.scaler.properties) < len(PROPERTIES)
         ):

@@ -101,8 +101,8 @@ class KappaModel:
 
     @property
     def default_fidelity(self) -> str:
-        """The rung that is predicted by default: the last one trained."""
-        return self.card.fidelities[-1]
+        """The rung that is predicted by default."""
+        return self.card.default_fidelity
 
     @property
     def cutoff(self) -> float:

@@ -51,12 +51,12 @@ def _write_out_graph_rules(card: Record) -> Record:
     return {**card, "rules": rules}
 
 
-def _add_no_measures(card: Record) -> Record:
-    """Version 2 (kappatune 0.2.0) did not measure coverage and domain when a rung was trained."""
-    return {**card, "domain_share": {}}
+def _name_default_rung(card: Record) -> Record:
+    """Version 2 (kappatune 0.2.0) predicted the last rung by default, and measured no domain share in training."""
+    return {**card, "domain_share": {}, "default_fidelity": card["fidelities"][-1]}
 
 
-BUNDLE_UPGRADES: dict[int, Upgrade] = {1: Upgrade(_write_out_graph_rules), 2: Upgrade(_add_no_measures)}
+BUNDLE_UPGRADES: dict[int, Upgrade] = {1: Upgrade(_write_out_graph_rules), 2: Upgrade(_name_default_rung)}
 """Steps of `card.json` and `weights.safetensors`, by the version they start from."""
 
 HOST_UPGRADES: dict[int, Upgrade] = {}

@@ -24,6 +24,7 @@ from kappatune.model.kappa_model import KappaModel
 from kappatune.structures.table import Fidelity
 from kappatune.training.conformal import START_WEIGHT, Errors, Widths, blended_widths, fit_widths
 from kappatune.training.corrections import HeldOut
+from kappatune.training.networks import continued_rung
 from kappatune.training.rows import PreparedStage
 from kappatune.training.stage import all_features
 
@@ -69,7 +70,8 @@ def rungs_of_trained(
     rungs = model.card.fidelities
     before = start if start and _has_same_host(model, start) else None
     records = _kept(before, rungs)
-    last = _corrections(before.card)[-1:] if before else []
+    trained = _corrections(before.card) if before else []
+    default = before.card.default_fidelity if before else None
     learnt = (
         {name for rung in _corrections(start.card) for name in start.card.formulas.get(rung, ())} if start else set()
     )
@@ -77,9 +79,10 @@ def rungs_of_trained(
         rung, formulas = prepared.fidelity, prepared.data.formulas
         if prepared.stage.pretrain or rung not in rungs:
             continue
-        promised = records.calibration.get(last[0]) if last else None
+        continued = continued_rung(trained, rung, model.card.composition, default)
+        promised = records.calibration.get(continued) if continued else None
         known = np.isin(formulas, sorted(learnt))
-        inherited = records.domains.get(last[0]) if last and rung != BASE_FIDELITY else None
+        inherited = records.domains.get(continued) if continued else None
         domain, distance = _domain(model, prepared, inherited)
         records.calibration.pop(rung, None)
         records.domains[rung] = domain
@@ -90,7 +93,7 @@ def rungs_of_trained(
             if fitted := calibrated(errors, formulas, known, promised):
                 records.calibration[rung] = fitted
         if rung != BASE_FIDELITY:
-            last = [rung]
+            trained, default = [*trained, rung], None
             learnt |= set(formulas)
     return records
 

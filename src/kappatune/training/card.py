@@ -42,6 +42,7 @@ def card_of_trained(
     before = start.card if start else None
     elements = {k: set(v) for k, v in before.elements.items()} if before else {}
     formulas = {k: set(v) for k, v in before.formulas.items()} if before else {}
+    rungs = list(members[0].heads)
     for prepared in stages:
         rung = "pretraining" if prepared.stage.pretrain else prepared.fidelity
         formulas.setdefault(rung, set()).update(prepared.data.formulas)
@@ -57,7 +58,8 @@ def card_of_trained(
         embedding=members[0].level,
         head=members[0].widths,
         composition=members[0].composition,
-        fidelities=list(members[0].heads),  # type: ignore[arg-type]
+        fidelities=rungs,  # type: ignore[arg-type]
+        default_fidelity=recipe.default_fidelity or rungs[-1],  # type: ignore[arg-type]
         scaler=scaler,
         units=UNITS,
         elements={k: sorted(v) for k, v in elements.items()},

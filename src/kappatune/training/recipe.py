@@ -112,6 +112,7 @@ class Recipe(_Strict):
         target: Scale of the targets.
         rules: By which crystals become graphs, of a new model (see `kappatune.model.rules`).
         seeds: One member of the ensemble per seed; with `start`, one seed per member, or one for all.
+        default_fidelity: The rung that is predicted by default: that of the last stage unless another one is named.
         stages: What is trained, in order.
     """
 
@@ -127,6 +128,7 @@ class Recipe(_Strict):
     target: Target = "ln"
     rules: GraphRules = GraphRules()
     seeds: tuple[int, ...] = Field(default=(1,), min_length=1)
+    default_fidelity: Fidelity | None = None
     stages: tuple[Stage, ...] = Field(min_length=1)
 
     @property
@@ -181,6 +183,8 @@ class Recipe(_Strict):
             raise ValueError("two stages have the same name")
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError("two seeds are the same")
+        if self.default_fidelity not in {None, *(stage.fidelity for stage in self.stages if not stage.pretrain)}:
+            raise ValueError(f"default_fidelity: no stage trains '{self.default_fidelity}'")
 
     def _check_learner(self, stage: Stage) -> None:
         corrects = self.start is not None or self.composition == "debye"

@@ -123,7 +123,8 @@ def train(
         else:
             scaler = _fitted_scaler(plan, stages)
             members = [new_network(plan, host_card, scaler, seed) for seed in seeds]
-        metrics, held_out = _train_members(members, seeds, stages, run, report)
+        default = starting_model.default_fidelity if starting_model else None
+        metrics, held_out = _train_members(members, seeds, stages, default, run, report)
         card = card_of_trained(plan, host_card, starting_model, stages, scaler, metrics, members)
         model = KappaModel(card, members)
         records = rungs_of_trained(model, stages, starting_model, held_out)
@@ -249,10 +250,11 @@ def _train_members(
     members: Sequence[KappaNetwork],
     seeds: Sequence[int],
     stages: Sequence[PreparedStage],
+    default: str | None,
     run: Path,
     report: OnProgress,
 ) -> tuple[dict[str, list[dict[str, Any]]], dict[str, list[HeldOut]]]:
-    """Train all stages of all members in place.
+    """Train all stages of all members in place; `default` is the default rung of the model that they come from.
 
     Returns:
         The results by stage, one per member; the errors in cross-validation of the stages that a teacher learnt.
@@ -260,8 +262,10 @@ def _train_members(
     metrics: dict[str, list[dict[str, Any]]] = {prepared.stage.name: [] for prepared in stages}
     held_out: dict[str, list[HeldOut]] = {}
     for number, (network, seed) in enumerate(zip(members, seeds, strict=True), 1):
-        for prepared in stages:
+        for position, prepared in enumerate(stages):
             name = prepared.stage.name
+            if not prepared.stage.pretrain:
+                attach_head(network, prepared, seed, None if position else default)
             result, errors = _train_or_restore(network, prepared, seed, run / f"member-{number}" / name, report)
             metrics[name].append({"seed": seed, **result})
             if errors:
@@ -276,8 +280,6 @@ def _train_or_restore(
 ) -> tuple[dict[str, Any], HeldOut | None]:
     """Train one stage of one member, or restore its stored result."""
     stage, fidelity, data = prepared.stage, prepared.fidelity, prepared.data
-    if not stage.pretrain:
-        attach_head(network, prepared, seed)
     held_out = stored_held_out(folder)
     if held_out or stage.learner == "gradient":
         stored = stored_result(folder, network)
