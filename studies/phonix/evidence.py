@@ -26,7 +26,8 @@ _NOTE = (
     "`python -m studies.phonix.recipes`: models of the same recipe, of which no stage had seen the formula. New "
     "prototypes: nor any crystal with its anonymous formula, space group and number of sites. A new anion, a new "
     "family: nor any with its most electronegative element, or of its family. dft is tested on DFT values of Phonix, "
-    "L96 and HH143 and on measured values of textbook crystals, agl on AGL values of AFLOW, experiment on measured values."
+    "L96 and HH143 and on measured values of textbook crystals, agl on AGL values of AFLOW, experiment on measured "
+    "values."
 )
 
 

@@ -51,8 +51,8 @@ def intervals_section(results: PhonixResults, models: Sequence[str]) -> list[str
     ]
     return [
         "## Intervals\n\nIntervals are meant to hold nine values in ten. Each is calibrated by [conformal prediction]"
-        "(architecture.md#intervals-and-domain) on predictions of new formulas, new prototypes, anions and families "
-        "left out, of which none is of a formula that it is tested on. *Held* is the share of values inside, in all "
+        "(architecture.md#intervals-and-domain) on predictions of new formulas, new prototypes and anions left "
+        "out, of which none is of a formula that it is tested on. *Held* is the share of values inside, in all "
         "and in the low, middle and high third of κ, of the number of atoms in the cell, and in the worst family of at "
         "least 20 crystals; widths are medians. Goals: 0.87 to 0.93 on new formulas, 0.85 on new prototypes, 0.80 in "
         "every third and every family, 0.75 with a family left out; widths of 4 inside the domain and 12 outside; an "

@@ -1,4 +1,4 @@
-"""Calibrated intervals on the rung `dft`, from predictions of formulas, prototypes, anions and families left out."""
+"""Calibrated intervals on the rung `dft`, from predictions of formulas, prototypes and anions left out."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from studies.transfer.intervals import CalibrationResult
 NEAR = ("formula",)
 """Protocols whose errors set the width inside the domain."""
 
-FAR = ("prototype", "anion", "family")
+FAR = ("prototype", "anion")
 """Protocols each of whose splits counts the same for the width outside it, beside the errors of `NEAR` there."""
 
 CALIBRATED_ON = (*NEAR, *FAR)
@@ -34,7 +34,7 @@ class LabelErrors:
             labels: All labels.
             predicted: Predictions of the protocols of `CALIBRATED_ON`.
         """
-        self._labels, self._families = labels, predicted["family"]
+        self._labels, self._anions = labels, predicted["anion"]
         self._near = together([errors_of(labels, predicted[name], rows_tested(predicted[name])) for name in NEAR])
         self._far = [errors_of(labels, predicted[name], s.test) for name in FAR for s in predicted[name].splits]
 
@@ -63,11 +63,11 @@ class LabelErrors:
         )
 
     def _left_out(self) -> dict[str, float]:
-        """Coverage in each family left out, by intervals that know no prediction of its formulas."""
-        half = self.half_widths(self._families)
+        """Coverage for each group of anions left out, by intervals that know no prediction of its formulas."""
+        half = self.half_widths(self._anions)
         held = {}
-        for split in self._families.splits:
-            size = np.abs(errors_of(self._labels, self._families, split.test).error)
+        for split in self._anions.splits:
+            size = np.abs(errors_of(self._labels, self._anions, split.test).error)
             held[split.part] = float((size <= half[split.test]).mean())
         return held
 

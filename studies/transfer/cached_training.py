@@ -27,5 +27,6 @@ def trained_member(recipe: Recipe, stage: Stage, table: LabelledTable, seed: int
         seed: Of the member.
         folder: Of the model.
     """
-    alone = recipe.model_copy(update={"name": folder.name, "description": "", "seeds": (seed,), "stages": (stage,)})
+    own = {"name": folder.name, "description": "", "seeds": (seed,), "default_fidelity": None, "stages": (stage,)}
+    alone = recipe.model_copy(update=own)
     return train(alone, lambda _: [table], folder, resume=True)

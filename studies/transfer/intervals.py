@@ -28,7 +28,8 @@ class CalibrationResult(Record):
         fidelity: The rung.
         calibration: As in the model's card.
         coverage: On crystals the intervals were not calibrated on.
-        left_out: For each family left out of training: coverage of intervals calibrated without it.
+        left_out: For each family, or group of anions, left out of training: coverage of intervals calibrated without
+            it.
     """
 
     record: Literal["calibration"] = "calibration"
