@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -59,12 +60,11 @@ def test_rows_are_those_of_one_process(cluster, tmp_path, monkeypatch):
     monkeypatch.setattr(ray_batch, "MOST_ALONE", 10)
     entries = [COPPER, Rejection("x", "no such file"), ALLOY]
     events = []
-    far = iter_verifications(
-        entries, VerifierSpec(f"{TOY}:copper", SETTINGS, tmp_path / "far", model=None), None, events.append,
-        cluster.address,
-    )  # fmt: skip
-    near = iter_verifications(entries, VerifierSpec(f"{TOY}:copper", SETTINGS, tmp_path / "near", model=None))
-    assert list(map(values, far)) == list(map(values, near))
+    far = VerifierSpec(f"{TOY}:copper", SETTINGS, tmp_path / "far", model=None)
+    rows = list(iter_verifications(entries, far, None, events.append, cluster.address))
+    near = iter_verifications(entries, replace(far, out=tmp_path / "near"))
+    assert [row.outcome for row in rows] == ["answered", "unreadable", "answered"]
+    assert list(map(values, rows)) == list(map(values, near))
     assert {event.crystal for event in events if isinstance(event, CrystalFinished)} == {"cu", "x", "cu3au"}
     spread = {event.total for event in events if isinstance(event, ForcesProgress) and event.crystal == "cu3au"}
     assert len(spread) > 1  # the shares of the forces, then all displaced cells
@@ -95,7 +95,7 @@ def test_the_command_starts_ray_on_this_machine(tmp_path):
     write(tmp_path / "cu.cif", bulk("Cu", "fcc", 3.6))
     result = kappatune("verify", "--ray", "cu.cif", *QUICK, "--model", "fast", "--workers", 1, "--json", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
-    assert '"outcome": "answered"' in result.stdout and "force calculations of 32 atoms" in result.stderr
+    assert '"outcome":"answered"' in result.stdout and "force calculations of 32 atoms" in result.stderr
 
 
 def test_an_address_without_a_cluster_is_named(tmp_path):
