@@ -79,12 +79,16 @@ def test_an_answer_has_an_address_that_survives_a_reload(page):
     assert page.title() == "Cu · kappatune"
 
 
-def test_an_unknown_address_says_so(browser, computing):
-    context = browser.new_context()
+def test_an_unknown_address_and_a_formula_that_is_none_are_told(browser, computing):
+    context = browser.new_context()  # Chromium notes answers of 404 and 422 as errors
     page = context.new_page()
+    page.set_default_timeout(CALM_MS)
     page.goto(f"{computing.url}/crystal/{'0' * 16}")
-    page.wait_for_selector("#problem:not([hidden])")
+    expect(page.locator("#problem")).to_contain_text("send its file again", timeout=CALM_MS)
     assert page.is_visible("#drop")
+    page.get_by_label("Find a formula").fill("not a formula")
+    page.keyboard.press("Enter")
+    expect(page.locator("#problem")).to_contain_text("'not a formula' is not a formula", timeout=CALM_MS)
     context.close()
 
 
@@ -104,9 +108,6 @@ def test_a_formula_is_found(page):
     page.locator("#found tbody button").first.click()
     page.wait_for_selector("#detail .kappa")
     assert page.inner_text("#detail h2") == "GaAs" and "/crystal/" in page.url
-    page.get_by_label("Find a formula").fill("not a formula")
-    page.keyboard.press("Enter")
-    page.wait_for_selector("#problem:not([hidden])")
 
 
 def test_agl_is_computed_read_off_and_downloaded(page):
