@@ -62,4 +62,4 @@ def test_it_fits_corrections_only(tmp_path):
         recipe(AGL, {**PROCESS, "fidelity": "agl"}, composition="debye", host=HOSTS, rules=SMOOTH)
     direct = train(recipe(stage("dft"), host="element-statistics"), tables, tmp_path / "direct")
     with pytest.raises(BadRun, match="no rung to correct"):
-        train(recipe({**PROCESS, "volume_strain": 0}, start="accurate"), tables, tmp_path / "own", start=direct)
+        train(recipe(PROCESS, start="accurate"), tables, tmp_path / "own", start=direct)

@@ -10,7 +10,7 @@ import torch
 
 from kappatune.model.heads import BASE_FIDELITY, Composition, KappaNetwork, TargetScaler
 from kappatune.model.hosts import HostCard, load_host, new_host
-from kappatune.training.recipe import TEACHERS, BadRun, Recipe
+from kappatune.training.recipe import TEACHERS, BadRun, Recipe, Stage
 from kappatune.training.rows import PreparedStage
 from kappatune.training.stage import all_features, frozen_prefixes
 
@@ -54,6 +54,11 @@ def continued_rung(rungs: Iterable[Rung], fidelity: str, composition: Compositio
     return next(iter(preferred + same_kind[-1:]), None)
 
 
+def no_rung_to_correct(stage: Stage) -> BadRun:
+    """Why a stage that fits a correction cannot run."""
+    return BadRun(f"stage '{stage.name}': {TEACHERS[stage.learner]} corrections, and this model has no rung to correct")
+
+
 def attach_head(network: KappaNetwork, prepared: PreparedStage, seed: int, default: str | None = None) -> None:
     """Give a network the head that a stage trains, and drop the heads that the stage makes invalid.
 
@@ -74,9 +79,7 @@ def attach_head(network: KappaNetwork, prepared: PreparedStage, seed: int, defau
     if is_correction and BASE_FIDELITY not in heads:
         raise BadRun(f"stage '{stage.name}' corrects the '{BASE_FIDELITY}' rung, which this model does not have")
     if stage.learner != "gradient" and not is_correction:
-        raise BadRun(
-            f"stage '{stage.name}': {TEACHERS[stage.learner]} corrections, and this model has no rung to correct"
-        )
+        raise no_rung_to_correct(stage)
     continued = continued_rung(heads, fidelity, network.composition, default)
     if continued:
         head = copy.deepcopy(heads[continued])

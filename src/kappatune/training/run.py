@@ -27,7 +27,7 @@ from kappatune.training.corrections import HeldOut, correction_data, fit_correct
 from kappatune.training.events import LabelsDoubted, RowsLeftOut, StageFinished, StagePrepared
 from kappatune.training.label_checks import doubtful_labels
 from kappatune.training.label_doubts import DoubtfulLabels, LabelDoubt, count_kinds
-from kappatune.training.networks import attach_head, new_network
+from kappatune.training.networks import attach_head, new_network, no_rung_to_correct
 from kappatune.training.recipe import BadRun, Recipe, read_recipe
 from kappatune.training.rows import PreparedStage, first_reasons, prepare_stage
 from kappatune.training.run_folder import (
@@ -102,7 +102,7 @@ def train(
         rules = starting_model.card.rules if starting_model else plan.rules
         _check_names(plan, host, starting_model)
         if starting_model:
-            _check_strains(plan, starting_model)
+            _check_start(plan, starting_model)
         seeds = _seeds(plan, starting_model)
         source = as_source(data)
         stages = [prepare_stage(stage, tables_for(stage, source), host, rules) for stage in plan.stages]
@@ -190,9 +190,11 @@ def _check_names(recipe: Recipe, host: Host, start: KappaModel | None) -> None:
                 )
 
 
-def _check_strains(recipe: Recipe, start: KappaModel) -> None:
-    """Refuse strains that the rules or the composition of the starting model do not allow."""
+def _check_start(recipe: Recipe, start: KappaModel) -> None:
+    """Refuse corrections and strains that the composition or the rules of the starting model do not allow."""
     for stage in recipe.stages:
+        if stage.learner != "gradient" and start.card.composition != "debye":
+            raise no_rung_to_correct(stage)
         if stage.volume_strain and start.card.rules.bond_envelope != "smooth":
             raise BadRun(
                 f"stage '{stage.name}': volume_strain needs a model whose bonds fall smoothly, and those of "
