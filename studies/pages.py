@@ -1,7 +1,7 @@
 """Write the generated pages of the docs, with their figures, from stored results alone.
 
-    python -m studies.pages [benchmark] [what-helps] [out-of-sample] [model-card] [textbook] [speed] [candidates]
-        [verified] [calibration]
+    python -m studies.pages [accuracy] [benchmark] [what-helps] [out-of-sample] [model-card] [textbook] [speed]
+        [candidates] [verified] [calibration]
 
 Figures that show values which may not be passed on, or single runs that are not stored, are drawn by the study itself:
 `calibration.png`, `candidates.png`, `verified_showcase.png`, `agl_engine_*.png`, `prototypes_aflow.png`,
@@ -20,8 +20,10 @@ from kappatune.model.card import ModelCard
 from kappatune.model.kappa_model import KappaModel
 from kappatune.storage import write_text
 from studies.markdown import DOCS
+from studies.phonix.accuracy_page import accuracy_page
 from studies.phonix.curves_section import Curves, draw_curves
 from studies.phonix.learning_curves import CURVES, CurveCell
+from studies.phonix.results import PhonixResults
 from studies.phonons.calibration_page import calibration_page
 from studies.phonons.verified_page import verified_page
 from studies.screening.candidates_page import candidates_page
@@ -36,6 +38,10 @@ from studies.transfer.model_card import model_card
 from studies.transfer.out_of_sample_page import out_of_sample_page
 from studies.transfer.results import TransferResults
 from studies.transfer.what_helps_page import what_helps_page
+
+
+def _accuracy(_: Path) -> str:
+    return accuracy_page(PhonixResults.read(), TransferResults.read().evaluations, load_result("labels")["agreement"])
 
 
 def _benchmark(docs: Path) -> str:
@@ -63,6 +69,7 @@ def _what_helps(docs: Path) -> str:
 
 
 PAGES: dict[str, Callable[[Path], str]] = {
+    "accuracy": _accuracy,
     "benchmark": _benchmark,
     "what-helps": _what_helps,
     "out-of-sample": lambda _: out_of_sample_page(load_result("out_of_sample"), load_result("labels")),

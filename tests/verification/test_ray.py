@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -91,6 +92,16 @@ def test_a_crystal_that_kills_every_worker_costs_one_row(cluster, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.fixture
+def no_other_ray(monkeypatch):
+    """A folder of its own for Ray, else a command joins the cluster of other tests, which ends with them."""
+    with tempfile.TemporaryDirectory(prefix="ray") as folder:  # short: sockets lie below it
+        monkeypatch.setenv("RAY_TMPDIR", folder)
+        monkeypatch.delenv("RAY_ADDRESS", raising=False)
+        yield
+
+
+@pytest.mark.usefixtures("no_other_ray")
 def test_the_command_starts_ray_on_this_machine(tmp_path):
     write(tmp_path / "cu.cif", bulk("Cu", "fcc", 3.6))
     result = kappatune("verify", "--ray", "cu.cif", *QUICK, "--model", "fast", "--workers", 1, "--json", cwd=tmp_path)

@@ -13,11 +13,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kappatune.cluster import ActorPool, Finished, Mailbox, Task
+from kappatune.cluster import ActorPool, Finished, Task
 from kappatune.progress import OnProgress
 from kappatune.structures import Crystal, Rejection
 from kappatune.verification.events import ForcesProgress
 from kappatune.verification.forces import ForceCache, Forces, ForcesWanted, Helpers, cell_hash
+from kappatune.verification.mailbox import Mailbox
 from kappatune.verification.row import Verification
 from kappatune.verification.spec import VerifierSpec, row_of_crash, use_one_thread_for_phonons
 from kappatune.verification.verifier import VERSIONED

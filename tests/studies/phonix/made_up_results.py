@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from studies.phonix.accuracy_page import MODELS
 from studies.phonix.agl_rung import AglPredictions, agl_results
 from studies.phonix.evaluations import PhonixEvaluation, evaluations
 from studies.phonix.intervals import LabelErrors
@@ -36,11 +37,11 @@ class Noisy:
 
 
 def made_up_results(folder: Path, sigma: float = 0.3) -> PhonixResults:
-    """Results of `accurate` and `fast` on the synthetic labels, computed in a folder."""
+    """Results of the candidates on the synthetic labels, computed in a folder."""
     found, agl, calibrations = [], [], []
     protocols = {name: list(splits(LABELS)) for name, splits in PROTOCOLS.items()}
     protocols["family"] = list(family_splits(LABELS, 4))
-    for model in ("accurate", "fast"):
+    for model in MODELS:
         predicted = {
             name: cross_validate(lambda: Noisy(sigma), splits, len(LABELS.rows), folder / model / name)
             for name, splits in protocols.items()
