@@ -91,7 +91,6 @@ def test_a_crystal_that_kills_every_worker_costs_one_row(cluster, tmp_path):
     assert copper.outcome == "answered"
 
 
-@pytest.mark.slow
 @pytest.fixture
 def no_other_ray(monkeypatch):
     """A folder of its own for Ray, else a command joins the cluster of other tests, which ends with them."""
@@ -101,6 +100,7 @@ def no_other_ray(monkeypatch):
         yield
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_other_ray")
 def test_the_command_starts_ray_on_this_machine(tmp_path):
     write(tmp_path / "cu.cif", bulk("Cu", "fcc", 3.6))
