@@ -1,7 +1,7 @@
 """Write the generated pages of the docs, with their figures, from stored results alone.
 
-    python -m studies.pages [accuracy] [benchmark] [what-helps] [out-of-sample] [model-card] [textbook] [speed]
-        [candidates] [verified] [calibration]
+    python -m studies.pages [accuracy] [benchmark] [what-helps] [model-card] [textbook] [speed] [candidates] [lowest]
+        [verified] [calibration]
 
 Figures that show values which may not be passed on, or single runs that are not stored, are drawn by the study itself:
 `calibration.png`, `candidates.png`, `verified_showcase.png`, `agl_engine_*.png`, `prototypes_aflow.png`,
@@ -23,10 +23,12 @@ from studies.markdown import DOCS
 from studies.phonix.accuracy_page import accuracy_page
 from studies.phonix.curves_section import Curves, draw_curves
 from studies.phonix.learning_curves import CURVES, CurveCell
+from studies.phonix.model_card import model_card
 from studies.phonix.results import PhonixResults
 from studies.phonons.calibration_page import calibration_page
 from studies.phonons.verified_page import verified_page
 from studies.screening.candidates_page import candidates_page
+from studies.screening.lowest_page import lowest_page
 from studies.shipped_models import MODELS
 from studies.speed.speed_page import STUDIES, speed_page
 from studies.speed.weights import shipped_weights
@@ -34,14 +36,13 @@ from studies.store import RecordFile, load_result
 from studies.textbook_page import textbook_page
 from studies.transfer.benchmark_page import benchmark_page
 from studies.transfer.figures import draw
-from studies.transfer.model_card import model_card
-from studies.transfer.out_of_sample_page import out_of_sample_page
 from studies.transfer.results import TransferResults
 from studies.transfer.what_helps_page import what_helps_page
 
 
 def _accuracy(_: Path) -> str:
-    return accuracy_page(PhonixResults.read(), TransferResults.read().evaluations, load_result("labels")["agreement"])
+    agreement, continuity = load_result("labels")["agreement"], load_result("continuity")
+    return accuracy_page(PhonixResults.read(), TransferResults.read().evaluations, agreement, continuity)
 
 
 def _benchmark(docs: Path) -> str:
@@ -50,33 +51,29 @@ def _benchmark(docs: Path) -> str:
     return benchmark_page(results, load_result("labels"))
 
 
-def _model_card(_: Path) -> str:
-    return model_card(_cards(), TransferResults.read(), load_result("labels"), load_result("out_of_sample"))
-
-
 def _cards() -> list[ModelCard]:
     return [KappaModel.load(name).card for name in MODELS]
 
 
 def _what_helps(docs: Path) -> str:
-    names = ("labels", "averaging", "starter_host", "out_of_sample")
+    names = ("labels", "averaging", "starter_host")
     others = {name: load_result(name) for name in names}
     curves = Curves(RecordFile(CURVES).read(CurveCell))
     if not curves.answer_the_question:
-        return what_helps_page(TransferResults.read(), others)
+        return what_helps_page(TransferResults.read(), PhonixResults.read(), others)
     draw_curves(curves, docs / "figures")
-    return what_helps_page(TransferResults.read(), others, curves)
+    return what_helps_page(TransferResults.read(), PhonixResults.read(), others, curves)
 
 
 PAGES: dict[str, Callable[[Path], str]] = {
     "accuracy": _accuracy,
     "benchmark": _benchmark,
     "what-helps": _what_helps,
-    "out-of-sample": lambda _: out_of_sample_page(load_result("out_of_sample"), load_result("labels")),
-    "model-card": _model_card,
+    "model-card": lambda _: model_card(_cards(), PhonixResults.read()),
     "textbook": lambda _: textbook_page(_cards()),
     "speed": lambda _: speed_page({name: load_result(name) for name in STUDIES}, shipped_weights()),
     "candidates": lambda _: candidates_page(),
+    "lowest": lambda _: lowest_page(),
     "verified": lambda _: verified_page(),
     "calibration": lambda _: calibration_page(load_result("calibration")),
 }

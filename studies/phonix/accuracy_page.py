@@ -1,4 +1,4 @@
-"""The page on candidates for the next models: errors on crystals that no stage had seen, and where not to trust."""
+"""The page on accuracy: errors on crystals that no stage had seen, intervals, families, and where not to trust."""
 
 from __future__ import annotations
 
@@ -8,53 +8,56 @@ from typing import Any
 
 from studies.markdown import note, number, table
 from studies.phonix.accuracy_rows import FIGURES, Figure
+from studies.phonix.continuity_section import continuity_section
 from studies.phonix.evaluations import ALL_SETS
 from studies.phonix.interval_goals import intervals_section
 from studies.phonix.labels import PHONIX_SET
 from studies.phonix.metrics import PhonixMetrics
 from studies.phonix.results import PhonixResults
+from studies.shipped_models import MODELS
 from studies.transfer.comparisons import split_kind
 from studies.transfer.evaluations import Evaluation
 from studies.transfer.goals import weighted_mean
 
-MODELS = ("accurate-next", "fast-next")
 BEFORE = ("accurate-0.1", "fast-0.1")
-"""The candidates, and what they are compared with."""
+"""The models of version 0.1, which today's are compared with."""
 
 AGL_GOAL = 0.19
 _THIRDS = ("low", "middle", "high")
 
 
-def accuracy_page(results: PhonixResults, transfer: Sequence[Evaluation], agreement: Mapping[str, Any]) -> str:
+def accuracy_page(
+    results: PhonixResults,
+    transfer: Sequence[Evaluation],
+    agreement: Mapping[str, Any],
+    continuity: Mapping[str, Any],
+) -> str:
     """The page as Markdown.
 
     Args:
         results: Stored results on Phonix.
         transfer: Stored evaluations of the transfer study, with the models of version 0.1.
         agreement: Agreement of labels with a second set of values, as `studies.transfer.labels` stores it.
+        continuity: What `studies.phonix.continuity` stores.
     """
     parts = [
-        "# Candidates for the next models",
-        note(
-            "accuracy",
-            "phonix.jsonl",
-            "python -m studies.phonix.recipes studies/phonix/accurate-next.yaml studies/phonix/fast-next.yaml "
-            "--data FOLDER",
-        )
+        "# How accurate",
+        note("accuracy", "phonix.jsonl", "python -m studies.phonix.recipes accurate fast --data FOLDER")
         + f" Computed {' and '.join(results.dates(MODELS)) or 'not yet'}; each record holds seed, time and versions.",
         "Errors are mean |log10 κ/κ′| unless another measure is named: 0.15 is a factor of 1.4, 0.30 a factor of 2. "
-        "Models of the recipes `accurate-next` and `fast-next`, which learn Phonix beside the DFT sets of the shipped "
-        "models and are not shipped yet, are trained again for each test. **No stage of them has seen "
+        "Models of the recipes of `accurate` and `fast` are trained again for each test. **No stage of them has seen "
         "the formula of a tested crystal, the AGL stage included**; only random folds leave other rows of a formula "
         "in, as published work does. Folds are fixed by a hash of the formula. A *prototype* is an anonymous formula, "
-        "a space group and a number of sites; a *family* is what a table names, else anion and prototype. A dash is "
-        "a number that is not computed, or not computed yet.",
+        "a space group and a number of sites; a *family* is what a table names, else anion and prototype. The shipped "
+        "weights were then trained on everything, so no number here is of these weights themselves. A dash is a number "
+        "that is not computed.",
         "## Figures",
         _figures_table(results, transfer, agreement),
         _legend(results, agreement),
         _misses(results),
         *intervals_section(results, MODELS),
         *_families_section(results),
+        *continuity_section(continuity),
         _where_not_to_trust(results),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -122,9 +125,9 @@ def _legend(results: PhonixResults, agreement: Mapping[str, Any]) -> str:
     return (
         "*0.1*: the models of version 0.1, whose `dft` rung learnt 238 DFT values; on Phonix the shipped weights on "
         f"{n_before} of formulas without a label in them, on L96, HH143 and AFLOW their recipes by formula "
-        "([benchmark](benchmark.md)). *Trees*: extremely randomised trees on what the correction of `accurate-next` "
-        "sees, which a learner of a minute reaches. *Published*: (a) arXiv 2602.12109, 3,273 rows of the same source, "
-        "random folds, MODNet; (b) arXiv 2605.11610, 6,966 rows, Orb embeddings with TabPFN, and eqV2-MEX for low κ. "
+        "([benchmark](benchmark.md)). *Trees*: extremely randomised trees on what the correction of `accurate` sees, "
+        "which a learner of a minute reaches. *Published*: (a) arXiv 2602.12109, 3,273 rows of the same source, random "
+        "folds, MODNet; (b) arXiv 2605.11610, 6,966 rows, Orb embeddings with TabPFN, and eqV2-MEX for low κ. "
         "*Noise*: a second DFT calculation of the same crystals, as if it predicted the labels (`python -m "
         "studies.transfer.labels`): Phonix beside L96 "
         f"({agreement['L96, Phonix']['n']} crystals), L96 beside PBE, HH143 beside Phonix or measured values. The AGL "
@@ -207,8 +210,8 @@ def _tetrahedral(results: PhonixResults) -> str:
         return ""
     return (
         f" Diamonds, zincblendes and wurtzites, left out of everything, are off by {found.mean_abs_log10:.2f}, biased "
-        f"by {found.bias_log10:+.2f}: nothing in other crystals tells how well they conduct. Their recipes know "
-        "many of them otherwise."
+        f"by {found.bias_log10:+.2f}: nothing in other crystals tells how well they conduct. The shipped models know "
+        "many of them."
     )
 
 

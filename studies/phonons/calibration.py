@@ -1,10 +1,12 @@
 """How far are potentials from DFT, and what do prediction and phonon value say together? What `verify` rests on.
 
-    python -m studies.phonons.calibration --data FOLDER
+    python -m studies.phonons.calibration --data FOLDER [--work runs/phonix]
 
 The phonon values that `calibration_values` and `verify_l96` stored, beside DFT: bias, range of nine in ten, correlation
-with the errors of the shipped model, and the best estimate, each judged without its formula. Stored are aggregates;
-the numbers that `verify` needs are written into the package.
+with the errors of the model, and the best estimate, each judged without its formula. The model has learnt the DFT
+values; so what it predicts, and its interval, are those of the same recipe without the formula, which
+`studies.phonix.recipes` keeps in its work folder. Stored are aggregates; the numbers that `verify` needs are written
+into the package.
 """
 
 from __future__ import annotations
@@ -13,21 +15,24 @@ import json
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
-import pyarrow.parquet as pq
 import typer
 from pymatgen.core import Composition
 
 from kappatune import KappaModel
 from kappatune.model.intervals import INTERVAL_SIGMAS
 from kappatune.storage import write_text
-from kappatune.structures import Crystal, Rejection
-from kappatune.structures.table import crystal_of_row
+from kappatune.structures import Crystal
+from kappatune.structures.table import read_table
+from kappatune.training.recipe import read_recipe
 from kappatune.verification.best_estimate import Measurement
 from kappatune.verification.calibration import SHIPPED, Calibrations, PhononCalibration
 from kappatune.verification.verdict import DISAGREEMENT
+from studies.phonix.intervals import CALIBRATED_ON, LabelErrors
+from studies.phonix.labels import PHONIX_SET, read_labels
+from studies.phonix.recipe_study import RecipeStudy
 from studies.phonons.calibration_figure import draw
 from studies.phonons.calibration_fit import (
     LEVEL,
@@ -42,15 +47,16 @@ from studies.phonons.calibration_fit import (
     mean_abs_log10,
 )
 from studies.phonons.calibration_values import VALUES, PhononValue
-from studies.research_data import PHONIX, DataOption, research_folder
+from studies.research_data import AFLOW, DataOption, research_folder
 from studies.store import RecordFile, load_result, save_result, today
 from studies.transfer.metrics import compare
 
 MODEL = "accurate"
 SMALLEST_SHARED = 5
-"""Crystals of formulas that the model had not learnt, below which no error of the best estimate is given."""
+"""Crystals below which no error of the best estimate is given."""
 
-TABLES = {"phonix": PHONIX, "l96": "l96.parquet"}
+SETS = {"phonix": PHONIX_SET, "l96": "L96"}
+"""Name among the labels of each source of a phonon value."""
 
 
 @dataclass(frozen=True)
@@ -60,22 +66,23 @@ class Reference:
     Attributes:
         crystal: As in its table.
         ln_dft: ln of kappa in W/(m K), as in its table.
-        predicted: The prediction.
-        unseen: Whether the model had not learnt its formula.
+        predicted: What a model of the same recipe predicts that has not learnt the formula.
         softness: ln of the predicted acoustic Debye temperature in K.
     """
 
     crystal: Crystal
     ln_dft: float
     predicted: Measurement
-    unseen: bool
     softness: float
 
 
-def main(data: DataOption = None) -> None:
-    """Calibrate potentials on DFT: a minute, most of it predictions."""
+def main(
+    data: DataOption = None,
+    work: Annotated[Path, typer.Option(help="Work folder of studies.phonix.recipes.")] = Path("runs/phonix"),
+) -> None:
+    """Calibrate potentials on DFT: a minute, once the model's recipe has been cross-validated."""
     values = stored_values()
-    references = _references(values, research_folder(data))
+    references = _references(values, research_folder(data), work)
     groups = sorted({(value.potential, value.quality) for value in values})
     found: list[PhononCalibration] = []
     results: dict[str, Any] = {}
@@ -120,9 +127,7 @@ def calibrate(points: Points, asked: dict[str, Any]) -> tuple[PhononCalibration,
         asked: The fields of the calibration that do not come from them.
     """
     bias, judged = fit_bias(points), judge(points)
-    shared = points[points.unseen]
-    unseen = judged.of(points.unseen)
-    combined = combine(shared, unseen)
+    combined = combine(points, judged)
     calibration = PhononCalibration(
         **asked,
         n=len(points),
@@ -134,9 +139,9 @@ def calibrate(points: Points, asked: dict[str, Any]) -> tuple[PhononCalibration,
         half_width_ln=fit_half_width(points),
         coverage=float(judged.held.mean()),
         correlation=combined.correlation,
-        n_shared=len(shared),
+        n_shared=len(points),
         best_factor=combined.factor,
-        coverage_best=float(combined.held.mean()) if len(shared) else None,
+        coverage_best=float(combined.held.mean()) if len(points) else None,
     )
     measured: dict[str, Any] = {
         "mean_abs_log10": mean_abs_log10(points.error),
@@ -144,18 +149,18 @@ def calibrate(points: Points, asked: dict[str, Any]) -> tuple[PhononCalibration,
         "rms_ln_by_form_of_bias": form_errors(points),
         "coverage_by_third": by_thirds(judged.held, points.ln_dft),
     }
-    if len(shared) >= SMALLEST_SHARED:
+    if len(points) >= SMALLEST_SHARED:
         measured["best"] = {
-            "n": len(shared),
-            "mean_abs_log10_prediction": mean_abs_log10(shared.ln_dft - shared.ln_predicted),
-            "mean_abs_log10_phonons": mean_abs_log10(unseen.remains),
+            "n": len(points),
+            "mean_abs_log10_prediction": mean_abs_log10(points.ln_dft - points.ln_predicted),
+            "mean_abs_log10_phonons": mean_abs_log10(judged.remains),
             "mean_abs_log10_best": mean_abs_log10(combined.error),
-            "half_width_ln_prediction": float(np.median(shared.sd_predicted) * INTERVAL_SIGMAS),
-            "half_width_ln_phonons": float(np.median(unseen.half_width)),
+            "half_width_ln_prediction": float(np.median(points.sd_predicted) * INTERVAL_SIGMAS),
+            "half_width_ln_phonons": float(np.median(judged.half_width)),
             "half_width_ln_best": float(np.median(combined.factor * combined.sd)),
-            "coverage_by_third": by_thirds(combined.held, shared.ln_dft),
+            "coverage_by_third": by_thirds(combined.held, points.ln_dft),
             "gain_on_phonons": compare(
-                np.abs(unseen.remains) / np.log(10), np.abs(combined.error) / np.log(10), shared.formulas
+                np.abs(judged.remains) / np.log(10), np.abs(combined.error) / np.log(10), points.formulas
             ).model_dump(mode="json"),
             "share_disagreeing": float((np.abs(combined.disagreement) > DISAGREEMENT).mean()),
         }
@@ -186,34 +191,27 @@ def stored_values() -> list[PhononValue]:
     return values + [value for value in of_l96 if value.name not in known]
 
 
-def _references(values: list[PhononValue], folder: Path) -> dict[str, Reference]:
+def _references(values: list[PhononValue], folder: Path, work: Path) -> dict[str, Reference]:
     """By `source id`."""
-    model = KappaModel.load(MODEL)
-    learnt = set(model.card.formulas["dft"])
-    found: dict[str, Reference] = {}
-    for source, file in TABLES.items():
-        wanted = {value.id for value in values if value.source == source}
-        rows = [row for row in pq.read_table(folder / file).to_pylist() if row["id"] in wanted]
-        crystals = [crystal_of_row(row, number, folder / file) for number, row in enumerate(rows, 1)]
-        refused = [crystal for crystal in crystals if isinstance(crystal, Rejection)]
-        if refused or len({row["id"] for row in rows}) < len(wanted):
-            raise typer.BadParameter(
-                f"{folder / file} lacks crystals whose phonon values are stored, or cannot be read"
-            )
-        given = [crystal for crystal in crystals if isinstance(crystal, Crystal)]
-        answers = model.predict_with_details(given, model.default_fidelity)
-        for row, crystal, details in zip(rows, given, answers, strict=True):
-            answer = details.prediction
-            if not answer.kappa_w_mk or not answer.lower_w_mk or not answer.upper_w_mk:
-                raise typer.BadParameter(f"{crystal.id} gets no prediction: {answer.reason}")
-            found[f"{source} {crystal.id}"] = Reference(
-                crystal,
-                float(np.log(row["kappa_w_mk_300k"])),
-                Measurement.of_interval(answer.kappa_w_mk, answer.lower_w_mk, answer.upper_w_mk),
-                crystal.formula_key not in learnt,
-                float(np.log(details.acoustic_debye_temperature_k or np.nan)),
-            )
-    return found
+    labels = read_labels(folder)
+    study = RecipeStudy(read_recipe(MODEL), labels, labels, read_table(folder / AFLOW), work)
+    predicted = {name: study.predicted("dft", name) for name in CALIBRATED_ON}
+    half_width = LabelErrors(labels, predicted).half_widths(predicted["formula"])
+    row_of = {(s, row.crystal.id): k for k, (s, row) in enumerate(zip(labels.set_of, labels.rows, strict=True))}
+    wanted = sorted({(value.source, value.id) for value in values})
+    if missing := [f"{source} {name}" for source, name in wanted if (SETS[source], name) not in row_of]:
+        raise typer.BadParameter(f"{folder} lacks crystals whose phonon values are stored: {', '.join(missing[:5])}")
+    rows = [row_of[SETS[source], name] for source, name in wanted]
+    details = KappaModel.load(MODEL).predict_with_details([labels.rows[row].crystal for row in rows], "agl")
+    return {
+        f"{source} {name}": Reference(
+            labels.rows[row].crystal,
+            float(np.log(labels.kappa[row])),
+            Measurement(float(predicted["formula"].output.ln_kappa[row]), float(half_width[row] / INTERVAL_SIGMAS)),
+            float(np.log(of_row.acoustic_debye_temperature_k or np.nan)),
+        )
+        for (source, name), row, of_row in zip(wanted, rows, details, strict=True)
+    }
 
 
 def _points(values: list[PhononValue], references: dict[str, Reference], typical: float) -> Points:
@@ -232,7 +230,6 @@ def _points(values: list[PhononValue], references: dict[str, Reference], typical
         ln_dft=np.array([reference.ln_dft for _, reference in rows]),
         ln_predicted=np.array([reference.predicted.ln_kappa for _, reference in rows]),
         sd_predicted=np.array([reference.predicted.sd_ln for _, reference in rows]),
-        unseen=np.array([reference.unseen for _, reference in rows], dtype=bool),
         softness=np.array([reference.softness for _, reference in rows]),
         family=np.array([family(reference.crystal.formula_key) for _, reference in rows]),
     )

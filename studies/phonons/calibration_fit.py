@@ -39,9 +39,8 @@ class Points:
         formulas: (n,) reduced formulas.
         ln_kappa: (n,) ln of the potential's value in W/(m K).
         ln_dft: (n,) ln of the DFT value.
-        ln_predicted: (n,) ln of the prediction.
+        ln_predicted: (n,) ln of the prediction, by a model that has not learnt the formula.
         sd_predicted: (n,) its standard deviation, from its calibrated interval.
-        unseen: (n,) whether the model had not learnt the formula.
         softness: (n,) ln of the acoustic Debye temperature in K that the model predicts.
         family: (n,) kind of anion.
     """
@@ -51,7 +50,6 @@ class Points:
     ln_dft: Values
     ln_predicted: Values
     sd_predicted: Values
-    unseen: NDArray[np.bool_]
     softness: Values
     family: NDArray[np.str_]
 
@@ -156,10 +154,6 @@ class Judged:
     remains: Values
     half_width: Values
 
-    def of(self, chosen: NDArray[np.bool_]) -> Judged:
-        """Some of them."""
-        return Judged(self.remains[chosen], self.half_width[chosen])
-
     @property
     def held(self) -> NDArray[np.bool_]:
         """(n,) whether the DFT value lies in the range."""
@@ -177,7 +171,7 @@ def judge(points: Points) -> Judged:
 
 @dataclass(frozen=True)
 class Combined:
-    """Best estimates of the crystals whose formula the model had not learnt.
+    """Best estimates of n crystals.
 
     Attributes:
         correlation: Of the errors, drawn to zero.
@@ -200,7 +194,7 @@ def combine(points: Points, judged: Judged) -> Combined:
     """Best estimates from prediction and phonon value.
 
     Args:
-        points: n crystals whose formulas the model had not learnt.
+        points: n crystals.
         judged: Their phonon values, each judged without its formula.
     """
     scores = np.stack(

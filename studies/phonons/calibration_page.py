@@ -149,7 +149,7 @@ def _forms(calibrated: Mapping[str, Set]) -> str:
 
 def _best(judged: Mapping[str, Set]) -> str:
     if not judged:
-        return "No potential has enough values of formulas that the model has not learnt."
+        return "No potential has enough values."
     rows = []
     for one in judged.values():
         best, found = one["best"], one["calibration"]
@@ -182,9 +182,10 @@ def _best(judged: Mapping[str, Set]) -> str:
         "over 2 sd apart",
     )
     return (
-        "Crystals of whose formula the model has learnt no DFT value. Mean abs log10 error of the prediction, of the "
-        "phonon value without its bias, and of the best estimate; then the factor by which the interval reaches up and "
-        "down, in the median; how many DFT values the interval of the best estimate holds; the correlation of the two "
+        "Predictions are those of a model of the same recipe that has not learnt the formula. Mean abs log10 error of "
+        "the prediction, of the phonon value without its bias, and of the best estimate; then the factor by which the "
+        "interval reaches up and down, in the median; how many DFT values the interval of the best estimate holds; the "
+        "correlation of the two "
         f"errors, drawn to zero with the weight of {CORRELATION_WEIGHT} crystals; and how many pairs are more than two "
         "standard deviations apart.\n\n" + table(columns, rows) + "\n\n" + _finding(judged)
     )

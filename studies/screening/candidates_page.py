@@ -27,8 +27,9 @@ def candidates_page() -> str:
         "1 to 5.",
         f"Four models scanned {result['n_crystals']:,} crystals of [phonondb](https://github.com/atztogo/phonondb) "
         "(PBEsol cells, CC BY 4.0). *Step III* is the paper's sequence of trainings on one scale: formation energies, "
-        "AGL values, then L96, HH143 or both (MIX). `accurate` is the shipped model. The paper calls a crystal a "
-        f"candidate if all members predict less than {BELOW_W_MK:g} W/(m K), and sorts by their relative spread.",
+        "AGL values, then L96, HH143 or both (MIX). `accurate` is the model that kappatune "
+        f"{result['versions']['kappatune']} shipped; [today's lowest](lowest.md) are others. The paper calls a crystal "
+        f"a candidate if all members predict less than {BELOW_W_MK:g} W/(m K), and sorts by their relative spread.",
         table(
             ("model", "median κ, W/(m K)", "lowest 5 % below", "candidates by the rule"),
             [

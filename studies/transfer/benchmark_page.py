@@ -154,7 +154,7 @@ def _intervals_section(calibrations: Sequence[CalibrationResult]) -> str:
             "are from those of other formulas. Intervals outside have a factor of their own. *Outside*: share of the "
             "predictions, and number of crystals. *Error out / in*: median |ln κ| error outside over that inside. "
             "These are rows of the families that were trained on; few lie outside, so little is known from them: what "
-            "`in_domain` tells for other families was measured on [Phonix](out-of-sample.md). *Family left out*: "
+            "`in_domain` tells for other families was measured [on Phonix](accuracy.md#intervals). *Family left out*: "
             "coverage of 90 % intervals for a family of which neither the model nor the calibration has seen a "
             "crystal. Zincblendes and wurtzites (tetrahedral) conduct far better than the Debye model predicts, and "
             "nothing in the other families shows it. A dash: not computed.",

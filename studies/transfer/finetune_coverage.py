@@ -96,8 +96,9 @@ def make_starts(folder: Path, work: Path) -> None:
 
 
 def stage_without_textbook(card: ModelCard) -> Stage:
-    """The stage in which a model learnt the textbook values, with its other tables alone."""
-    (stage,) = (Stage.model_validate(stage) for stage in card.recipe["stages"] if TEXTBOOK in stage["data"])
+    """The stage of the default rung, in which a model learnt the textbook values, with its other tables alone."""
+    stages = [Stage.model_validate(stage) for stage in card.recipe["stages"] if TEXTBOOK in stage["data"]]
+    (stage,) = (stage for stage in stages if stage.fidelity == card.default_fidelity)
     others = tuple(table for table in stage.data if table != TEXTBOOK)
     return stage.model_copy(update={"data": others, "joined": ()})
 

@@ -7,6 +7,8 @@ from typing import Any
 
 from studies.markdown import note
 from studies.phonix.curves_section import Curves, curves_section
+from studies.phonix.labels import PHONIX_SET
+from studies.phonix.results import PhonixResults
 from studies.transfer.cells import Cells, Where
 from studies.transfer.multiple_tests import findings
 from studies.transfer.recipes import ACCURATE, FAST, WHAT_THEY_ARE
@@ -22,13 +24,17 @@ CRABNET = Where("AFLOW", "AFLOW", "by-formula")
 
 
 def what_helps_page(
-    results: TransferResults, others: Mapping[str, Mapping[str, Any]], curves: Curves | None = None
+    results: TransferResults,
+    phonix: PhonixResults,
+    others: Mapping[str, Mapping[str, Any]],
+    curves: Curves | None = None,
 ) -> str:
     """The page as Markdown.
 
     Args:
         results: Stored results of the benchmark.
-        others: Stored results of the studies `labels`, `averaging`, `starter_host` and `out_of_sample`.
+        phonix: Stored results on Phonix, with those of the models of version 0.1.
+        others: Stored results of the studies `labels`, `averaging` and `starter_host`.
         curves: Learning curves, with which the page begins, where they answer the question.
     """
     found = findings(results.comparisons)
@@ -48,7 +54,7 @@ def what_helps_page(
         "half-Heuslers; the reverse is not shown.",
         _the_question(cells),
         _tested_rows(others["labels"]["tested"]),
-        _the_model(cells, others),
+        _the_model(cells, phonix, others),
         _noise(others["labels"]["agreement"]),
     ]
     return "\n\n".join(parts) + "\n"
@@ -89,7 +95,7 @@ def _tested_rows(tested: Mapping[str, Any]) -> str:
     )
 
 
-def _the_model(cells: Cells, others: Mapping[str, Mapping[str, Any]]) -> str:
+def _the_model(cells: Cells, phonix: PhonixResults, others: Mapping[str, Mapping[str, Any]]) -> str:
     gp, own, fast = "gaussian-process", ACCURATE, FAST
     averaging = others["averaging"]["mean_abs_log10"]
     hosts = {name: host["mean_abs_ln_error"] for name, host in others["starter_host"]["hosts"].items()}
@@ -122,7 +128,7 @@ def _the_model(cells: Cells, others: Mapping[str, Mapping[str, Any]]) -> str:
         f"alone ranks crystals better than the models do: rank correlation {ranks['slack']:.2f}, `{fast}` "
         f"{ranks[fast]:.2f}, `{own}` {ranks[own]:.2f} (errors {cells.metric('slack', FAMILY_OUT):.3f}, "
         f"{cells.metric(fast, FAMILY_OUT):.3f}, {cells.metric(own, FAMILY_OUT):.3f}). "
-        + _phonix(others["out_of_sample"])
+        + _on_phonix(phonix)
         + "\n- **Phonon values of a potential** as one more rung [do not "
         "help](verify.md#phonon-values-as-training-data).\n- **Pretraining on our own data set**: mean |ln error| of "
         f"AGL values {hosts['random']:.3f} to {hosts['own-formation-energy-and-agl']:.3f} with a host from random "
@@ -140,14 +146,15 @@ def _averages(averaging: Mapping[str, Mapping[str, float]], places: Mapping[str,
     return ", ".join(quoted)
 
 
-def _phonix(out_of_sample: Mapping[str, Any]) -> str:
-    errors = out_of_sample["errors"]
-    dft, agl = (errors["accurate"][rung]["all"] for rung in ("dft", "agl"))
+def _on_phonix(phonix: PhonixResults) -> str:
+    dft, agl = (phonix.metrics(f"{ACCURATE} {rung}", "shipped", PHONIX_SET) for rung in ("dft", "agl"))
+    assert dft is not None
+    assert agl is not None
     return (
-        f"On {dft['n']} DFT values of other crystals the rung `agl` of the shipped model of version 0.1, `accurate`, "
-        f"without the correction, has an error of {agl['mean_abs_log10']:.2f} and a rank correlation of "
-        f"{agl['spearman']:.2f}, the rung `dft` of {dft['mean_abs_log10']:.2f} and {dft['spearman']:.2f} "
-        "([measured](out-of-sample.md))."
+        f"On {dft.n} DFT values of other crystals the rung `agl` of the shipped model of version 0.1, `accurate`, "
+        f"without the correction, has an error of {agl.mean_abs_log10:.2f} and a rank correlation of "
+        f"{agl.spearman:.2f}, the rung `dft` of {dft.mean_abs_log10:.2f} and {dft.spearman:.2f}; today's models learn "
+        "such crystals ([how accurate](accuracy.md))."
     )
 
 

@@ -37,7 +37,7 @@ def test_the_table_is_one_that_the_shipped_recipes_train_on(aflux, form, tmp_pat
     row = table.rows[7]
     assert (row.crystal.id, row.crystal.formula) == ("aflow:O1Na1_ICSD_7", "Na2O2")
     assert (row.kappa, row.fidelity, row.source) == (8.0, "agl", "AFLOW aflow:0000000000000007")
-    (stage, _) = read_recipe("accurate").stages
+    stage, *_ = read_recipe("accurate").stages
     assert set(stage.properties.values()) <= set(PROPERTIES) <= row.properties.keys()
     assert all(row.properties[name] == 17.0 + k for k, name in enumerate(PROPERTIES))
     assert pq.read_table(out)["spacegroup"].to_pylist() == [1] * 35

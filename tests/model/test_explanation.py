@@ -85,8 +85,8 @@ def test_a_model_explains_crystals_row_by_row(model):
     assert (refused.reason, refused.factor, refused.kappa_w_mk) == ("because", None, None)
     assert list(rows.to_pandas().columns) == list(FactorRow.model_fields)
     assert "few atoms per cell" in rows._repr_html_() or "usual cell" in rows._repr_html_()
-    with pytest.raises(UnknownFidelity, match="has no rung 'experiment': it knows agl, dft"):
-        model.explain(inputs, "experiment")
+    with pytest.raises(UnknownFidelity, match="has no rung 'mlip': it knows agl, dft, experiment"):
+        model.explain(inputs, "mlip")
 
 
 def test_a_model_without_debye_temperatures_says_why_it_explains_nothing():

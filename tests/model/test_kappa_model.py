@@ -92,8 +92,8 @@ def test_agl_is_another_rung(model):
     assert agl.kappa_w_mk < dft.kappa_w_mk / 2, "AGL is known to give silicon far too little"
     assert agl.debye_temperature_k == dft.debye_temperature_k
     assert model.predict(crystal) == [dft]
-    with pytest.raises(UnknownFidelity, match="'experiment': it knows agl, dft"):
-        model.predict(crystal, fidelity="experiment")
+    with pytest.raises(UnknownFidelity, match="'mlip': it knows agl, dft, experiment"):
+        model.predict(crystal, fidelity="mlip")
 
 
 def test_answers_do_not_depend_on_how_a_crystal_is_written(model):
@@ -175,19 +175,28 @@ def test_many_crystals_stream(model):
     assert len(asked) < 1000
 
 
-@pytest.mark.parametrize(("name", "largest"), [("accurate", 18e6), ("fast", 8e6)])
-def test_the_shipped_models_are_small_and_say_what_they_saw(name, largest):
+@pytest.mark.parametrize(("name", "largest", "n_members"), [("accurate", 8.5e6, 3), ("fast", 6.2e6, 2)])
+def test_the_shipped_models_are_small_and_say_what_they_saw(name, largest, n_members):
     model = KappaModel.load(name)
     size = sum(path.stat().st_size for path in (Path(SHIPPED) / name).iterdir())
     assert size < largest
-    assert len(model.members) >= 5
-    assert model.card.fidelities == ["agl", "dft"]
+    assert len(model.members) == n_members
+    assert (model.card.fidelities, model.default_fidelity) == (["agl", "dft", "experiment"], "dft")
     assert "NaCl" in model.card.formulas["dft"] and len(model.card.formulas["agl"]) > 3000
     assert model.card.recipe_name == model.card.name == name
 
 
-def test_the_fast_model_has_shorter_bonds_to_look_at():
-    assert KappaModel.load("fast").cutoff < KappaModel.load("accurate").cutoff
+def test_the_fast_model_is_the_first_members_of_the_accurate_one():
+    crystal = rocksalt(12, 8, 4.212)
+    fast, accurate = (KappaModel.load(name).predict_with_details([crystal], "dft")[0] for name in ("fast", "accurate"))
+    assert fast.members_w_mk == pytest.approx(accurate.members_w_mk[:2])
+
+
+@pytest.mark.parametrize("name", ["accurate", "fast"])
+def test_a_labelled_crystal_is_in_the_domain(name):
+    """Diamond lies far from all other labels, and is one."""
+    model = KappaModel.load(name)
+    assert all(row.in_domain for row in model.predict([zincblende(6, 6, 3.567), rocksalt(12, 8, 4.212)]))
 
 
 def test_several_temperatures_go_crystal_by_crystal():

@@ -35,7 +35,6 @@ def made_up(
         ln_dft=ln_dft,
         ln_predicted=ln_dft - noise[:, 0],
         sd_predicted=np.full(n, 0.6),
-        unseen=np.ones(n, dtype=bool),
         softness=rng.normal(5.0, 0.4, n),
         family=rng.choice(["oxide", "halide"], n),
     )

@@ -10,10 +10,9 @@ from kappatune.model.bundle import SHIPPED
 from kappatune.model.evidence import read_evidence
 from studies.markdown import DOCS
 from studies.pages import PAGES, main, write_pages
+from studies.phonix.evidence import evidence
+from studies.phonix.results import PhonixResults
 from studies.shipped_models import MODELS
-from studies.store import load_result
-from studies.transfer.evidence import evidence
-from studies.transfer.results import TransferResults
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +32,7 @@ def test_a_page_in_the_docs_is_what_the_stored_results_make(name, written):
 
 @pytest.mark.parametrize("model", MODELS)
 def test_the_evidence_of_a_shipped_model_is_what_the_stored_results_make(model):
-    assert read_evidence(SHIPPED / model) == evidence(model, TransferResults.read(), load_result("out_of_sample"))
+    assert read_evidence(SHIPPED / model) == evidence(model, PhonixResults.read())
 
 
 def test_an_unknown_page_is_refused():

@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from kappatune import KappaModel
 from studies.shipped_models import MODELS
 from studies.store import load_result
 from studies.transfer.benchmark_page import benchmark_page
@@ -15,7 +14,6 @@ from studies.transfer.comparisons import comparisons, split_kind
 from studies.transfer.evaluations import EvaluationKey, EvaluationStore, Predictions
 from studies.transfer.figures import draw
 from studies.transfer.goals import goals_table
-from studies.transfer.model_card import model_card
 from studies.transfer.published import TESTS, published
 from studies.transfer.recipes import ACCURATE, FAST, RECIPES, recipe_0_1
 from studies.transfer.replay import ReplayedRun
@@ -148,16 +146,6 @@ def test_published_errors_belong_to_the_step_and_sets_they_come_from():
     assert published("step-1", "AFLOW", "HH143").mean == 1.18
     assert published("step-3", "AFLOW", "L96") is None and published("step-3-seen", "L96", "L96") is None
     assert all(published("step-2", train, test).files is None for train in TESTS for test in TESTS if train != test)
-
-
-def test_the_card_describes_the_shipped_models(store, tmp_path):
-    summarise(store, RECIPES)
-    cards = [KappaModel.load(name).card for name in MODELS]
-    results = TransferResults.read(tmp_path / "results.jsonl")
-    text = model_card(cards, results, load_result("labels"), load_result("out_of_sample"))
-    for card in cards:
-        assert card.weights_sha256[:12] in text and f"{len(card.formulas['agl'])} (agl)" in text
-    assert "Where not to trust" in text and "| accurate | dft | 0." in text
 
 
 def test_results_stay_where_the_work_folder_lacks_the_predictions(store, tmp_path):

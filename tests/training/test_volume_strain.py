@@ -15,6 +15,7 @@ from kappatune.structures import Crystal, LabelledCrystal, LabelledTable
 from kappatune.training import train
 from kappatune.training.recipe import BadRun
 from tests.builders import low_symmetry, rocksalt
+from tests.frozen.test_frozen import V0_1_0
 from tests.training.tiny import DEBYE_COLUMNS, recipe, stage, tables, tiny_table
 
 SMOOTH = {"primitive_cell": "smooth", "bond_envelope": "smooth"}
@@ -116,7 +117,7 @@ def test_what_strains_need(settings, message):
 def test_a_model_whose_bonds_end_at_once_is_not_trained_on_strains():
     dft = {"name": "dft", "fidelity": "dft", "learner": "gaussian-process", "volume_strain": STRAIN}
     with pytest.raises(BadRun, match="bonds fall smoothly"):
-        train(recipe(dft, start="fast"), tables, on_progress=lambda event: None)
+        train(recipe(dft, start="fast"), tables, start=V0_1_0 / "bundles" / "fast", on_progress=lambda event: None)
 
 
 def test_crystals_without_properties_are_learnt_as_they_are():

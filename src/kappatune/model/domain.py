@@ -32,7 +32,8 @@ class Domain:
     """Where a rung has labels.
 
     Attributes:
-        centres: (k, d) means of groups of labelled crystals (k-means) in the scaled embedding.
+        centres: (k, d) means of groups of labelled crystals (k-means) in the scaled embedding, and the labelled
+            crystals that are farther than the limit from these.
         limit: Distance at which the domain ends: root mean square over the d columns.
     """
 
@@ -49,9 +50,12 @@ class Domain:
             embedding: (n, d) scaled embedding of the labelled crystals.
             formulas: (n,) their reduced formulas.
         """
+        centres = _centres(embedding)
         if len(set(formulas)) < 2:
-            return cls(_centres(embedding), 0.0)
-        return cls(_centres(embedding), float(np.quantile(distances_of_unseen(embedding, formulas), INSIDE)))
+            return cls(centres, 0.0)
+        limit = float(np.quantile(distances_of_unseen(embedding, formulas), INSIDE))
+        alone = np.unique(embedding[_nearest(embedding, centres) > limit], axis=0)
+        return cls(np.concatenate([centres, alone]).astype(centres.dtype), limit)
 
     def extended(self, embedding: Embedding, formulas: Sequence[str]) -> Domain:
         """The domain with further labelled crystals, as far as they lie close together; its limit stays.

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from studies.phonix.accuracy_page import MODELS
 from studies.phonix.agl_rung import AglPredictions, agl_results
 from studies.phonix.evaluations import PhonixEvaluation, evaluations
 from studies.phonix.intervals import LabelErrors
@@ -15,6 +14,7 @@ from studies.phonix.measured import measured_results, measured_splits
 from studies.phonix.predictions import cross_validate
 from studies.phonix.results import PhonixResults
 from studies.phonix.splits import PROTOCOLS, family_splits
+from studies.shipped_models import MODELS
 from studies.transfer.learners import LearnerOutput
 from tests.studies.phonix.synthetic import synthetic_labels
 
@@ -37,7 +37,7 @@ class Noisy:
 
 
 def made_up_results(folder: Path, sigma: float = 0.3) -> PhonixResults:
-    """Results of the candidates on the synthetic labels, computed in a folder."""
+    """Results of the shipped recipes on the synthetic labels, computed in a folder."""
     found, agl, calibrations = [], [], []
     protocols = {name: list(splits(LABELS)) for name, splits in PROTOCOLS.items()}
     protocols["family"] = list(family_splits(LABELS, 4))
@@ -67,3 +67,16 @@ def made_up_results(folder: Path, sigma: float = 0.3) -> PhonixResults:
         for one in measured_results(model, MEASURED, upper, 1):
             (found if isinstance(one, PhonixEvaluation) else calibrations).append(one)
     return PhonixResults(found, agl, calibrations)
+
+
+def made_up_continuity() -> dict:
+    """What the study of continuity stores of one model."""
+    moved = [{"distance_angstrom": d, "n_supercells": 10, "largest_change": d * 0.4} for d in (0.02, 0.05)]
+    volume = {
+        "falling": 1.0,
+        "median_slope": -5.0,
+        "without_step": 1.0,
+        "median_gruneisen_difference": 0.1,
+    }
+    rounded = {"n": 30, "decimals": 3, "within_5_percent": 1.0, "largest_change": 0.01}
+    return {"moved": moved, "rounded": rounded, "volume": {"Phonix": volume}}

@@ -82,10 +82,10 @@ def test_measured_values_of_a_formula_are_learnt_by_no_rung_when_it_is_tested_an
 
 
 def test_the_agl_rung_is_asked_for_rows_that_no_member_has_seen(tmp_path):
-    recipe = read_recipe("studies/phonix/fast-next.yaml")
+    recipe = read_recipe("accurate")
     study = RecipeStudy(recipe, LABELS, LABELS, LabelledTable("agl", LABELS.rows[:4], [], ""), tmp_path)
     assert [row.crystal.id for row in study.agl_rows] == [row.crystal.id for row in LABELS.rows[:4]]
-    assert study.member_folders[0] == tmp_path / "fast-next" / "agl-1"
+    assert study.member_folders[0] == tmp_path / "accurate" / "agl-1"
     other = recipe.model_copy(update={"seeds": (4, 5, 6)})
     again = RecipeStudy(other, LABELS, LABELS, LabelledTable("agl", [], [], ""), tmp_path)
     assert again.predictions != study.predictions

@@ -1,0 +1,52 @@
+"""The page of the lowest crystals without a label, made from the stored result alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from studies.markdown import note, table
+from studies.screening.lowest import BELOW_W_MK, N_LISTED
+from studies.store import load_result
+
+
+def lowest_page() -> str:
+    """The page as Markdown."""
+    result = load_result("lowest")
+    rows, showcase = result["lowest"], result["showcase"]
+    by_chance = len(rows) * result["share_below_in_pool"]
+    parts = [
+        f"# The {len(rows)} lowest crystals without a label",
+        note("lowest", "lowest.json", "python -m studies.screening.lowest --data FOLDER")
+        + f" Computed on {result['date']} with `{result['model']}` (weights `{result['weights_sha256'][:12]}`).",
+        f"`{result['model']}` scanned {result['n_crystals']:,} crystals of "
+        "[phonondb](https://github.com/atztogo/phonondb) (PBEsol cells, CC BY 4.0): median κ "
+        f"{result['median_w_mk']:.1f} W/(m K), a twentieth below {result['lowest_5_percent_w_mk']:.2f}. "
+        f"{result['n_in_domain']:,} are in its domain, and {result['n_unlabelled']:,} have a formula that none of its "
+        f"DFT or measured values has. By the paper's rule, every member below {BELOW_W_MK:g} W/(m K), "
+        f"{result['n_all_members_below']} are candidates.",
+        f"The {N_LISTED} lowest in the domain without such a value follow. If their intervals hold, "
+        f"**{result['expected_below']:.0f} of {len(rows)}** lie below {BELOW_W_MK:g} W/(m K) by DFT, where "
+        f"{by_chance:.0f} would be expected of crystals drawn from the pool by chance, going by its predictions. None "
+        "has been checked: [verified crystals](verified.md) are others. *Nearest*: the labelled crystals that are most "
+        "alike to the model.",
+        table(
+            ("id", "formula", "atoms", "κ, W/(m K)", "interval", "nearest labelled", "remarks"),
+            [_shown(row) for row in rows],
+        ),
+        f"The paper's showcase {showcase['formula']} ({showcase['id']}), predicted there at 1.23 W/(m K) and computed "
+        f"at 7.1: {showcase['kappa_w_mk']:.1f} here, {showcase['lower_w_mk']:.1f} to {showcase['upper_w_mk']:.1f}.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _shown(row: Mapping[str, Any]) -> list[str]:
+    return [
+        row["id"],
+        row["formula"],
+        str(row["n_atoms"]),
+        f"{row['kappa_w_mk']:.2f}",
+        f"{row['lower_w_mk']:.2f} to {row['upper_w_mk']:.2f}",
+        ", ".join(dict.fromkeys(row["nearest"])),
+        ", ".join(remark.split(":")[0] for remark in row["remarks"] or ()),
+    ]
