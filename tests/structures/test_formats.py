@@ -204,7 +204,7 @@ def test_labels_that_are_more_than_an_atom_are_refused(label: str, what: str) ->
 
 def test_hydrogens_in_rows_of_their_own_belong_to_no_group() -> None:
     (entry,) = read(HEAD + loop("OH 0 0 0", "Na 0.5 0.5 0.5", "H1 0 0 0.2", columns="label fract_x fract_y fract_z"))
-    assert isinstance(entry, Crystal) and entry.formula == "NaHO", entry
+    assert isinstance(entry, Crystal) and entry.formula == "NaOH", entry
 
 
 def test_short_monoclinic_symbols_follow_the_unique_axis_of_the_cell() -> None:

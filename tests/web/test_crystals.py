@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from kappatune.model.kappa_model import KappaModel
+from kappatune.model.label_index import LabelIndex
 from kappatune.model.prediction import Prediction
-from kappatune.structures import Rejection, read_content
+from kappatune.screening.rows import SCHEMA, scan_rows
+from kappatune.structures import Crystal, Rejection, read_content
 from kappatune.structures.identity import structure_hash
 from kappatune.web.formula_search import BadFormula, FormulaQuery
 from kappatune.web.kept_crystals import FILE, BadKeep, KeptCrystals
+from kappatune.web.scan_store import ScanStore
 from tests.builders import rocksalt
 from tests.web.test_api import MGO, upload
 from tests.web.test_hostile import hostile
+
+CHALCOPYRITE = Crystal(
+    np.diag([3.7, 3.7, 5.2]),
+    np.array([29, 26, 16, 16]),
+    np.array([[0, 0, 0], [0.5, 0.5, 0], [0.5, 0, 0.25], [0, 0.5, 0.75]]),
+    id="chalcopyrite",
+)
+"""Of its composition, not of its structure."""
 
 NDJSON = {"Accept": "application/x-ndjson"}
 
@@ -47,15 +63,15 @@ def test_an_address_that_nobody_knows_says_what_to_do(client):
 
 def test_labelled_crystals_have_addresses_and_are_found(client):
     answer = client.get("/api/v1/search", params={"formula": "S2FeCu"}).json()
-    assert answer["query"] == "FeCuS2" and answer["total"] == 1
+    assert answer["query"] == "CuFeS2" and answer["total"] == 1
     (found,) = answer["found"]
-    assert found["where"] == "table" and found["formula"] == "FeCuS2" and found["fidelity"] == "experiment"
+    assert found["where"] == "table" and found["formula"] == "CuFeS2" and found["fidelity"] == "experiment"
     assert found["table"] == "measured textbook values" and found["source"]
     assert client.get("/api/v1/search", params={"formula": "Cu2Fe2S4"}).json() == answer
     opened = client.get(f"/api/v1/crystals/{found['crystal']}").json()
-    assert opened["facts"]["formula"] == "FeCuS2" and opened["crystal"] == found["crystal"]
+    assert opened["facts"]["formula"] == "CuFeS2" and opened["crystal"] == found["crystal"]
     assert client.get(f"/api/v1/crystals/{found['crystal']}").json()["kept"]["name"] == found["id"]
-    assert client.get("/api/v1/search", params={"formula": "CuFeS2"}).json() == answer, "opened, and found once"
+    assert client.get("/api/v1/search", params={"formula": "FeCuS2"}).json() == answer, "opened, and found once"
 
 
 def test_the_scan_and_kept_crystals_are_searched(client):
@@ -70,6 +86,27 @@ def test_the_scan_and_kept_crystals_are_searched(client):
     assert len(client.get("/api/v1/search", params={"formula": "Mg-O", "limit": 1}).json()["found"]) == 1
 
 
+def chalcopyrite_scan(folder: Path, formula: str) -> Path:
+    """A finished scan of one crystal, whose formula is written in some way."""
+    model = KappaModel.load("fast")
+    (row,) = scan_rows(model, "dft", [CHALCOPYRITE], LabelIndex.of(model, [], []))
+    folder.mkdir()
+    table = pa.Table.from_pylist([row | {"formula": formula}], schema=SCHEMA)
+    pq.write_table(table, folder / "part-000000.parquet")
+    return folder
+
+
+@pytest.mark.parametrize("spelling", ["FeCuS2", "CuFeS2"])
+def test_a_scan_of_any_version_is_searched_and_its_crystals_have_addresses(tmp_path, spelling):
+    scan = ScanStore(chalcopyrite_scan(tmp_path / "scan", spelling))
+    total, (row,) = scan.find(FormulaQuery.read("CuFeS2"), 10, 20.0)
+    assert total == 1 and row.id == "chalcopyrite" and scan.find(FormulaQuery.read("CuFe2S3"), 10, 20.0) == (0, [])
+    assert scan.find(FormulaQuery.read("S-Fe-Cu"), 10, 20.0)[0] == 1
+    found = scan.crystal_of(structure_hash(CHALCOPYRITE), 20.0)
+    assert found.id == "chalcopyrite" and structure_hash(found) == structure_hash(CHALCOPYRITE)
+    assert scan.crystal_of("0" * 16, 20.0) is None
+
+
 @pytest.mark.parametrize("text", ["", "pbte", "Xx2", "Pb--Te", "Pb-Xx", "🙂", "Ca(", "H0", "1", "' OR 1=1 --"])
 def test_what_is_no_formula_is_said(client, text):
     with pytest.raises(BadFormula, match="write a formula as PbTe"):
@@ -79,7 +116,7 @@ def test_what_is_no_formula_is_said(client, text):
 
 @pytest.mark.parametrize(
     ("text", "shown", "key"),
-    [("PbTe", "PbTe", "TePb"), ("Ca(OH)2", "Ca(HO)2", None), ("O1Mg1", "MgO", "MgO"), (" Te - Pb ", "Pb-Te", None)],
+    [("PbTe", "PbTe", "TePb"), ("Ca(OH)2", "Ca(OH)2", None), ("O1Mg1", "MgO", "MgO"), (" Te - Pb ", "Pb-Te", None)],
 )
 def test_formulas_are_read_in_any_order(text, shown, key):
     query = FormulaQuery.read(text)

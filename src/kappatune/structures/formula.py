@@ -12,6 +12,8 @@ from functools import cache, lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from kappatune.structures.formula_order import ordered, written
+
 _SYMBOL = re.compile("[A-Z][a-z]?")
 _OXIDISED_HALOGENS = ("Cl", "Br", "I")
 
@@ -25,10 +27,11 @@ def formula_key(symbols: Mapping[str, float]) -> str:
 
 
 def usual_formula(symbols: Mapping[str, float]) -> str:
-    """Reduced formula as the field writes it: `PbTe`, `CuGaTe2`, `BiOCl`, `KClO4`.
+    """Reduced formula as the field writes it: `PbTe`, `CuFeS2`, `BiOCl`, `KClO4`, `CaZn2Sb2`, `Ca3(PO4)2`.
 
     The order is that of IUPAC's recommendations of 2005, table VI, as pymatgen has it; but halogens and hydrogen
-    stand before the oxygen of their oxo-anions (`KClO4`, `NaHCO3`), as electronegativity orders them.
+    stand before the oxygen of their oxo-anions (`KClO4`, `NaHCO3`), as electronegativity orders them, and metals in
+    the order of their charges (`formula_order`).
     """
     return _usual(tuple(sorted(symbols.items())))
 
@@ -48,13 +51,24 @@ def _key(counts: Counts) -> str:
 @lru_cache(maxsize=65536)
 def _usual(counts: Counts) -> str:
     key = _key(counts)
-    places = [_iupac_place(symbol) for symbol in _SYMBOL.findall(key)]
-    if places == sorted(places) or math.inf in places or _is_oxo_anion(dict(counts)):
+    symbols = _SYMBOL.findall(key)
+    amounts = {symbol: int(n) for symbol, n in counts if n == int(n)}
+    if len(symbols) < 2 or len(amounts) < len(counts) or key in _special_formulas():
         return key
-    return _reduced(counts, iupac=True)
+    places = [_iupac_place(symbol) for symbol in symbols]
+    if math.inf not in places and not _is_oxo_anion(amounts):
+        symbols.sort(key=_iupac_place)
+    return written(ordered(symbols, amounts), amounts)
 
 
-def _is_oxo_anion(counts: dict[str, float]) -> bool:
+@cache
+def _special_formulas() -> frozenset[str]:
+    from pymatgen.core import Composition
+
+    return frozenset(Composition.special_formulas.values())
+
+
+def _is_oxo_anion(counts: dict[str, int]) -> bool:
     oxygen = counts.get("O", 0)
     halogen = sum(counts.get(symbol, 0) for symbol in _OXIDISED_HALOGENS)
     acid = "H" in counts and ("C" in counts or "N" in counts) and counts["H"] <= oxygen

@@ -101,7 +101,7 @@ class CrystalAnswer(ExplainAnswer):
 
     Attributes:
         structure: The crystal.
-        kept: When it was first answered; null if it is known as a labelled crystal, or from a job.
+        kept: When it was first answered; null if it is known as a labelled crystal, or from a job or the scan.
         jobs: What was computed for it, newest first.
     """
 
@@ -182,7 +182,11 @@ def _known(service: Service, key: str) -> tuple[Crystal, str | None]:
     kept = service.kept.get(key)
     if kept is not None:
         return kept.crystal, kept.first_answered
-    crystal = service.reference.crystal(key) or (service.jobs.crystal(key) if service.jobs else None)
+    crystal = (
+        service.reference.crystal(key)
+        or (service.jobs.crystal(key) if service.jobs else None)
+        or (service.scan.crystal_of(key, service.limits.query_s) if service.scan else None)
+    )
     if crystal is None:
         advice = "send its file again" if service.kept.survives else "send its file again (--keep keeps crystals)"
         raise RequestError(404, f"no crystal {key} is known here: {advice}")

@@ -15,10 +15,14 @@ from threading import Timer
 from typing import Any
 
 import duckdb
+import numpy as np
 
 from kappatune.screening.layout import MANIFEST
 from kappatune.screening.query import CONFIG, WHOLE_ROWS, BadScan, check_columns, conditions, patterns, scan_parts
 from kappatune.screening.ranked_crystal import NEEDED
+from kappatune.structures import Crystal
+from kappatune.structures.identity import structure_hash
+from kappatune.web.formula_search import BadFormula, FormulaQuery
 from kappatune.web.limits import RequestError
 from kappatune.web.scan_schemas import (
     HistogramBin,
@@ -48,6 +52,7 @@ _N_REASONS = 8
 _COLUMNS = (
     "id, formula, n_atoms, elements, anonymous_formula, mean_mass_u, volume_per_atom_a3, kappa_w_mk, lower_w_mk, "
     "upper_w_mk, debye_temperature_k, gruneisen, in_domain, known_rungs, "
+    "try_cast('0x' || structure_hash AS UBIGINT) AS hash, "
     "list_position($parts, filename)::INTEGER - 1 AS part, file_row_number::INTEGER AS row"
 )
 _MANIFEST_FIELDS = ("model", "fidelity", "created")
@@ -158,24 +163,25 @@ class ScanStore:
             elements=dict(elements),
         )
 
-    def find_formula(
-        self, formulas: tuple[str, ...], elements: tuple[str, ...], limit: int, seconds: float
-    ) -> tuple[int, list[ScanRow]]:
-        """Crystals by formula, or by their elements.
+    def find(self, query: FormulaQuery, limit: int, seconds: float) -> tuple[int, list[ScanRow]]:
+        """Crystals by formula, however the scan spells it, or by their elements.
 
         Args:
-            formulas: Spellings of the formula; none asks for the elements.
-            elements: Symbols in alphabetical order.
+            query: What to look for.
             limit: Most that are returned.
             seconds: Longest time, s.
 
         Returns:
             How many there are, and those of lowest kappa.
         """
-        where = "list_contains($formulas, formula)" if formulas else "list_sort(elements) = $elements"
-        values: dict[str, Any] = {"formulas": list(formulas)} if formulas else {"elements": list(elements)}
+        where = "list_sort(elements) = $elements"
+        values: dict[str, Any] = {"elements": [*query.elements]}
         columns = ", ".join(ScanRow.model_fields)
         with self._cursor(seconds) as cursor:
+            if query.key is not None:
+                spelt = cursor.execute(f"SELECT DISTINCT formula FROM crystals WHERE {where}", values).fetchall()
+                where += " AND list_contains($formulas, formula)"
+                values["formulas"] = [text for (text,) in spelt if text and _is_formula(text, query)]
             total = _total(cursor, where, values)
             rows = cursor.execute(
                 f"SELECT {columns} FROM crystals WHERE {where} ORDER BY kappa_w_mk, part, row LIMIT $limit",
@@ -195,6 +201,18 @@ class ScanStore:
             ).fetchone()
         return None if found is None else ScanCrystal(**dict(zip(ScanCrystal.model_fields, found, strict=True)))
 
+    def crystal_of(self, key: str, seconds: float) -> Crystal | None:
+        """The crystal of a hash (`structures.identity.structure_hash`), or None if the scan has no answer for it."""
+        with self._cursor(seconds) as cursor:
+            sql = "SELECT part, row FROM crystals WHERE hash = $hash"
+            place = cursor.execute(sql, {"hash": int(key, 16)}).fetchone()
+        found = None if place is None else self.crystal(place[0], place[1], seconds)
+        if found is None or not (found.lattice and found.numbers and found.frac_coords):
+            return None
+        lattice, places = np.reshape(found.lattice, (3, 3)), np.reshape(found.frac_coords, (-1, 3))
+        crystal = Crystal(lattice, np.array(found.numbers), places, id=found.id, file=found.file)
+        return crystal if structure_hash(crystal) == key else None
+
     @contextmanager
     def _cursor(self, seconds: float) -> Iterator[duckdb.DuckDBPyConnection]:
         """A cursor whose query is interrupted when its time is up."""
@@ -209,6 +227,14 @@ class ScanStore:
         finally:
             timer.cancel()
             cursor.close()
+
+
+def _is_formula(text: str, query: FormulaQuery) -> bool:
+    """Whether a text spells the formula that is looked for."""
+    try:
+        return FormulaQuery.read(text).key == query.key
+    except BadFormula:
+        return False
 
 
 def _where(query: ScanFilters) -> tuple[str, dict[str, Any]]:

@@ -105,8 +105,7 @@ def _search(service: Service, query: FormulaQuery, limit: int) -> SearchAnswer:
     ]
     n_scanned = 0
     if service.scan is not None:
-        spellings = (query.shown, query.key) if query.key else ()
-        n_scanned, rows = service.scan.find_formula(spellings, query.elements, limit, service.limits.query_s)
+        n_scanned, rows = service.scan.find(query, limit, service.limits.query_s)
         found += [
             Found(
                 where="scan",
