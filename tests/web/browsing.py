@@ -38,7 +38,7 @@ def opened(browser: Any, url: str, *, in_space: bool = True, **options: Any) -> 
     yield page
     context.close()
     assert [fault for fault in faults if "favicon" not in fault] == []
-    server = url.partition("/crystal/")[0]
+    server = "/".join(url.split("/", 3)[:3])
     assert all(one.startswith((server, "blob:", "data:")) for one in asked), asked
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 
 import pytest
+from PIL import Image
 
 from tests.web import hostile
 from tests.web.browsing import CALM_MS, drop, opened
@@ -79,6 +81,40 @@ def test_the_view_is_used_by_keyboard(salt):
     assert salt.evaluate("document.activeElement.className") != "viewer"
 
 
+def is_whole(png: bytes) -> bool:
+    """Whether nothing of the crystal is cut by the left and right ends of a picture."""
+    image = Image.open(io.BytesIO(png)).convert("RGB")
+    ground = image.getpixel((0, 0))
+    ends = [image.crop((x, 0, x + 1, image.height)).getcolors() for x in (0, image.width - 1)]
+    return all(colours == [(image.height, ground)] for colours in ends)
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_full_screen_shows_all_of_the_crystal_and_is_left_again(browser, server, width):
+    with opened(browser, server.url, viewport={"width": width, "height": 800}) as page:
+        page.get_by_role("button", name="NaCl").click()
+        page.wait_for_selector("#detail canvas")
+        first = picture(page)
+        page.get_by_role("button", name="Full screen").click()
+        page.wait_for_function("document.fullscreenElement?.className === 'scene'")
+        page.wait_for_function("document.querySelector('.viewer').clientHeight > innerHeight * 0.7")
+        page.get_by_role("button", name="Leave full screen").wait_for()
+        page.wait_for_timeout(300)
+        seen = picture(page)
+        assert Image.open(io.BytesIO(seen)).height > 1.5 * Image.open(io.BytesIO(first)).height
+        assert is_whole(seen)
+        page.focus(".viewer")
+        page.keyboard.press("ArrowRight")
+        assert picture(page) != seen, "keys turn it there, too"
+        page.keyboard.press("0")
+        page.get_by_role("button", name="Leave full screen").click()
+        page.wait_for_function("document.fullscreenElement === null")
+        page.get_by_role("button", name="Full screen").wait_for()
+        page.wait_for_timeout(300)
+        page.get_by_role("button", name="Reset").click()
+        assert picture(page) == first
+
+
 def test_copied_as_json_csv_and_bibtex(browser, server):
     with opened(browser, server.url, permissions=["clipboard-read", "clipboard-write"]) as page:
         drop(page, ("=mp-22862.cif", hostile.CIF))
@@ -117,6 +153,46 @@ def test_a_curve_of_any_length_is_drawn(page):
         "return figure.querySelector('polyline').getAttribute('points').split(' ').length; }"
     )
     assert page.evaluate(curve, 200_000) == 200_000
+
+
+def axis_labels(page, figure: str) -> list[dict]:
+    """Texts below the axis of a figure that `figure`, an expression of curves.js, makes, with their ends in pixels."""
+    return page.evaluate(
+        "async () => { const curves = await import('/curves.js'); const made = " + figure + ";"
+        "document.body.append(made);"
+        "const base = made.querySelector('svg').viewBox.baseVal.height - 44;"
+        "return [...made.querySelectorAll('text')].map(t => ({ text: t.textContent, box: t.getBBox() }))"
+        ".filter(t => t.box.y > base && !t.text.includes(','))"
+        ".map(({ text, box }) => ({ text, from: box.x, to: box.x + box.width, top: box.y })); }"
+    )
+
+
+def test_names_below_an_axis_do_not_overlap(page):
+    paths = (
+        "curves.cumulative(380, [...Array(500).keys()].map(k => 10 ** (k / 10 - 46)),"
+        "[...Array(500).keys()].map(k => (k < 430 ? 0 : k - 429)), { title: 'mean free path', unit: 'nm', log: true })"
+    )
+    bands = (
+        "curves.dispersion(380, { frequency_thz: [[0, 1, 2, 1, 0]], distance: [0, 1, 1.08, 1.3, 2],"
+        "labels: ['G', 'X', 'K|U', 'X|G', 'GAMMA'], label_distance: [0, 1, 1.08, 1.3, 2] })"
+    )
+    for figure in (paths, bands):
+        labels = axis_labels(page, figure)
+        assert len(labels) >= 3
+        for a in labels:
+            for b in labels:
+                assert a is b or a["top"] != b["top"] or a["to"] <= b["from"] or b["to"] <= a["from"], (a, b)
+    assert [one["text"] for one in labels] == ["Γ", "X", "K|U", "X|Γ", "Γ"]
+    assert all("⁻⁴" not in one["text"] for one in axis_labels(page, paths)), "the axis begins where heat is carried"
+
+
+def test_commands_and_negative_numbers_are_typeset(page):
+    said = page.evaluate(
+        "async () => { const { h, number, typeset } = await import('/dom.js');"
+        "const p = h('p', {}, typeset('`nequix` has (`kappatune data fetch nequix`), a^2, one ` alone'));"
+        "return [p.textContent, p.querySelectorAll('code').length, number(-1.9e-7), number(-2.5), number(-12345)]; }"
+    )
+    assert said == ["nequix has (kappatune data fetch nequix), a2, one ` alone", 2, "−1.9 × 10⁻⁷", "−2.5", "−12,345"]
 
 
 def test_sentences_and_exponents_are_typeset(page):

@@ -1,4 +1,6 @@
-// Addresses: `/crystal/HASH?fidelity=agl&temperature_k=600` for an answer, `/#explore` and the like for the views.
+// Addresses: `/crystal/HASH?fidelity=agl&temperature_k=600` for an answer, `/#explore` and the like for the views. The
+// address of a crystal that was opened in the scan is the same as that of any other; that it stands beside the scan is
+// in the history's state, which a reload keeps.
 
 const CRYSTAL = /^\/crystal\/([0-9a-f]{16})$/;
 const USUAL_K = 300;
@@ -18,12 +20,28 @@ export function crystalPath(hash, { fidelity = "", temperature = USUAL_K } = {})
   return `/crystal/${hash}${query.size ? `?${query}` : ""}`;
 }
 
+// Where in the scan the crystal of this address was opened, `{ part, row }`, if it was.
+export const scannedHere = () => (crystalHere() && history.state?.scanned) || null;
+
 let predicted = "/";
+let explored = { path: "/#explore", scanned: null };
+
+const here = () => `${location.pathname}${location.search}${location.hash}`;
 
 // The address of what the predict view shows; it is written to the bar if that view is shown.
 export function predictIsAt(path, { push = false, shown = true } = {}) {
   predicted = path;
-  if (shown && `${location.pathname}${location.search}` + location.hash !== path) history[push ? "pushState" : "replaceState"](null, "", path);
+  if (shown && here() !== path) history[push ? "pushState" : "replaceState"](null, "", path);
 }
 
-export const viewAddress = (view) => (view === "predict" ? predicted : `/#${view}`);
+// The same of the view of a scan, without arguments where it shows no crystal.
+export function exploreIsAt({ hash = null, scanned = null, push = false, shown = true } = {}) {
+  explored = hash ? { path: crystalPath(hash), scanned } : { path: "/#explore", scanned: null };
+  if (shown && here() !== explored.path) history[push ? "pushState" : "replaceState"](hash ? { scanned } : null, "", explored.path);
+}
+
+// Go to the address of a view, if this is another one; `push` keeps the present one in the history.
+export function goToView(view, push) {
+  const { path, scanned } = view === "explore" ? explored : { path: view === "predict" ? predicted : `/#${view}`, scanned: null };
+  if (here() !== path) history[push ? "pushState" : "replaceState"](scanned && { scanned }, "", path);
+}

@@ -1,10 +1,10 @@
 // The views, and navigation between them.
 
-import { crystalHere, viewAddress } from "./address.js";
+import { crystalHere, goToView, scannedHere } from "./address.js";
 import { problem, theModel } from "./client.js";
 import { $, h } from "./dom.js";
 import { showEvidence } from "./evidence.js";
-import { showExplore } from "./explore.js";
+import { exploreTitle, showExplore, showScanned } from "./explore.js";
 import { startFind } from "./find.js";
 import { showApi } from "./help.js";
 import { predictTitle, showAddressed, startPredict } from "./predict.js";
@@ -13,26 +13,31 @@ const SHOW = { predict: () => {}, explore: showExplore, evidence: showEvidence, 
 const filled = new Set();
 let current = null;
 
-const viewHere = () => { const wanted = location.hash.slice(1); return wanted in SHOW ? wanted : "predict"; };
+function viewHere() {
+  const wanted = location.hash.slice(1);
+  return wanted in SHOW ? wanted : scannedHere() ? "explore" : "predict";
+}
+
+const title = (view) => ({ predict: predictTitle, explore: exploreTitle })[view]?.() ?? `${$(`${view}-title`).textContent} · kappatune`;
 
 function go(first) {
   if (location.hash === "#main") return;
   const view = viewHere();
-  if (location.hash === "#predict") history.replaceState(null, "", viewAddress("predict"));
+  if (location.hash === "#predict") goToView("predict", false);
   if (location.hash && crystalHere()) history.replaceState(null, "", `/${location.hash}`);
   for (const name of Object.keys(SHOW)) $(name).hidden = name !== view;
   for (const link of document.querySelectorAll("nav a")) {
     if (link.dataset.view === view) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
-  const title = $(`${view}-title`);
-  document.title = view === "predict" ? predictTitle() : `${title.textContent} · kappatune`;
+  document.title = title(view);
   problem(null);
   const moved = current !== null && current !== view;
   current = view;
   if (!first && view === "predict") showAddressed();
+  if (view === "explore" && filled.has(view)) showScanned();
   if (!first && moved) {
-    title.focus({ preventScroll: true });
+    $(`${view}-title`).focus({ preventScroll: true });
     window.scrollTo(0, 0);
   }
   if (!filled.has(view)) {
@@ -45,8 +50,7 @@ for (const link of document.querySelectorAll("a[data-view]"))
   link.addEventListener("click", (event) => {
     if (event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
-    const path = viewAddress(link.dataset.view);
-    if (`${location.pathname}${location.search}${location.hash}` !== path) history.pushState(null, "", path);
+    goToView(link.dataset.view, true);
     go(false);
   });
 window.addEventListener("popstate", () => go(false));

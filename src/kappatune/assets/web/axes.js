@@ -25,7 +25,7 @@ export function scale(from, to, start, end, log) {
 }
 
 export function canvas(width, height, title, ...children) {
-  return s("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": title }, children);
+  return s("svg", { viewBox: `0 0 ${width} ${height}`, height, role: "img", "aria-label": title }, children);
 }
 
 export function steps(low, high, n) {

@@ -3,7 +3,9 @@
 import { canvas, decade, extent, logTicks, scale, steps } from "./axes.js";
 import { h, number, s } from "./dom.js";
 
-const LEFT = 58, RIGHT = 18, TOP = 30, BOTTOM = 44, TICK_APART = 16;
+const LEFT = 58, RIGHT = 18, TOP = 30, BOTTOM = 44;
+const TICK_APART = { x: 46, y: 26 }, LETTER = 8;
+const NOTHING_YET = 1e-3;
 
 function rangeOf(values, { log, from, to, pad = 0.06 }) {
   const [least, most] = extent(values.filter((v) => Number.isFinite(v) && (!log || v > 0)));
@@ -14,18 +16,19 @@ function rangeOf(values, { log, from, to, pad = 0.06 }) {
   return [from ?? low - more, to ?? high + more];
 }
 
-function ticksOf([low, high], log, n, apart) {
+// `place(v)` is where a value is drawn, `least` the pixels that two labels are apart.
+function ticksOf([low, high], log, n, place, least) {
   if (!log) return steps(low, high, n);
   const all = high / low > 5000 ? logTicks(low, high).filter((v) => Number.isInteger(Math.round(Math.log10(v) * 1e6) / 1e6)) : logTicks(low, high);
   let last = Infinity;
-  return all.filter((v) => { const at = apart(v); const keep = Math.abs(last - at) > TICK_APART * 1.6; if (keep) last = at; return keep; });
+  return all.filter((v) => { const at = place(v); const keep = Math.abs(last - at) > least; if (keep) last = at; return keep; });
 }
 
 const label = (v, log) => (log && (v >= 1e4 || v < 1e-3) ? decade(Math.round(Math.log10(v))) : number(v));
 
 function legend(lines) {
   if (lines.length < 2) return null;
-  return h("ul", { class: "keys" }, lines.map((line) => h("li", {}, h("i", { class: line.kind, "aria-hidden": "true" }), line.name)));
+  return h("ul", { class: "keys" }, lines.map((line) => h("li", {}, h("i", { class: line.joined === false ? `round ${line.kind}` : line.kind, "aria-hidden": "true" }), line.name)));
 }
 
 // What the pointer reads: of each line the point nearest in x.
@@ -67,12 +70,12 @@ export function curveFigure(width, { title, lines, xAxis, yAxis, band, marks = [
   const [xr, yr] = [rangeOf(xs, { pad: 0, ...xAxis }), rangeOf(ys, yAxis)];
   const x = scale(xr[0], xr[1], plot.left, plot.right, xAxis.log), y = scale(yr[0], yr[1], plot.base, plot.top, yAxis.log);
   const path = (points) => points.map((p) => `${x(p[0]).toFixed(1)},${y(p[1]).toFixed(1)}`);
-  const xTicks = xLabels ? [] : ticksOf(xr, xAxis.log, width > 420 ? 6 : 4, x);
+  const xTicks = xLabels ? [] : ticksOf(xr, xAxis.log, width > 420 ? 6 : 4, x, TICK_APART.x);
   const svg = canvas(width, height, title,
     veil && s("rect", { class: "veil", x: x(veil[0]), width: Math.max(x(Math.min(veil[1], xr[1])) - x(veil[0]), 0), y: plot.top, height: plot.base - plot.top }),
-    ticksOf(yr, yAxis.log, 5, y).map((v) => [s("line", { class: "tick", x1: plot.left, x2: plot.right, y1: y(v), y2: y(v) }), s("text", { x: plot.left - 7, y: y(v) + 4, "text-anchor": "end" }, label(v, yAxis.log))]),
+    ticksOf(yr, yAxis.log, 5, y, TICK_APART.y).map((v) => [s("line", { class: "tick", x1: plot.left, x2: plot.right, y1: y(v), y2: y(v) }), s("text", { x: plot.left - 7, y: y(v) + 4, "text-anchor": "end" }, label(v, yAxis.log))]),
     xTicks.map((v) => [s("line", { class: "axis", x1: x(v), x2: x(v), y1: plot.base, y2: plot.base + 5 }), s("text", { x: x(v), y: plot.base + 19, "text-anchor": "middle" }, label(v, xAxis.log))]),
-    xLabels?.map(([at, text]) => [s("line", { class: "tick", x1: x(at), x2: x(at), y1: plot.top, y2: plot.base }), s("text", { x: x(at), y: plot.base + 19, "text-anchor": "middle" }, text)]),
+    xLabels && named(xLabels, x).map(({ at, text, line }) => [s("line", { class: "tick", x1: at, x2: at, y1: plot.top, y2: plot.base }), s("text", { x: at, y: plot.base + 19 + line * 15, "text-anchor": "middle" }, text)]),
     vertical && s("line", { class: "ideal", x1: x(vertical), x2: x(vertical), y1: plot.top, y2: plot.base }),
     s("line", { class: "axis", x1: plot.left, x2: plot.right, y1: plot.base, y2: plot.base }),
     yr[0] < 0 && yr[1] > 0 && s("line", { class: "axis", x1: plot.left, x2: plot.right, y1: y(0), y2: y(0) }),
@@ -84,6 +87,17 @@ export function curveFigure(width, { title, lines, xAxis, yAxis, band, marks = [
     s("text", { x: plot.right, y: plot.base + 37, "text-anchor": "end" }, xAxis.title), s("text", { x: 2, y: plot.top - 12 }, yAxis.title));
   reader(svg, plot, lines.filter((line) => line.readable !== false), said, x, y);
   return h("figure", {}, svg, legend(lines.filter((line) => line.name)));
+}
+
+// Names of points, each beside the last one or, where there is no room, below it.
+function named(labels, x) {
+  const ends = [-Infinity, -Infinity];
+  return labels.map(([value, text]) => {
+    const at = x(value), half = (text.length * LETTER) / 2 + 2;
+    const line = at - half > ends[0] || ends[1] > ends[0] ? 0 : 1;
+    ends[line] = at + half;
+    return { at, text, line };
+  });
 }
 
 // A path is broken where x stays, as between two pieces of a band structure.
@@ -139,7 +153,7 @@ export function dispersion(width, data) {
   return curveFigure(width, {
     title: `phonon dispersion, ${bands.length} branches`, height: 280,
     lines: bands.map((points) => ({ name: "", kind: "first thin", points })),
-    xLabels: data.labels.map((text, k) => [data.label_distance[k], text]), xAxis: { title: "", from: data.distance[0], to: data.distance.at(-1) },
+    xLabels: data.labels.map((text, k) => [data.label_distance[k], text.replace(/\bG(AMMA)?\b/g, "Γ")]), xAxis: { title: "", from: data.distance[0], to: data.distance.at(-1) },
     yAxis: { title: "frequency, THz", ...(lowest > -0.05 ? { from: 0 } : {}) },
     said: (_, found) => { const [low, high] = extent(found.filter(Boolean).map((p) => p[1])); return `${number(low)} to ${number(high)} THz`; },
   });
@@ -152,12 +166,14 @@ export function states(width, data) {
   });
 }
 
-// Share of kappa carried below a frequency or a mean free path.
+// Share of kappa carried below a frequency or a mean free path. Modes that hardly move have paths of 10⁻⁴⁰ nm: on a
+// logarithmic axis the curve begins where something is carried.
 export function cumulative(width, xs, ys, { title, unit, log }) {
   const all = ys.at(-1);
   const points = paired(xs, ys).filter((p) => !log || p[0] > 0);
+  const carrying = points.filter((p) => !log || p[1] > all * NOTHING_YET);
   return curveFigure(width, {
-    title: `κ carried below a ${title}`, lines: [{ name: "", kind: "first", points }], xAxis: { title: `${title}, ${unit}`, log },
+    title: `κ carried below a ${title}`, lines: [{ name: "", kind: "first", points: carrying.length ? carrying : points }], xAxis: { title: `${title}, ${unit}`, log },
     yAxis: { title: "κ carried below, W/(m K)", from: 0 }, said: (v, found) => `${number(v)} ${unit}: ${number(found[0]?.[1])}, ${Math.round((found[0]?.[1] / all) * 100)} %`,
   });
 }

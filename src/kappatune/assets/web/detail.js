@@ -97,7 +97,8 @@ export async function showDetail(host, { ask, settings, structure, title, file, 
     if (signal?.aborted) return answer;
     const scene = h("div", { class: "scene" });
     answer.row.file ??= file ?? answer.kept?.file ?? null;
-    const names = [title ?? answer.kept?.name, answer.row.file].filter((text, k, all) => text && text !== answer.row.formula && all.indexOf(text) === k);
+    const path = answer.row.file;
+    const names = [title ?? answer.kept?.name, path?.startsWith("/") ? path.split("/").at(-1) : path].filter((text, k, all) => text && text !== answer.row.formula && all.indexOf(text) === k);
     const temperature = h("div", { class: "half" }, temperatureCard(answer, computed));
     const renew = async () => temperature.replaceChildren(temperatureCard(answer, await computedCurves((await get(`/api/v1/jobs?crystal=${answer.crystal}`)).jobs)));
     host.replaceChildren(

@@ -21,7 +21,7 @@ export const s = (tag, attributes = {}, ...children) => fill(document.createElem
 export const fact = (name, value, kind = null) => h("div", { class: kind }, h("dt", {}, name), h("dd", {}, whole(value)));
 
 // No line ends inside a unit.
-const whole = (value) => (typeof value === "string" ? value.replaceAll("(m K)", "(m\u00a0K)") : value);
+const whole = (value) => (typeof value === "string" ? value.replaceAll("(m K)", "(m\u00a0K)").replace(/ (?=(?:W\/|g\/|Å|K\b|THz))/g, "\u00a0") : value);
 
 // A formula with its numbers as subscripts.
 export function formula(text) {
@@ -32,8 +32,10 @@ export function formula(text) {
 const RAISED = { "-": "⁻", 0: "⁰", 1: "¹", 2: "²", 3: "³", 4: "⁴", 5: "⁵", 6: "⁶", 7: "⁷", 8: "⁸", 9: "⁹" };
 export const power = (n) => [...String(n)].map((digit) => RAISED[digit]).join("");
 
-// Text of the server as the field prints it: κ for kappa, exponents raised, a true minus.
-export function typeset(text) {
+// Text of the server as the field prints it: κ for kappa, exponents raised, a true minus; commands between backticks.
+export const typeset = (text) => text.split(/`([^`]+)`/).flatMap((part, k) => (k % 2 ? [h("code", {}, part)] : prose(part)));
+
+function prose(text) {
   const parts = text.replaceAll("kappa_", "κ_").replace(/\bkappa\b/g, "κ").replace(/\blog10\b/g, "log₁₀")
     .split(/\^\(([^)]+)\)|\^(-?[\d.]*\d)|κ_(xx|yy|zz)/);
   return parts.flatMap((part, k) => {
@@ -49,10 +51,10 @@ export function number(value, digits = 3) {
   const size = Math.abs(value);
   if (size !== 0 && (size < 1e-3 || size >= 1e7)) {
     const [head, exponent] = value.toExponential(digits - 1).split("e");
-    return `${Number(head)} × 10${power(Number(exponent))}`;
+    return `${String(Number(head)).replace("-", "−")} × 10${power(Number(exponent))}`;
   }
-  if (size >= 10 ** digits) return Math.round(value).toLocaleString("en-US");
-  return String(Number(value.toPrecision(digits)));
+  if (size >= 10 ** digits) return Math.round(value).toLocaleString("en-US").replace("-", "−");
+  return String(Number(value.toPrecision(digits))).replace("-", "−");
 }
 
 // Code that may be wider than the page: it scrolls, so the keyboard must reach it.
@@ -99,6 +101,13 @@ export function drawn(host, draw) {
 }
 
 const UNSEEN_MS = 200;
+
+// Change what is above `anchor`, and scroll so that it stays where it is in the window.
+export function inPlace(anchor, change) {
+  const before = anchor.getBoundingClientRect().top;
+  change();
+  window.scrollBy({ top: anchor.getBoundingClientRect().top - before, behavior: "instant" });
+}
 
 // Once what was changed has been painted; a page that nobody sees paints nothing, and does not wait for it.
 export const painted = () => new Promise((resolve) => {

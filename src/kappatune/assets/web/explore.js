@@ -1,10 +1,12 @@
 // The results of a scan, filtered and paged on the server.
 
+import { crystalHere, exploreIsAt, scannedHere } from "./address.js";
 import { get, problem, theModel } from "./client.js";
 import { explained, showDetail } from "./detail.js";
-import { bringUp, button, code, count, drawn, formula, h, number, plural, sign } from "./dom.js";
+import { $, bringUp, button, code, count, drawn, formula, h, inPlace, number, plural, sign } from "./dom.js";
 import { ELEMENTS } from "./elements.js";
 import { histogram, scatter } from "./plots.js";
+import { keepFilters, keptFilters } from "./session.js";
 
 const PAGE = 50;
 const PAUSE_MS = 200;
@@ -14,8 +16,12 @@ const COLUMNS = [
   ["debye_temperature_k", "θ, K", true], ["gruneisen", "γ", true], ["n_atoms", "atoms", true], [null, "in domain"], ["id", "crystal"],
 ];
 
-const state = { elements: new Map(), order: "kappa_w_mk", descending: false, offset: 0, chosen: null, points: [], rows: null, asked: null, opened: null };
+const state = { elements: new Map(), order: "kappa_w_mk", descending: false, offset: 0, chosen: null, shown: null, formula: null, points: [], rows: null, asked: null, opened: null };
 const part = {};
+const FIELDS = ["kappa_min", "kappa_max", "find", "domain", "x"];
+
+// The crystal that is shown, for the tab and for bookmarks.
+export const exploreTitle = () => (state.formula ? `${state.formula} · kappatune` : null);
 
 function filters() {
   const query = new URLSearchParams();
@@ -46,6 +52,7 @@ async function refresh(pageOnly = false) {
   try {
     const points = filters();
     points.set("x", part.x.value);
+    keepFilters({ elements: [...state.elements], order: state.order, descending: state.descending, offset: state.offset, fields: FIELDS.map((name) => part[name].value) });
     const [rows, summary, cloud] = await Promise.all([
       rowsOf(mine.signal), ...(pageOnly ? [] : [get(`/api/v1/scan/summary?${filters()}`, mine.signal), get(`/api/v1/scan/points?${points}`, mine.signal)])]);
     problem(null);
@@ -64,7 +71,7 @@ async function refresh(pageOnly = false) {
 
 function drawScatter() {
   const { points, total } = state.points;
-  part.scatter.replaceChildren(drawn(h("div", { class: "plot" }), (width) => scatter(width, points, AXES[part.x.value], state.chosen, open)));
+  part.scatter.replaceChildren(drawn(h("div", { class: "plot" }), (width) => scatter(width, points, AXES[part.x.value], state.chosen, (point) => open(point, part.scatter))));
   part.sample.textContent = `${points.length < total ? `A fixed sample of ${count(points.length)} of ${count(total)} crystals. ` : ""}● in domain, ▲ out of domain. Click a point to open the crystal.`;
 }
 
@@ -74,7 +81,7 @@ function drawRows({ rows, total }) {
     h("thead", {}, h("tr", {}, COLUMNS.map(([key, title, isNumber]) => h("th", { scope: "col", class: isNumber ? "number" : null, "aria-sort": key && state.order === key ? (state.descending ? "descending" : "ascending") : null },
       key ? h("button", { type: "button", "data-order": key, onclick: () => orderBy(key) }, title, state.order === key ? (state.descending ? " ↓" : " ↑") : "") : title)))),
     h("tbody", {}, rows.map((row) => h("tr", { class: state.chosen === `${row.part}/${row.row}` ? "chosen" : null },
-      h("th", { scope: "row" }, h("button", { type: "button", class: "link", onclick: () => open(row) }, formula(row.formula))),
+      h("th", { scope: "row" }, h("button", { type: "button", class: "link", onclick: () => open(row, part.rows) }, formula(row.formula))),
       ["kappa_w_mk", "lower_w_mk", "upper_w_mk", "debye_temperature_k", "gruneisen"].map((key) => h("td", { class: "number" }, number(row[key]))),
       h("td", { class: "number" }, row.n_atoms ?? "–"), h("td", { class: "whole" }, sign(row.in_domain)), h("td", { class: "whole" }, row.id)))));
   const last = Math.min(state.offset + PAGE, total);
@@ -97,25 +104,37 @@ async function orderBy(key) {
   part.table.querySelector(`[data-order="${key}"]`)?.focus();
 }
 
-function mark(row) {
+function mark(row, anchor = part.rows) {
   state.chosen = row && `${row.part}/${row.row}`;
-  part.work.classList.toggle("beside", row !== null);
-  drawScatter();
+  for (const one of part.scatter.querySelectorAll("[data-at]")) one.classList.toggle("chosen", one.dataset.at === state.chosen);
+  inPlace(anchor, () => {
+    if (!row) part.detail.replaceChildren();
+    part.work.classList.toggle("beside", row !== null);
+  });
   drawRows(state.rows);
+}
+
+function callIt(text) {
+  state.formula = text;
+  if (!$("explore").hidden) document.title = exploreTitle() ?? `${$("explore-title").textContent} · kappatune`;
 }
 
 function close() {
   const row = [...part.table.querySelectorAll("tbody tr")].findIndex((one) => one.classList.contains("chosen"));
   state.opened?.abort();
-  part.detail.replaceChildren();
+  state.shown = null;
   mark(null);
-  part.table.querySelectorAll("tbody tr")[row]?.querySelector("button").focus();
+  callIt(null);
+  exploreIsAt({ shown: !$("explore").hidden });
+  part.table.querySelectorAll("tbody tr")[row]?.querySelector("button").focus({ preventScroll: true });
 }
 
-async function open(row) {
+// Open a crystal of the scan beside its table; `anchor`, which was clicked, stays where it is. `push` keeps the present
+// address in the history.
+async function open(row, anchor, push = true) {
   state.opened?.abort();
   const mine = (state.opened = new AbortController());
-  mark(row);
+  mark(row, anchor);
   try {
     const crystal = await get(`/api/v1/scan/crystal?part=${row.part}&row=${row.row}`, mine.signal);
     if (!crystal.lattice) throw new Error(`the scan has no structure for ${crystal.id}`);
@@ -129,7 +148,11 @@ async function open(row) {
     const before = h("p", { class: "small muted" }, `In the scan, by ${part.about.model ?? "its model"}: κ ${number(crystal.kappa_w_mk)} W/(m K)${interval}${known}. Below, by the model of this page:`);
     const settings = { temperature: 300, fidelity: "" };
     const ask = (signal) => explained(structure, settings, signal);
-    await showDetail(part.detail, { ask, settings, structure, title: crystal.id, file: crystal.file, before, place: "explore", close }, mine.signal);
+    const answer = await showDetail(part.detail, { ask, settings, structure, title: crystal.id, file: crystal.file, before, place: "explore", close }, mine.signal);
+    if (state.opened !== mine) return;
+    state.shown = answer.crystal;
+    exploreIsAt({ hash: answer.crystal, scanned: { part: row.part, row: row.row }, push, shown: !$("explore").hidden });
+    callIt(answer.row.formula);
     bringUp(part.detail);
   } catch (error) {
     problem(error);
@@ -140,6 +163,14 @@ async function open(row) {
 export async function openScanned(row) {
   await ready;
   await open(row);
+}
+
+// Show what the address names: a crystal of the scan, or none.
+export async function showScanned() {
+  const row = scannedHere();
+  await ready;
+  if (!part.work) return;
+  if (!row) { if (state.chosen !== null) close(); } else if (crystalHere() !== state.shown) await open(row, undefined, false);
 }
 
 // --- the periodic table ---------------------------------------------------------------------------------------------
@@ -193,6 +224,14 @@ function clear() {
   changed();
 }
 
+function restore() {
+  const kept = keptFilters();
+  if (!kept) return;
+  const { elements, order, descending, offset, fields } = kept;
+  Object.assign(state, { elements: new Map(elements), order, descending, offset });
+  FIELDS.forEach((name, k) => { part[name].value = fields[k]; });
+}
+
 function reasons(about) {
   if (!about.reasons.length) return [];
   return [h("details", { class: "small" }, h("summary", {}, `Why ${plural(about.n_rows - about.n_answered, "row")} have no answer`),
@@ -211,10 +250,11 @@ async function fill() {
   }
   const about = (part.about = await get("/api/v1/scan"));
   for (const name of ["histogram", "scatter", "pages", "results"]) part[name] = h("div");
+  part.table = h("table");
+  part.rows = h("div", { class: "scroll tall", tabindex: "0", role: "region", "aria-label": "Table of the crystals" }, part.table);
   part.detail = h("section", { class: "detail", "aria-label": "The crystal" });
   part.work = h("div", { class: "work" }, h("div", { class: "list" }, part.results), part.detail);
   part.pages.className = "row pages";
-  part.table = h("table");
   part.status = h("p", { class: "small muted", role: "status", "aria-live": "polite" });
   part.sample = h("p", { class: "small muted" });
   part.results.append(
@@ -223,7 +263,7 @@ async function fill() {
       h("section", { class: "card half", "aria-label": "Distribution" }, h("h2", {}, "Distribution"), part.histogram),
       h("section", { class: "card half", "aria-label": "Scatter plot" },
         h("div", { class: "row spread" }, h("h2", {}, "Scatter plot"), h("span", { class: "small" }, choice("x", "κ against ", AXES, () => refresh().catch(problem)))), part.scatter, part.sample)),
-    h("section", { class: "card", "aria-label": "Crystals of the scan" }, h("div", { class: "scroll tall", tabindex: "0", role: "region", "aria-label": "Table of the crystals" }, part.table), part.pages));
+    h("section", { class: "card", "aria-label": "Crystals of the scan" }, part.rows, part.pages));
   body.replaceChildren(
     h("p", { class: "lead" }, `${about.name}: ${plural(about.n_rows, "crystal")}, ${count(about.n_answered)} answered, ${count(about.n_in_domain)} of them in domain`,
       about.model ? `, by ${about.model} (${about.fidelity})` : "", about.complete ? "." : "; the scan is unfinished: this is what was done when the server started."),
@@ -238,5 +278,8 @@ async function fill() {
         choice("domain", "Domain", { any: "all crystals", inside: "in domain", outside: "out of domain" }, changed),
         field("find", "Name or formula contains", { type: "search", maxlength: "80" }))),
     part.work);
+  restore();
   await refresh();
+  const row = scannedHere();
+  if (row) await open(row, undefined, false);
 }

@@ -24,6 +24,10 @@ const VERDICTS = {
 };
 const present = (value, digits, unit) => (value === null || value === undefined ? null : `${number(value, digits)} ${unit}`.trim());
 
+// To a hundredth of a THz: what is less is noise of the forces.
+const frequency = (thz) => (thz === null || thz === undefined ? null : `${thz.toFixed(2).replace(/^-(0\.00)$/, "$1").replace("-", "−")} THz`);
+const times = (text) => text?.replace(/(\d)x(?=\d)/g, "$1 × ");
+
 function headline(kappa, unit) {
   return kappa === null || kappa === undefined ? null : h("p", { class: "kappa second" }, number(kappa), " ", h("small", {}, unit));
 }
@@ -42,8 +46,8 @@ function verification(row, quality) {
     h("dl", { class: "facts" }, [
       ["best estimate of both", best === null ? null : `${number(best)} W/(m K)${row.best_lower_w_mk ? `, ${number(row.best_lower_w_mk)} to ${number(row.best_upper_w_mk)}` : ""}`],
       ["compared with the prediction", predicted && `${predicted}, ${row.model}`], ["quality", quality],
-      ["AGL with the same potential", present(row.agl_w_mk, 3, "W/(m K)")], ["lowest frequency", present(row.lowest_frequency_thz, 2, "THz")],
-      ["repeated cell", row.supercell], ["mesh", row.mesh], ["force calculations", row.n_forces === null ? null : String(row.n_forces)], ["potential", row.potential],
+      ["AGL with the same potential", present(row.agl_w_mk, 3, "W/(m K)")], ["lowest frequency", frequency(row.lowest_frequency_thz)],
+      ["repeated cell", times(row.supercell)], ["mesh", times(row.mesh)], ["force calculations", row.n_forces === null ? null : String(row.n_forces)], ["potential", row.potential],
     ].filter(([, value]) => value).map(([name, value]) => fact(name, value)))];
 }
 

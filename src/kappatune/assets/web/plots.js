@@ -57,7 +57,7 @@ export function scatter(width, points, title, chosen, onpoint) {
     steps(low, high > low ? high : low + 1, width > 420 ? 7 : 4).map((t) => [s("line", { class: "axis", x1: x(t), x2: x(t), y1: base, y2: base + 5 }), s("text", { x: x(t), y: base + 19, "text-anchor": "middle" }, number(t))]),
     s("line", { class: "axis", x1: left, x2: right, y1: base, y2: base }),
     points.map((p) => s(p.in_domain ? "circle" : "path", {
-      class: `hit ${p.in_domain ? "dot" : "out"}${chosen === `${p.part}/${p.row}` ? " chosen" : ""}`, opacity: points.length > 800 ? 0.55 : 0.8,
+      class: `hit ${p.in_domain ? "dot" : "out"}${chosen === `${p.part}/${p.row}` ? " chosen" : ""}`, "data-at": `${p.part}/${p.row}`, opacity: points.length > 800 ? 0.55 : 0.8,
       ...(p.in_domain ? { cx: x(p.x), cy: y(p.kappa_w_mk), r: 3.2 } : { d: `M${x(p.x)} ${y(p.kappa_w_mk) - 4}l4 7h-8z` }), onclick: () => onpoint(p) },
       s("title", {}, `${p.formula}: ${number(p.kappa_w_mk)} W/(m K)`))),
     s("text", { x: right, y: base + 38, "text-anchor": "end" }, title), s("text", { x: 2, y: top - 12 }, "κ, W/(m K)"));

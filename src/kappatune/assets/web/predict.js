@@ -187,7 +187,7 @@ export function openCrystal(hash) {
 
 function restore() {
   const kept = keptBatch();
-  const hash = crystalHere();
+  const hash = isShown() ? crystalHere() : null;
   if (!kept || (hash && !kept.entries.some((entry) => entry.crystal === hash))) return;
   Object.assign(state, kept);
   $("status").textContent = `${plural(kept.entries.length + kept.failed.length, "crystal")} of before the reload.`;

@@ -1,6 +1,15 @@
-// The last batch, kept by the browser for this tab, so that a reload loses nothing.
+// The last batch and the filters of the scan, kept by the browser for this tab, so that a reload loses nothing.
 
 const KEY = "kappatune-batch";
+const FILTERS = "kappatune-filters";
+
+const kept = (key) => {
+  try {
+    return JSON.parse(sessionStorage.getItem(key));
+  } catch {
+    return null;
+  }
+};
 
 export function keepBatch({ entries, failed, made }) {
   const bare = (all) => all.map(({ row, crystal, place }) => ({ row, crystal, place }));
@@ -12,10 +21,7 @@ export function keepBatch({ entries, failed, made }) {
   }
 }
 
-export function keptBatch() {
-  try {
-    return JSON.parse(sessionStorage.getItem(KEY));
-  } catch {
-    return null;
-  }
-}
+export const keptBatch = () => kept(KEY);
+
+export const keepFilters = (filters) => sessionStorage.setItem(FILTERS, JSON.stringify(filters));
+export const keptFilters = () => kept(FILTERS);

@@ -81,6 +81,7 @@ export function shareButtons(answer, settings) {
     }
   }, { title: `Copy as ${name}` });
   return h("div", { class: "row share", role: "group", "aria-label": "Copy" },
+    h("span", { class: "small muted", "aria-hidden": "true" }, "Copy"),
     answer.crystal && copy("Link", () => location.origin + crystalPath(answer.crystal, settings)),
     copy("JSON", () => JSON.stringify(answer.row, null, 2)), copy("CSV", () => csvOf([answer.row])),
     copy("BibTeX", async () => bibtexOf(await theModel(), answer)), said);

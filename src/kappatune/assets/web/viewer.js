@@ -74,12 +74,37 @@ function listen(view) {
   });
   for (const element of box.querySelectorAll("canvas")) element.removeAttribute("tabindex");
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { if (view.state) draw(view); });
-  document.addEventListener("fullscreenchange", () => { viewer.resize(); viewer.render(); });
+  document.addEventListener("fullscreenchange", () => { if (view.state && box.isConnected) refit(view); });
 }
 
 function reset({ viewer, state }) {
   viewer.setView(state.home);
   viewer.render();
+}
+
+// All of the crystal in the view, turned as it is: the camera fits a crystal by the height of the view alone.
+function fit({ viewer, box }) {
+  viewer.zoomTo();
+  viewer.zoom(0.95 * Math.min(1, box.clientWidth / Math.max(box.clientHeight, 1)));
+}
+
+// After the view got another size.
+function refit(view) {
+  const { viewer, state } = view;
+  const turned = viewer.getView();
+  viewer.resize();
+  homeward(view);
+  viewer.setView([...state.home.slice(0, 4), ...turned.slice(4)]);
+  viewer.render();
+}
+
+function homeward(view) {
+  const { viewer, state } = view;
+  viewer.setView([0, 0, 0, 0, 0, 0, 0, 1]);
+  fit(view);
+  viewer.rotate(-72, "x");
+  viewer.rotate(18, "y");
+  state.home = viewer.getView();
 }
 
 function addPolyhedra({ viewer, mol }, polyhedra) {
@@ -121,14 +146,7 @@ function draw(view, keepCamera = true) {
   if (axes) addAxes(view, structure.lattice);
   if (polyhedra) addPolyhedra(view, crystal.polyhedra);
   if (camera) viewer.setView(camera);
-  else {
-    viewer.setView([0, 0, 0, 0, 0, 0, 0, 1]);
-    viewer.zoomTo();
-    viewer.rotate(-72, "x");
-    viewer.rotate(18, "y");
-    viewer.zoom(0.95);
-    state.home = viewer.getView();
-  }
+  else homeward(view);
   viewer.render();
   view.box.setAttribute("aria-label", `${plural(crystal.atoms.length, "atom")} in ${REPEATS[repeat]}. ${HINT}`);
 }
@@ -142,6 +160,12 @@ function toggle(view, name, text, attributes = {}) {
   return one;
 }
 
+function fullScreen(host) {
+  const one = button("Full screen", () => (document.fullscreenElement ? document.exitFullscreen() : host.requestFullscreen()));
+  host.onfullscreenchange = () => { one.textContent = document.fullscreenElement === host ? "Leave full screen" : "Full screen"; };
+  return one;
+}
+
 function controls(view, host, { name, cif }) {
   const { structure } = view.state;
   const choices = Object.entries(REPEATS).filter(([n]) => n === "1" || structure.species.length * n ** 3 <= MOST_DRAWN);
@@ -151,7 +175,7 @@ function controls(view, host, { name, cif }) {
   return h("div", { class: "row tools", role: "group", "aria-label": "The view" }, select,
     small && toggle(view, "bonds", "Bonds"), hasPolyhedra(structure) && toggle(view, "polyhedra", "Polyhedra"), toggle(view, "axes", "Axes"),
     button("Reset", () => reset(view)),
-    host.requestFullscreen && button("Full screen", () => (document.fullscreenElement ? document.exitFullscreen() : host.requestFullscreen())),
+    host.requestFullscreen && fullScreen(host),
     button("Picture", () => saveFrom(view.viewer.pngURI(), `${name}.png`)), cif && button("CIF", cif));
 }
 
