@@ -30,7 +30,7 @@ from studies.phonons.verified_page import verified_page
 from studies.screening.candidates_page import candidates_page
 from studies.screening.lowest_page import lowest_page
 from studies.shipped_models import MODELS
-from studies.speed.speed_page import STUDIES, speed_page
+from studies.speed.speed_page import speed_page, stored_timings
 from studies.speed.weights import shipped_weights
 from studies.store import RecordFile, load_result
 from studies.textbook_page import textbook_page
@@ -71,7 +71,7 @@ PAGES: dict[str, Callable[[Path], str]] = {
     "what-helps": _what_helps,
     "model-card": lambda _: model_card(_cards(), PhonixResults.read()),
     "textbook": lambda _: textbook_page(_cards()),
-    "speed": lambda _: speed_page({name: load_result(name) for name in STUDIES}, shipped_weights()),
+    "speed": lambda _: speed_page(stored_timings(), shipped_weights()),
     "candidates": lambda _: candidates_page(),
     "lowest": lambda _: lowest_page(),
     "verified": lambda _: verified_page(),

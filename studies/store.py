@@ -51,6 +51,11 @@ def load_result(name: str) -> dict[str, Any]:
     return result
 
 
+def is_stored(name: str) -> bool:
+    """Whether there is a result under this name."""
+    return (RESULTS / f"{name}.json").is_file()
+
+
 def load_results(prefix: str) -> list[dict[str, Any]]:
     """The stored results whose names begin with a prefix, such as those of one study with several potentials."""
     return [load_result(path.stem) for path in sorted(RESULTS.glob(f"{prefix}*.json"))]

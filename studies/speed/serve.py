@@ -24,7 +24,7 @@ from pymatgen.core import Lattice, Structure
 from pymatgen.io.cif import CifWriter
 
 from kappatune.web.app import page_files
-from studies.speed.scan_parts import write_scan
+from studies.speed.scan_parts import ROWS_PER_PART, write_scan
 from studies.speed.serving import Server, serving
 from studies.speed.usage import memory_mb, processor_seconds
 from studies.speed.weights import shipped_weights
@@ -54,7 +54,7 @@ def main(
             clients = asyncio.run(many_clients(server, cifs, seconds))
         start = perf_counter()
         with serving("--model", model, "--scan", str(scan)) as server:
-            pages = {"start_up_s": perf_counter() - start, **scan_pages(server)}
+            pages = {"start_up_s": perf_counter() - start, **scan_pages(server, scan_rows)}
     files = page_files()
     save_result(
         "serve",
@@ -160,18 +160,18 @@ async def many_clients(server: Server, cifs: list[bytes], seconds: float) -> dic
     }
 
 
-def scan_pages(server: Server) -> dict[str, Any]:
-    """Wall times of the requests that the web page makes for a scan, medians."""
+def scan_pages(server: Server, n_rows: int) -> dict[str, Any]:
+    """Wall times of the requests that the web page makes for a scan of `n_rows`, medians."""
     queries = {
         "first_page": "rows?limit=50",
         "page_of_one_element": "rows?limit=50&elements=Te",
         "page_of_two_elements": "rows?limit=50&elements=Pb&elements=Te",
-        "last_page": "rows?limit=50&offset=900000&order=gruneisen",
+        "last_page": f"rows?limit=50&offset={n_rows * 9 // 10}&order=gruneisen",
         "page_by_name": "rows?limit=50&find=TeO2",
         "summary": "summary",
         "summary_of_one_element": "summary?elements=Te",
         "points": "points?x=mean_mass_u",
-        "one_crystal": "crystal?part=17&row=3",
+        "one_crystal": f"crystal?part={min(17, (n_rows - 1) // ROWS_PER_PART)}&row=3",
     }
     seconds = {}
     with httpx.Client(base_url=server.url, timeout=60) as http:
