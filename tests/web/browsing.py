@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from time import monotonic
 from typing import Any
 
 CALM_MS = 60_000
@@ -48,6 +49,20 @@ def files(*named: tuple[str, str | bytes]) -> list[dict[str, Any]]:
         {"name": name, "mimeType": "text/plain", "buffer": text.encode() if isinstance(text, str) else text}
         for name, text in named
     ]
+
+
+def until(page: Any, expression: str, arg: Any = None) -> None:
+    """Wait until an expression of JavaScript is true.
+
+    Playwright's `wait_for_function` looks again by `eval`, which the content security policy of the page forbids.
+
+    Raises:
+        AssertionError: It does not become true.
+    """
+    end = monotonic() + CALM_MS / 1000
+    while not page.evaluate(expression, arg):
+        assert monotonic() < end, f"never true: {expression}"
+        page.wait_for_timeout(50)
 
 
 def drop(page: Any, *named: tuple[str, str]) -> None:

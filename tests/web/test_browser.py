@@ -10,7 +10,7 @@ import zipfile
 import pytest
 
 from tests.web import hostile
-from tests.web.browsing import CALM_MS, drop, files
+from tests.web.browsing import CALM_MS, drop, files, until
 
 playwright_api = pytest.importorskip("playwright.sync_api", reason="needs playwright, of the extra test")
 expect = playwright_api.expect
@@ -129,8 +129,8 @@ def test_filter_a_scan(page):
     expect(page.locator("#explore [role=status]")).to_have_text(
         re.compile(r"^\d{1,3} crystals of 2,970"), timeout=CALM_MS
     )
-    page.wait_for_function(
-        "[...document.querySelectorAll('#explore tbody td:nth-child(2)')].every((cell) => +cell.textContent <= 5)"
+    until(
+        page, "[...document.querySelectorAll('#explore tbody td:nth-child(2)')].every((cell) => +cell.textContent <= 5)"
     )
     shown = int(page.inner_text("#explore [role=status]").split()[0])
     assert 0 < shown < 200

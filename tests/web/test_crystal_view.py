@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from tests.web import hostile
-from tests.web.browsing import CALM_MS, drop, opened
+from tests.web.browsing import CALM_MS, drop, opened, until
 
 playwright_api = pytest.importorskip("playwright.sync_api", reason="needs playwright, of the extra test")
 expect = playwright_api.expect
@@ -57,7 +57,7 @@ def test_the_wheel_scrolls_the_page_until_the_view_is_clicked(salt):
     salt.locator(".viewer").hover()
     before = salt.evaluate("scrollY")
     salt.mouse.wheel(0, 120)
-    salt.wait_for_function("before => scrollY !== before", arg=before)
+    until(salt, "before => scrollY !== before", arg=before)
     salt.locator(".viewer").click()
     at, seen = salt.evaluate("scrollY"), picture(salt)
     salt.locator(".viewer").click()
@@ -96,8 +96,8 @@ def test_full_screen_shows_all_of_the_crystal_and_is_left_again(browser, server,
         page.wait_for_selector("#detail canvas")
         first = picture(page)
         page.get_by_role("button", name="Full screen").click()
-        page.wait_for_function("document.fullscreenElement?.className === 'scene'")
-        page.wait_for_function("document.querySelector('.viewer').clientHeight > innerHeight * 0.7")
+        until(page, "document.fullscreenElement?.className === 'scene'")
+        until(page, "document.querySelector('.viewer').clientHeight > innerHeight * 0.7")
         page.get_by_role("button", name="Leave full screen").wait_for()
         page.wait_for_timeout(300)
         seen = picture(page)
@@ -108,7 +108,7 @@ def test_full_screen_shows_all_of_the_crystal_and_is_left_again(browser, server,
         assert picture(page) != seen, "keys turn it there, too"
         page.keyboard.press("0")
         page.get_by_role("button", name="Leave full screen").click()
-        page.wait_for_function("document.fullscreenElement === null")
+        until(page, "document.fullscreenElement === null")
         page.get_by_role("button", name="Full screen").wait_for()
         page.wait_for_timeout(300)
         page.get_by_role("button", name="Reset").click()
