@@ -19,11 +19,6 @@ const folded = (title, ...children) => h("details", { class: "card" }, h("summar
 // --- the measured errors as rows: one for each kind of crystals ------------------------------------------------------
 
 const ERROR = "mean abs log10 error";
-const mean = (values) => (values.length ? values.reduce((a, b) => a + b, 0) / values.length : null);
-// Names in the evidence of version 0.1; later ones are shown as they are.
-const KINDS = { all: "other kinds of crystals", "inside the domain": "… inside the domain", "outside the domain": "… outside the domain", soft: "… soft crystals" };
-const CHECKS = [["kinds it learnt, new formulas", /^formula-\d+$/], ["kinds it learnt, new anion", /^anion-out$/], ["a kind left out", /^family-out$/]];
-const SETS = { agl: ["AFLOW"], dft: ["MIX"] };
 const MEASURES = [
   ["typical error", "The mean of |log₁₀ κ/κ′| as a factor: 2 means that a value is typically off by a factor of 2, up or down. Two DFT calculations of one crystal differ by 1.2 to 1.5."],
   ["bias", "By how much values are too high (above 1) or too low in the mean."],
@@ -35,11 +30,7 @@ const NAMES = [
   ["a new anion", "Nor any crystal with the same most electronegative element."],
   ["a new family", "Nor any crystal of the same family."],
   ["textbook crystals", "Measured values, their formulas left out."],
-  ["kinds it learnt", "For dft rocksalts, zincblendes, wurtzites and half-Heuslers; for agl crystals of all kinds from AFLOW."],
-  ["a kind left out", "One of these kinds is tested by a model that learnt only the others."],
-  ["other kinds of crystals", "DFT values of crystals of all kinds, of which the model learnt none."],
-  ["inside the domain", "Crystals that resemble the labelled ones: in_domain is true."],
-  ["soft crystals", "Predicted acoustic Debye temperature below 100 K."],
+  ["measured Heuslers", "Half- and full-Heuslers, measured, their formulas left out."],
 ];
 
 // Rows of a table as objects by column.
@@ -48,16 +39,8 @@ const records = ({ columns, rows }) => rows.map((row) => Object.fromEntries(colu
 function kindsOfCrystals(model) {
   const found = model.evidence.tables.flatMap(records);
   const rows = new Map();
-  const put = (name, rung, values) => rows.set(name, { ...rows.get(name), [rung]: values });
-  for (const [name, split] of CHECKS)
-    for (const [rung, sets] of Object.entries(SETS)) {
-      const some = found.filter((r) => r.model === model.name && split.test(r.split ?? "") && sets.includes(r["tested on"]) && r["trained on"] === r["tested on"]);
-      const coverage = model.evidence.calibration.find((one) => one.fidelity === rung);
-      const held = split.test("formula-0") ? coverage?.observed[coverage.nominal.findIndex((v) => Math.abs(v - 0.9) < 1e-6)] : undefined;
-      if (some.length) put(name, rung, { error: mean(some.map((r) => r[ERROR])), held, n: Math.max(...some.map((r) => r.n)) });
-    }
   for (const r of found.filter((one) => one.rung && one.crystals && one[ERROR] !== undefined))
-    put(KINDS[r.crystals] ?? r.crystals, r.rung, { error: r[ERROR], bias: r["bias (log10)"], held: r["held by 90 %"], n: r.n });
+    rows.set(r.crystals, { ...rows.get(r.crystals), [r.rung]: { error: r[ERROR], bias: r["bias (log10)"], held: r["held by 90 %"], n: r.n } });
   return [...rows].map(([name, values]) => ({ name, values }));
 }
 
