@@ -258,7 +258,7 @@ def test_openapi_has_examples_and_every_reference_resolves(client):
 def test_the_model_card_is_served(client, service):
     model = client.get("/api/v1/model").json()
     assert model["name"] == service.model.card.name and model["has_scan"]
-    assert {one["fidelity"] for one in model["evidence"]["calibration"]} == {"agl", "dft"}
+    assert {one["fidelity"] for one in model["evidence"]["calibration"]} == {"agl", "dft", "experiment"}
     assert "was checked on formulas the model was not trained on" in model["rungs"][0]["interval"]
     labels = client.get("/api/v1/labels").json()
     assert len(labels["values"]) == sum(table["n"] for table in labels["tables"]) > 1600
