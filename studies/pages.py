@@ -1,7 +1,7 @@
 """Write the generated pages of the docs, with their figures, from stored results alone.
 
     python -m studies.pages [accuracy] [benchmark] [what-helps] [model-card] [textbook] [speed] [candidates] [lowest]
-        [verified] [calibration]
+        [verified] [calibration] [fewer-forces]
 
 Figures that show values which may not be passed on, or single runs that are not stored, are drawn by the study itself:
 `calibration.png`, `candidates.png`, `verified_showcase.png`, `agl_engine_*.png`, `prototypes_aflow.png`,
@@ -26,6 +26,8 @@ from studies.phonix.learning_curves import CURVES, CurveCell
 from studies.phonix.model_card import model_card
 from studies.phonix.results import PhonixResults
 from studies.phonons.calibration_page import calibration_page
+from studies.phonons.fewer_forces import FEWER_FORCES, Comparison
+from studies.phonons.fewer_forces_page import fewer_forces_page
 from studies.phonons.verified_page import verified_page
 from studies.screening.candidates_page import candidates_page
 from studies.screening.lowest_page import lowest_page
@@ -76,6 +78,7 @@ PAGES: dict[str, Callable[[Path], str]] = {
     "lowest": lambda _: lowest_page(),
     "verified": lambda _: verified_page(),
     "calibration": lambda _: calibration_page(load_result("calibration")),
+    "fewer-forces": lambda _: fewer_forces_page(RecordFile(FEWER_FORCES).read(Comparison)),
 }
 """Makes the text of a page, and draws its figures below the folder of the docs."""
 

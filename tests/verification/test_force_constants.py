@@ -20,7 +20,7 @@ def phonons_of(crystal: Crystal, tmp_path, *, third: bool = True, settings: Veri
     cache = ForceCache(tmp_path)
     set_second_order(prepared.phono3py, cache.forces(prepared.single_cells, potential(), lambda: None))
     if third:
-        forces = cache.forces(prepared.pair_cells, potential(), lambda: None)
+        forces = cache.forces(prepared.displaced_cells, potential(), lambda: None)
         set_third_order(prepared.phono3py, forces)
         return prepared.phono3py, forces
     return prepared.phono3py, None

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from kappatune.verification.phono3py_files import COMPLETE, MODE_COLUMNS
-from tests.verification.small import ALLOY, verifier
+from tests.verification.small import ALLOY, SETTINGS, verifier
 
 MESH = ("--mesh", "4", "4", "4", "--br", "--isotope", "--ts", "200", "300")
 
@@ -60,6 +60,21 @@ def test_phono3py_makes_force_constants_of_its_own_from_the_forces(written, tmp_
     command("phono3py_load", "phono3py_params.yaml", *MESH, cwd=there)
     with h5py.File(there / "kappa-m444.hdf5") as file:  # phono3py makes the sums zero in another way
         np.testing.assert_allclose(file["kappa"][:, :3], np.array(row.kappa_tensor_w_mk)[:, :3], rtol=0.1)
+
+
+def test_phono3py_opens_what_came_from_snapshots(tmp_path):
+    settings = SETTINGS.replace(third_order="fewest forces")
+    row = verifier(tmp_path / "out", settings, files=tmp_path / "files").verify(ALLOY)
+    assert row.third_order == "snapshots"
+    (folder,) = (tmp_path / "files").iterdir()
+    from_constants = copied(folder, tmp_path / "fc", "phono3py_disp.yaml", "fc2.hdf5", "fc3.hdf5")
+    command("phono3py_load", "phono3py_disp.yaml", *MESH, cwd=from_constants)
+    with h5py.File(from_constants / "kappa-m444.hdf5") as file:
+        np.testing.assert_allclose(file["kappa"][:], row.kappa_tensor_w_mk, rtol=1e-4, atol=1e-6)
+    from_forces = copied(folder, tmp_path / "forces", "phono3py_params.yaml")
+    command("phono3py_load", "phono3py_params.yaml", *MESH, cwd=from_forces)
+    with h5py.File(from_forces / "kappa-m444.hdf5") as file:
+        np.testing.assert_allclose(file["kappa"][:, :3], np.array(row.kappa_tensor_w_mk)[:, :3], rtol=0.02)
 
 
 def test_cumulative_kappa_is_that_of_phono3py(written):

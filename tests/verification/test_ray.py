@@ -73,6 +73,20 @@ def test_rows_are_those_of_one_process(cluster, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
+def test_snapshots_are_spread_like_displaced_pairs(cluster, tmp_path, monkeypatch):
+    monkeypatch.setattr(ray_batch, "MOST_ALONE", 3)
+    settings = SETTINGS.replace(third_order="fewest forces")
+    events = []
+    spec = VerifierSpec(f"{TOY}:copper", settings, tmp_path / "far", model=None)
+    (row,) = iter_verifications([ALLOY], spec, None, events.append, cluster.address)
+    plain = verifier(tmp_path / "plain", settings).verify(ALLOY)
+    assert row.third_order == "snapshots" and row.n_forces == plain.n_forces
+    np.testing.assert_allclose(row.kappa_tensor_w_mk, plain.kappa_tensor_w_mk, rtol=1e-9, atol=1e-9)
+    spread = {event.total for event in events if isinstance(event, ForcesProgress)}
+    assert len(spread) > 1
+
+
+@pytest.mark.slow
 def test_a_killed_worker_loses_nothing(cluster, tmp_path):
     (tmp_path / "fatal.py").write_text(MAKE_FATAL_ONCE.format(mark=str(tmp_path / "killed")))
     spec = VerifierSpec(f"{tmp_path}/fatal.py:make", SETTINGS, tmp_path / "out", model=None)

@@ -43,6 +43,13 @@ def verify(
     pair_cutoff: Annotated[
         float | None, typer.Option(help="Largest distance of a displaced pair, Å. [default: from the crystal]")
     ] = None,
+    fewer_forces: Annotated[
+        bool,
+        typer.Option(
+            "--fewer-forces",
+            help="Displace all atoms at random, not pairs, in crystals that need at most half of the forces then.",
+        ),
+    ] = False,
     direct: Annotated[
         bool,
         typer.Option(
@@ -126,6 +133,7 @@ def verify(
             quality.value,
             temperatures_k=temperatures_k,
             pair_cutoff=pair_cutoff,
+            third_order="fewest forces" if fewer_forces else "pairs",
             solution="direct" if direct else "rta",
             wigner=wigner,
             boundary_nm=boundary,

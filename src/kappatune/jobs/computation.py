@@ -137,7 +137,7 @@ class Computation:
 
     def _tell(self, event: Event) -> None:
         if isinstance(event, CostEstimated):
-            self.emit(JobCost(**vars(event.cost)))
+            self.emit(JobCost(**{name: getattr(event.cost, name) for name in JobCost.model_fields}))
         elif isinstance(event, StepStarted):
             self.emit(JobProgress(step=event.step, text=event.step))
         elif isinstance(event, ForcesProgress):

@@ -46,6 +46,8 @@ class CostEstimate(BaseModel):
         seconds_per_force: One force calculation of the supercell for third order, measured, s.
         seconds: The whole verification, s.
         memory_gb: Peak memory, 10^9 bytes.
+        instead_of_pairs: Force calculations that displaced pairs would take, where snapshots are used in their place;
+            None where pairs are.
         reason: Why there is no estimate.
     """
 
@@ -59,6 +61,7 @@ class CostEstimate(BaseModel):
     seconds_per_force: float | None = None
     seconds: float | None = None
     memory_gb: float | None = None
+    instead_of_pairs: int | None = None
     reason: str | None = None
 
     def __str__(self) -> str:

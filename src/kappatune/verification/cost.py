@@ -13,6 +13,7 @@ from kappatune.potentials import Potential
 from kappatune.verification.outcomes import TooLarge
 from kappatune.verification.prepare import PreparedCrystal
 from kappatune.verification.settings import VerifySettings
+from kappatune.verification.snapshots import fit_cost
 from kappatune.verification.transport import COARSE_MESH
 
 RELAXATION_CALLS = 150
@@ -37,6 +38,8 @@ class Cost:
         seconds_per_force: One force calculation of the supercell for third order, measured, s.
         seconds: The whole verification, s.
         memory_gb: Peak memory, 10^9 bytes.
+        instead_of_pairs: Force calculations that displaced pairs would take, where snapshots are used in their place;
+            None where pairs are.
     """
 
     n_forces: int
@@ -45,12 +48,17 @@ class Cost:
     seconds_per_force: float
     seconds: float
     memory_gb: float
+    instead_of_pairs: int | None = None
 
     def __str__(self) -> str:
         """In one line."""
+        instead = (
+            "" if self.instead_of_pairs is None else f" (snapshots, in place of {self.instead_of_pairs} for pairs)"
+        )
         return (
-            f"{self.n_forces} force calculations of {self.n_atoms} atoms ({self.seconds_per_force:.2g} s each, "
-            f"measured), about {format_duration(self.seconds)} and {self.memory_gb:.1f} GB"
+            f"{self.n_forces} force calculations{instead} of {self.n_atoms} atoms "
+            f"({self.seconds_per_force:.2g} s each, measured), about {format_duration(self.seconds)} and "
+            f"{self.memory_gb:.1f} GB"
         )
 
 
@@ -80,11 +88,13 @@ def measure_cost(prepared: PreparedCrystal, potential: Potential, settings: Veri
     n_atoms, n_harmonic_atoms = len(phonons.supercell), len(phonons.phonon_supercell)
     seconds_per_force = harmonic_seconds * n_atoms / n_harmonic_atoms
     n_terms, n_triplets = _transport_terms(prepared, settings)
+    fit_seconds, fit_bytes = fit_cost(phonons) if prepared.third_order == "snapshots" else (0.0, 0.0)
     seconds = (
         RELAXATION_CALLS * primitive_seconds
         + len(single_cells) * harmonic_seconds
         + (prepared.n_forces - len(single_cells)) * seconds_per_force
         + n_terms * SECONDS_PER_TERM
+        + fit_seconds
     )
     n_bands = 3 * len(phonons.primitive)
     third_order_bytes = len(phonons.primitive) * n_atoms**2 * 27 * 8
@@ -92,8 +102,16 @@ def measure_cost(prepared: PreparedCrystal, potential: Potential, settings: Veri
         len(settings.temperatures_k) * 8 * (n_triplets / 20 * n_bands) ** 2 if settings.solution == "direct" else 0
     )
     working_bytes = 6 * third_order_bytes + 3 * n_triplets * n_bands**3 * 8 + collision_bytes
-    memory_gb = _BASE_GB + working_bytes / _GB + 0.004 * n_harmonic_atoms
-    return Cost(prepared.n_forces, n_atoms, n_harmonic_atoms, seconds_per_force, seconds, memory_gb)
+    memory_gb = _BASE_GB + max(working_bytes, fit_bytes) / _GB + 0.004 * n_harmonic_atoms
+    return Cost(
+        prepared.n_forces,
+        n_atoms,
+        n_harmonic_atoms,
+        seconds_per_force,
+        seconds,
+        memory_gb,
+        None if prepared.third_order == "pairs" else prepared.n_forces_of_pairs,
+    )
 
 
 def check_memory(cost: Cost) -> None:

@@ -27,6 +27,7 @@ from kappatune.verification.harmonic import (
 from kappatune.verification.prepare import PreparedCrystal, prepare
 from kappatune.verification.relaxed_cell import relax_standard_cell
 from kappatune.verification.settings import VerifySettings
+from kappatune.verification.snapshots import fit_third_order
 from kappatune.verification.standard_cell import StandardCell
 from kappatune.verification.transport import Transport, converged_transport
 
@@ -102,10 +103,13 @@ def compute_phonons(
         harmonic = harmonic_crystal(prepared.phono3py)
         lowest_frequency = stable_lowest_frequency(harmonic, settings.mesh_length, settings.imaginary_tolerance_thz)
     with clock("forces"):
-        pair_forces = cache.forces.forces(prepared.pair_cells, potential, count_cell)
+        displaced_forces = cache.forces.forces(prepared.displaced_cells, potential, count_cell)
     on_progress(StepStarted(crystal.id, "transport"))
     with clock("phono3py"):
-        set_third_order(prepared.phono3py, pair_forces)
+        if prepared.third_order == "pairs":
+            set_third_order(prepared.phono3py, displaced_forces)
+        else:
+            fit_third_order(prepared.phono3py, displaced_forces)
         transport = converged_transport(prepared.phono3py, settings)
         dispersion = compute_dispersion(harmonic, settings.mesh_length)
         gruneisen = mode_gruneisen(prepared.phono3py, harmonic, transport.modes.qpoints)
@@ -116,7 +120,7 @@ def compute_phonons(
 
 def _cutoff_warnings(prepared: PreparedCrystal) -> tuple[str, ...]:
     cutoff, half_height = prepared.pair_cutoff, prepared.supercell_half_height
-    if cutoff <= half_height:
+    if cutoff is None or cutoff <= half_height:
         return ()
     return (
         f"the pair cutoff of {cutoff:.2f} Å is more than half the smallest height of the supercell "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from kappatune.verification.cell_formats import ase_to_phonopy, phonopy_to_ase
 from kappatune.verification.forces import cell_hash
 from kappatune.verification.outcomes import TooLarge
 from kappatune.verification.settings import VerifySettings
+from kappatune.verification.snapshots import are_worthwhile, displace_all_atoms
 from kappatune.verification.standard_cell import IDEAL_SYMPREC, StandardCell
 
 if TYPE_CHECKING:
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 
 GAP_WINDOW = 0.1
 """How far, relative to it, the pair cutoff may move to lie in a gap between neighbour distances."""
+
+
+Displacements = Literal["pairs", "snapshots"]
+"""What is displaced for third order: pairs of atoms, or all atoms at random."""
 
 
 class NoPhono3py(UserError):
@@ -47,23 +52,28 @@ class PreparedCrystal:
     Attributes:
         cell: Its standard cells.
         phono3py: The object of phono3py, with displacements and without forces.
-        pair_cutoff: Largest distance between two displaced atoms, Å.
+        third_order: Which displacements third order follows from.
+        pair_cutoff: Largest distance between two displaced atoms, Å; None for snapshots.
         single_cells: The harmonic supercell at rest, then with each displaced atom.
-        pair_cells: The other supercell at rest, then with each displaced pair; None is a pair beyond the cutoff.
+        displaced_cells: The other supercell at rest, then with each displaced pair, None for one beyond the cutoff, or
+            each snapshot.
         n_forces: Force calculations in all; a cell that occurs twice counts once.
+        n_forces_of_pairs: How many displaced pairs take.
     """
 
     cell: StandardCell
     phono3py: Phono3py
-    pair_cutoff: float
+    third_order: Displacements
+    pair_cutoff: float | None
     single_cells: tuple[Atoms, ...]
-    pair_cells: tuple[Atoms | None, ...]
+    displaced_cells: tuple[Atoms | None, ...]
     n_forces: int
+    n_forces_of_pairs: int
 
     @property
     def n_cells(self) -> int:
         """Cells with and without displacements; one that occurs twice counts twice."""
-        return len(self.single_cells) + sum(cell is not None for cell in self.pair_cells)
+        return len(self.single_cells) + sum(cell is not None for cell in self.displaced_cells)
 
     @property
     def supercell_half_height(self) -> float:
@@ -107,17 +117,41 @@ def prepare(cell: StandardCell, settings: VerifySettings) -> PreparedCrystal:
     single_cells = tuple(
         phonopy_to_ase(single) for single in (phonons.phonon_supercell, *phonons.phonon_supercells_with_displacements)
     )
-    pair_cells = tuple(
-        None if pair is None else phonopy_to_ase(pair)
-        for pair in (phonons.supercell, *phonons.supercells_with_displacements)
-    )
-    n_forces = len({cell_hash(atoms) for atoms in (*single_cells, *pair_cells) if atoms is not None})
+    displaced_cells = _displaced_cells(phonons)
+    n_forces = n_forces_of_pairs = _n_forces(single_cells, displaced_cells)
+    third_order: Displacements = "pairs"
+    n_others = _n_forces(single_cells, displaced_cells[:1])
+    if settings.third_order == "fewest forces" and are_worthwhile(phonons, n_forces_of_pairs, n_others):
+        third_order = "snapshots"
+        displace_all_atoms(phonons, settings.displacement)
+        displaced_cells = _displaced_cells(phonons)
+        n_forces = _n_forces(single_cells, displaced_cells)
     if n_forces > settings.max_forces:
         raise TooLarge(
             f"{n_forces} force calculations of {len(phonons.supercell)} atoms, more than max_forces = "
             f"{settings.max_forces}: use a shorter pair cutoff or a lower quality"
         )
-    return PreparedCrystal(cell, phonons, cutoff, single_cells, pair_cells, n_forces)
+    return PreparedCrystal(
+        cell,
+        phonons,
+        third_order,
+        cutoff if third_order == "pairs" else None,
+        single_cells,
+        displaced_cells,
+        n_forces,
+        n_forces_of_pairs,
+    )
+
+
+def _displaced_cells(phonons: Phono3py) -> tuple[Atoms | None, ...]:
+    return tuple(
+        None if cell is None else phonopy_to_ase(cell)
+        for cell in (phonons.supercell, *phonons.supercells_with_displacements)
+    )
+
+
+def _n_forces(single_cells: tuple[Atoms, ...], displaced_cells: tuple[Atoms | None, ...]) -> int:
+    return len({cell_hash(atoms) for atoms in (*single_cells, *displaced_cells) if atoms is not None})
 
 
 def choose_supercells(cell: StandardCell, settings: VerifySettings) -> tuple[Atoms, list[int], list[int]]:

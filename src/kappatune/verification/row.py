@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from kappatune.model.intervals import IntervalKind
 from kappatune.verification.outcomes import Outcome
+from kappatune.verification.prepare import Displacements
 from kappatune.verification.verdict import Verdict
 
 NESTED_FIELDS = (
@@ -72,7 +73,9 @@ class Verification(BaseModel):
         n_atoms: Atoms of the primitive cell.
         supercell: Repetitions of the repeated cell for third order, as `2x2x2`, and atoms.
         harmonic_supercell: The same for second order.
-        pair_cutoff: Largest distance of a displaced pair, Å.
+        third_order: `pairs` if pairs of atoms were displaced for third order, `snapshots` if all atoms were, at random;
+            null in rows of versions before 0.3.
+        pair_cutoff: Largest distance of a displaced pair, Å; null for snapshots.
         n_forces: Force calculations in all.
         mesh: Points along each reciprocal vector, as `11x11x11`.
         mesh_change: Relative change of kappa at 300 K from the previous mesh.
@@ -135,6 +138,7 @@ class Verification(BaseModel):
     n_atoms: int | None = None
     supercell: str | None = None
     harmonic_supercell: str | None = None
+    third_order: Displacements | None = None
     pair_cutoff: float | None = None
     n_forces: int | None = None
     mesh: str | None = None

@@ -10,6 +10,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, field_validator, mode
 from kappatune.settings import BadSettings, Settings
 
 Quality = Literal["quick", "standard", "converged"]
+ThirdOrder = Literal["pairs", "fewest forces"]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 DEFAULT_TEMPERATURES_K = (200.0, 300.0, 400.0, 600.0, 800.0, 1000.0)
@@ -32,6 +33,9 @@ class VerifySettings(Settings):
         reach: The pair cutoff in units of the cube root of the volume per atom. The cutoff is then moved, by at most
             10 %, into the widest gap between the neighbour distances of the crystal. In rocksalt the shells lie at 1,
             1.41, 1.73; in zincblende at 0.87, 1.41, 1.66.
+        third_order: `pairs`: from displaced pairs of atoms. `fewest forces`: from snapshots, in which all atoms are
+            displaced at random, for crystals for which these take at most half as many force calculations
+            (`kappatune.verification.snapshots`), and from pairs for all others.
         mesh_length: The number of q-points along a lattice vector is this length over that of the vector, Å.
         mesh_tolerance: The mesh is converged when kappa at 300 K differs by less than this fraction from that of a
             mesh of 3/4 of its length.
@@ -55,6 +59,7 @@ class VerifySettings(Settings):
     max_harmonic_atoms: int = Field(default=220, ge=8)
     pair_cutoff: Positive | None = None
     reach: Positive = Field(default=1.55, ge=0.8)
+    third_order: ThirdOrder = "pairs"
     mesh_length: Positive = Field(default=30.0, ge=8.0, le=300.0)
     mesh_tolerance: Positive = Field(default=0.1, le=0.5)
     max_refinements: int = Field(default=2, ge=0)
@@ -89,6 +94,8 @@ class VerifySettings(Settings):
         fields: dict[str, Any] = serialise(self)
         if self.boundary_nm is None:
             fields.pop("boundary_nm", None)
+        if self.third_order == "pairs":
+            fields.pop("third_order", None)
         return fields
 
     @classmethod
