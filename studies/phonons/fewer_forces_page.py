@@ -66,8 +66,8 @@ def _summary(records: Sequence[Comparison]) -> str:
         text += f" At low symmetry ({LOW_SYMMETRY} operations or fewer) the share is: {found}; the goal is 0.2."
     if missing:
         text += (
-            f" The goal is {GOAL[0]} crystals of {GOAL[1]} prototypes; of the {len(crystals())} of {len(asked)} "
-            f"that the study holds, {', '.join(missing)} are not computed yet."
+            f" The goal is {GOAL[0]} crystals of {GOAL[1]} prototypes; of the study's {len(crystals())} crystals of "
+            f"{len(asked)} prototypes, {', '.join(missing)} are not computed yet."
         )
     return text
 
