@@ -72,7 +72,7 @@ def main(
 
 def ln_kappa(model: KappaModel, crystals: Sequence[Crystal]) -> NDArray[np.float64]:
     """(n,) ln kappa by the default rung, NaN where the model gives none."""
-    return _answers(model, crystals)["kappa_w_mk"]
+    return np.log(_answers(model, crystals)["kappa_w_mk"])
 
 
 def moved(model: KappaModel, crystals: Sequence[Crystal]) -> list[dict[str, Any]]:
@@ -100,7 +100,7 @@ def moved(model: KappaModel, crystals: Sequence[Crystal]) -> list[dict[str, Any]
 
 
 def supercell_of(crystal: Crystal) -> Crystal | None:
-    """A supercell with 40 to 96 atoms, as even as doubling allows; None if no doubling reaches it."""
+    """Several cells with 40 to 96 atoms, their edges as equal as whole cells allow; None if no number of cells fits."""
     copies = np.ones(3, dtype=int)
     while len(crystal.numbers) * copies.prod() < SUPERCELL_ATOMS.start:
         copies[np.argmin(copies * np.linalg.norm(crystal.lattice, axis=1))] += 1
@@ -143,9 +143,9 @@ def followed(model: KappaModel, crystals: Sequence[Crystal], n_fine: int) -> dic
     """How kappa and the Debye temperature follow the volume of one set."""
     ends = [_answers(model, [strained(c, sign * SLOPE_STRAIN) for c in crystals]) for sign in (-1, 1)]
     slope, of_theta = (
-        (ends[1][key] - ends[0][key]) / (2 * SLOPE_STRAIN) for key in ("kappa_w_mk", "debye_temperature_k")
+        np.log(ends[1][key] / ends[0][key]) / (2 * SLOPE_STRAIN) for key in ("kappa_w_mk", "debye_temperature_k")
     )
-    gruneisen = np.exp(_answers(model, crystals)["gruneisen"])
+    gruneisen = _answers(model, crystals)["gruneisen"]
     known = np.isfinite(slope)
     draw = np.random.default_rng(SEED)
     steps = [largest_step(model, crystals[k]) for k in draw.permutation(len(crystals))[:n_fine]]
@@ -172,12 +172,12 @@ def largest_step(model: KappaModel, crystal: Crystal) -> float:
 
 
 def _answers(model: KappaModel, crystals: Sequence[Crystal]) -> Mapping[str, NDArray[np.float64]]:
-    """(n,) logarithms of what the model predicts, NaN where it predicts nothing."""
+    """(n,) values that the model predicts, NaN where it predicts nothing."""
     rows = [
         row for start in range(0, len(crystals), _AT_ONCE) for row in model.predict(crystals[start : start + _AT_ONCE])
     ]
     return {
-        name: np.log(np.array([getattr(row, name) or np.nan for row in rows], dtype=float))
+        name: np.array([getattr(row, name) or np.nan for row in rows], dtype=float)
         for name in ("kappa_w_mk", "debye_temperature_k", "gruneisen")
     }
 
