@@ -1,4 +1,4 @@
-"""Forces of many cells, each on disk before the next is computed."""
+"""Forces of many cells, each batch on disk before the next is computed."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kappatune.potentials import Potential
+from kappatune.potentials.base import batch_size
 from kappatune.storage import atomic_path
 
 if TYPE_CHECKING:
@@ -82,28 +83,32 @@ class ForceCache:
             ForcesWanted: So many are missing that they are left to others.
         """
         n_atoms = next(len(cell) for cell in cells if cell is not None)
-        self._leave_to_others(cells, n_atoms)
+        names = [None if cell is None else cell_hash(cell) for cell in cells]
+        by_name = {name: cell for name, cell in zip(names, cells, strict=True) if name and cell is not None}
+        known = {name: forces for name in by_name if (forces := self._known(name, n_atoms)) is not None}
+        missing = [name for name in by_name if name not in known]
+        if self.helpers.most_alone is not None and len(missing) > self.helpers.most_alone:
+            raise ForcesWanted(self.folder, [by_name[name] for name in missing])
+        size = batch_size(list(by_name.values()))
+        batches = (missing[start : start + size] for start in range(0, len(missing), size))
         forces = np.zeros((len(cells), n_atoms, 3))
-        for k, cell in enumerate(cells):
-            if cell is None:
+        for k, name in enumerate(names):
+            if name is None:
                 continue
-            of_cell = self._known(cell_hash(cell), n_atoms)
-            if of_cell is None:
-                (evaluation,) = potential.evaluate([cell])
-                of_cell = evaluation.forces
-                with atomic_path(self._path(cell_hash(cell))) as partial, partial.open("wb") as file:
-                    np.save(file, of_cell)
-            forces[k] = of_cell
+            if name not in known:
+                known |= self._computed({name: by_name[name] for name in next(batches)}, potential)
+            forces[k] = known[name]
             on_cell()
         return forces
 
-    def _leave_to_others(self, cells: Sequence[Atoms | None], n_atoms: int) -> None:
-        if self.helpers.most_alone is None:
-            return
-        by_hash = {cell_hash(cell): cell for cell in cells if cell is not None}
-        missing = [cell for name, cell in by_hash.items() if self._known(name, n_atoms) is None]
-        if len(missing) > self.helpers.most_alone:
-            raise ForcesWanted(self.folder, missing)
+    def _computed(self, cells: Mapping[str, Atoms], potential: Potential) -> dict[str, Forces]:
+        """Forces of cells by name, each written to disk."""
+        evaluations = potential.evaluate(list(cells.values()))
+        found = {name: evaluation.forces for name, evaluation in zip(cells, evaluations, strict=True)}
+        for name, forces in found.items():
+            with atomic_path(self._path(name)) as partial, partial.open("wb") as file:
+                np.save(file, forces)
+        return found
 
     def _known(self, name: str, n_atoms: int) -> Forces | None:
         """Forces that others have computed or that are on disk, or None if there are none or the file is damaged."""
