@@ -22,6 +22,8 @@ from kappatune.storage import write_text
 from studies.markdown import DOCS
 from studies.phonix.accuracy_page import accuracy_page
 from studies.phonix.curves_section import Curves, draw_curves
+from studies.phonix.family_curves import FAMILY_CURVES, FamilyCell
+from studies.phonix.family_curves_section import FamilyCurves
 from studies.phonix.learning_curves import CURVES, CurveCell
 from studies.phonix.model_card import model_card
 from studies.phonix.results import PhonixResults
@@ -64,7 +66,8 @@ def _what_helps(docs: Path) -> str:
     if not curves.answer_the_question:
         return what_helps_page(TransferResults.read(), PhonixResults.read(), others)
     draw_curves(curves, docs / "figures")
-    return what_helps_page(TransferResults.read(), PhonixResults.read(), others, curves)
+    families = FamilyCurves(RecordFile(FAMILY_CURVES).read(FamilyCell))
+    return what_helps_page(TransferResults.read(), PhonixResults.read(), others, curves, families)
 
 
 PAGES: dict[str, Callable[[Path], str]] = {

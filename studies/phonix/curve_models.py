@@ -1,10 +1,11 @@
 """What models are trained on before the DFT labels come, for the learning curves; no AGL stage saw a tested formula.
 
-A model of the AGL stage is trained once, without the AGL values of the test fold, and kept in the work folder.
+A model of the AGL stage is trained once, without the AGL values of the tested formulas, and kept in the work folder.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +49,6 @@ _AGL_STAGE = Stage(
     epochs=30,
     batch_size=32,
 )
-_PLAIN_EPOCHS = 8
 _PROPERTIES: dict[Property, str] = {
     "debye_temperature_k": "agl_debye",
     "gruneisen": "agl_gruneisen",
@@ -58,7 +58,7 @@ _PROPERTIES: dict[Property, str] = {
 _CHUNK = 64
 
 
-def is_tested(formula: str) -> bool:
+def in_test_fold(formula: str) -> bool:
     """Whether a formula is in the test fold."""
     return fold_of(formula) == TEST_FOLD
 
@@ -71,7 +71,7 @@ def plain_recipe(host: Path, *, pretrained: bool) -> Recipe:
         pretrained=pretrained,
         head=_WIDTHS,
         composition="direct",
-        stages=(_AGL_STAGE.model_copy(update={"epochs": _PLAIN_EPOCHS}),),
+        stages=(_AGL_STAGE,),
     )
 
 
@@ -88,8 +88,14 @@ def physics_recipe() -> Recipe:
     )
 
 
-def after_agl(recipe: Recipe, data: Path, folder: Path) -> KappaModel:
-    """One member after the AGL stage of a recipe, without the test fold; read from `folder` if it is there.
+def after_agl(recipe: Recipe, data: Path, is_tested: Callable[[str], bool], folder: Path) -> KappaModel:
+    """One member after the AGL stage of a recipe; read from `folder` if it is there.
+
+    Args:
+        recipe: The recipe.
+        data: Folder of the research tables.
+        is_tested: Whether a reduced formula is tested; the stage sees none that is.
+        folder: Of the model.
 
     Raises:
         ValueError: The model in `folder` has seen a tested formula.

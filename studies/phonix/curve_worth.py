@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t
 
-from studies.phonix.learning_curves import CurveCell
+from studies.phonix.curve_cells import ArmCell
 
 _LEVEL = 0.95
 _ROUNDING = 1e-9
@@ -26,6 +26,7 @@ class LabelsWorth:
             than all.
         low: Lower end of the 95 % interval of that mean over the draws.
         high: Upper end.
+        at_least: That mean with all labels for the draws that need more; None if every draw does.
         n_most: All labels.
         gain: Mean |log10| error without it less that with it, mean over the draws at `n` labels for both.
         gain_low: Lower end of the 95 % interval of the gain over the draws.
@@ -36,6 +37,7 @@ class LabelsWorth:
     labels: float | None
     low: float | None
     high: float | None
+    at_least: float | None
     n_most: int
     gain: float
     gain_low: float
@@ -46,8 +48,13 @@ class LabelsWorth:
         """Whether the interval of the gain lies above zero."""
         return self.gain_low > _ROUNDING
 
+    @property
+    def is_loss(self) -> bool:
+        """Whether the interval of the gain lies below zero."""
+        return self.gain_high < -_ROUNDING
 
-def errors(cells: Sequence[CurveCell], arm: str) -> dict[int, NDArray[np.float64]]:
+
+def errors(cells: Sequence[ArmCell], arm: str) -> dict[int, NDArray[np.float64]]:
     """(draws,) mean |log10| errors of an arm by the number of labels, ascending, in the order of the draws."""
     by_n: dict[int, dict[int, float]] = defaultdict(dict)
     for cell in cells:
@@ -56,7 +63,7 @@ def errors(cells: Sequence[CurveCell], arm: str) -> dict[int, NDArray[np.float64
     return {n: np.array([by_n[n][draw] for draw in sorted(by_n[n])]) for n in sorted(by_n)}
 
 
-def worth_of(cells: Sequence[CurveCell], without: str, with_it: str) -> list[LabelsWorth]:
+def worth_of(cells: Sequence[ArmCell], without: str, with_it: str) -> list[LabelsWorth]:
     """What the one arm has beyond the other, for each number of labels; both arms have all draws of each."""
     curve, other = errors(cells, without), errors(cells, with_it)
     sizes = list(curve)
@@ -64,9 +71,8 @@ def worth_of(cells: Sequence[CurveCell], without: str, with_it: str) -> list[Lab
     found = []
     for n in sizes:
         needed = [_labels_for(sizes, column, error) for column, error in zip(per_draw.T, other[n], strict=True)]
-        ln_labels = np.log([m for m in needed if m is not None])
-        is_complete = len(ln_labels) == len(needed)
-        centre, half = mean_and_half_width(ln_labels) if is_complete else (0.0, 0.0)
+        is_complete = None not in needed
+        centre, half = mean_and_half_width(np.log([m or sizes[-1] for m in needed]))
         gain, gain_half = mean_and_half_width(curve[n] - other[n])
         found.append(
             LabelsWorth(
@@ -74,6 +80,7 @@ def worth_of(cells: Sequence[CurveCell], without: str, with_it: str) -> list[Lab
                 labels=float(np.exp(centre)) if is_complete else None,
                 low=float(np.exp(centre - half)) if is_complete else None,
                 high=float(np.exp(centre + half)) if is_complete else None,
+                at_least=float(np.exp(centre)) if any(needed) else None,
                 n_most=sizes[-1],
                 gain=gain,
                 gain_low=gain - gain_half,

@@ -1,4 +1,4 @@
-"""The learning curves on the page of what helps: ten sentences, two tables and a figure, from stored cells."""
+"""The learning curves on the page of what helps: ten sentences, a figure and three tables, from stored cells."""
 
 from __future__ import annotations
 
@@ -8,25 +8,19 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from studies.markdown import table
+from studies.markdown import listed, table
+from studies.phonix.curve_arms import ARMS
 from studies.phonix.curve_learners import fit_network
+from studies.phonix.curve_pairs import PAIRS, SENTENCES
 from studies.phonix.curve_worth import LabelsWorth, errors, mean_and_half_width, worth_of
-from studies.phonix.learning_curves import ARMS, N_DRAWS, CurveCell
+from studies.phonix.family_curves_section import FamilyCurves, family_section, family_sentence
+from studies.phonix.learning_curves import N_DRAWS, CurveCell
 
 FIGURE = "learning_curves.png"
 
 HUNDRED = 100
 
-PAIRS = (
-    ("trees", "trees-agl"),
-    ("process", "process-agl"),
-    ("nothing", "formation-energies"),
-    ("nothing", "agl"),
-    ("nothing", "formation-energies-agl"),
-    ("formation-energies", "formation-energies-agl"),
-    ("formation-energies", "physics"),
-)
-"""Arms without and with something known beforehand."""
+_REMARKS = {"formation-energies-agl": ", the paper's two stages,"}
 
 _COLOURS = {
     "trees": "#999999",
@@ -86,18 +80,19 @@ class Curves:
         return worth_of(self.cells, *pair)
 
 
-def curves_section(curves: Curves, agreement: Mapping[str, Any]) -> str:
+def curves_section(curves: Curves, agreement: Mapping[str, Any], families: FamilyCurves) -> str:
     """The section as Markdown.
 
     Args:
         curves: Curves that answer the question.
         agreement: How far a second calculation of the same crystals is, of Phonix and L96.
+        families: Errors with a family left out.
     """
     sentences = [
         *_question(curves),
-        *(_hundred(curves, pair) for pair in curves.pairs),
-        _end(curves),
-        f"Of crystals in both Phonix and L96 the two calculations differ by {agreement['mean_abs_log10']:.2f}.",
+        *(_hundred(curves, pairs) for pairs in SENTENCES if set(pairs) & set(curves.pairs)),
+        _end(curves, agreement),
+        *family_sentence(families),
         *_limits(curves),
     ]
     return "\n\n".join(
@@ -107,14 +102,16 @@ def curves_section(curves: Curves, agreement: Mapping[str, Any]) -> str:
             f"![Error against the number of DFT labels](figures/{FIGURE})",
             _errors_table(curves),
             _worth_table(curves),
+            _gains_table(curves),
+            *family_section(families),
         ]
     )
 
 
 def _question(curves: Curves) -> list[str]:
     return [
-        "A formation energy is cheaper to compute than an AGL value, and that is far cheaper than a conductivity by "
-        "DFT and phonons: how many of the expensive values do the cheap ones save?",
+        "A formation energy is cheap to compute, a conductivity by a Debye-Grüneisen model (AGL) costs more, and one "
+        "by DFT and phonons far more: how many of the expensive values do the cheap ones save?",
         "Each model here learns the same N conductivities of Phonix and is tested on the same "
         f"{curves.n_tested} crystals, whose formulas are in no table of AGL or DFT values that it learnt (published "
         f"networks may know their formation energies or bulk moduli); {N_DRAWS} draws of the N labels give the 95 % "
@@ -122,17 +119,31 @@ def _question(curves: Curves) -> list[str]:
     ]
 
 
-def _hundred(curves: Curves, pair: tuple[str, str]) -> str:
+def _hundred(curves: Curves, pairs: Sequence[tuple[str, str]]) -> str:
+    clauses, said = [], None
+    for pair in pairs:
+        if pair in curves.pairs:
+            clauses.append(_clause(curves, pair, is_said=pair[1] == said))
+            said = pair[1]
+    text = "; ".join(clauses)
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _clause(curves: Curves, pair: tuple[str, str], *, is_said: bool) -> str:
+    """What a hundred labels are worth for the second arm, which the clause before may have named."""
     without, with_it = (ARMS[arm].title for arm in pair)
+    start = "they are" if is_said else f"for *{with_it}*{_REMARKS.get(pair[1], '')} a hundred labels are"
     worth = curves.worth(pair)
     at = next(w for w in worth if w.n == HUNDRED)
     means = f"mean error {curves.error(pair[1], HUNDRED)} against {curves.error(pair[0], HUNDRED)} with the same labels"
-    return f"For *{with_it}* a hundred labels are worth {_labels(at)} for *{without}* ({means}); {_last_seen(worth)}."
+    return f"{start} worth {_labels(at)} for *{without}* ({means}), and {_seen(worth)}"
 
 
 def _labels(worth: LabelsWorth) -> str:
-    if worth.labels is None or worth.low is None or worth.high is None:
+    if worth.at_least is None:
         return f"more than all {worth.n_most:,}"
+    if worth.labels is None or worth.low is None or worth.high is None:
+        return f"at least {_rounded(worth.at_least)}"
     return f"{_rounded(worth.labels)} ({_rounded(worth.low)} to {_rounded(worth.high)})"
 
 
@@ -140,34 +151,44 @@ def _rounded(labels: float) -> str:
     return f"{float(f'{labels:.2g}'):,.0f}"
 
 
-def _last_seen(worth: Sequence[LabelsWorth]) -> str:
+def _seen(worth: Sequence[LabelsWorth]) -> str:
+    lost = [w.n for w in worth if w.is_loss]
+    return _gain_seen(worth) + (f"; at N = {_numbers(lost)} it is worse" if lost else "")
+
+
+def _numbers(labels: Sequence[int]) -> str:
+    return listed(f"{n:,}" for n in labels)
+
+
+def _gain_seen(worth: Sequence[LabelsWorth]) -> str:
     seen = [w.n for w in worth if w.is_seen]
     if not seen:
         return "no gain is seen at any N"
-    if seen[-1] == worth[-1].n:
+    if len(seen) == len(worth):
         return f"the gain is still seen with all {seen[-1]:,}"
-    return f"beyond {seen[-1]:,} labels no gain is seen"
+    if len(seen) == sum(w.n <= seen[-1] for w in worth):
+        return f"beyond {seen[-1]:,} labels no gain is seen"
+    return f"a gain is seen at N = {_numbers(seen)}, at no other N"
 
 
-def _end(curves: Curves) -> str:
+def _end(curves: Curves, agreement: Mapping[str, Any]) -> str:
     final = sorted(curves.arms, key=lambda arm: curves.errors[arm][curves.n_most].mean())
     best, worst = final[0], final[-1]
     return (
         f"With all {curves.n_most:,} labels errors lie between {curves.error(best, curves.n_most)} "
-        f"(*{ARMS[best].title}*) and {curves.error(worst, curves.n_most)} (*{ARMS[worst].title}*)."
+        f"(*{ARMS[best].title}*) and {curves.error(worst, curves.n_most)} (*{ARMS[worst].title}*); two calculations of "
+        f"the crystals that are in both Phonix and L96 differ by {agreement['mean_abs_log10']:.2f}."
     )
 
 
 def _limits(curves: Curves) -> list[str]:
     missing = [f"*{ARMS[arm].title}*" for arm in ARMS if arm not in curves.arms]
-    limits = (
+    return [
         "The networks are heads on embeddings that the labels do not change, one member each, and the intervals say "
         "how much the draw of the labels matters (with all labels, the seed alone), not the choice of tested crystals; "
-        "the physics head also has another host and element statistics, so its gain is not of AGL alone"
-    )
-    return [f"{limits}; whole families were not left out."] + (
-        [f"Not computed yet: {', '.join(missing)}."] if missing else []
-    )
+        "the physics head also has another host and element statistics, so its gain is not of AGL alone.",
+        *([f"Not computed yet: {', '.join(missing)}."] if missing else []),
+    ]
 
 
 def _errors_table(curves: Curves) -> str:
@@ -188,9 +209,26 @@ def _worth_table(curves: Curves) -> str:
         for pair in curves.pairs
     ]
     return (
-        "What N labels are worth: labels with which the second-named model has the same error, with the 95 % interval:"
+        "What N labels are worth: labels with which the second-named model has the same error, with the 95 % interval; "
+        "*at least* where it needs more than all in some draws:"
         "\n\n" + table(["models", *(f"{n:,}" for n in curves.sizes)], rows)
     )
+
+
+def _gains_table(curves: Curves) -> str:
+    rows = [
+        [f"{ARMS[pair[1]].title}, over {ARMS[pair[0]].title}", *(_gain(w) for w in curves.worth(pair))]
+        for pair in curves.pairs
+    ]
+    return (
+        "Gain with the same N labels: mean |log10 error| of the second-named model less that of the first, with the "
+        "95 % interval; a gain is *seen* where this lies above zero:\n\n"
+        + table(["models", *(f"{n:,}" for n in curves.sizes)], rows)
+    )
+
+
+def _gain(worth: LabelsWorth) -> str:
+    return f"{worth.gain:+.3f} ({worth.gain_low:+.3f} to {worth.gain_high:+.3f})"
 
 
 def draw_curves(curves: Curves, folder: Path) -> Path:

@@ -7,6 +7,7 @@ from typing import Any
 
 from studies.markdown import note
 from studies.phonix.curves_section import Curves, curves_section
+from studies.phonix.family_curves_section import FamilyCurves
 from studies.phonix.labels import PHONIX_SET
 from studies.phonix.results import PhonixResults
 from studies.transfer.cells import Cells, Where
@@ -28,6 +29,7 @@ def what_helps_page(
     phonix: PhonixResults,
     others: Mapping[str, Mapping[str, Any]],
     curves: Curves | None = None,
+    families: FamilyCurves | None = None,
 ) -> str:
     """The page as Markdown.
 
@@ -36,6 +38,7 @@ def what_helps_page(
         phonix: Stored results on Phonix, with those of the models of version 0.1.
         others: Stored results of the studies `labels`, `averaging` and `starter_host`.
         curves: Learning curves, with which the page begins, where they answer the question.
+        families: The same with a family left out.
     """
     found = findings(results.comparisons)
     cells = Cells(results.evaluations, found)
@@ -45,7 +48,7 @@ def what_helps_page(
         note("what-helps", "transfer.jsonl", "python -m studies.transfer --data FOLDER")
         + f" Computed until {dates[-1]}; where a number comes from another study, its command is named.",
         WHAT_THEY_ARE,
-        *_learning_curves(curves, others["labels"]["agreement"]["L96, Phonix"]),
+        *_learning_curves(curves, others["labels"]["agreement"]["L96, Phonix"], families),
         "Errors are mean |log10 error| of κ on formulas not seen. *Lower*, *higher* and *not shown* are findings of "
         f"paired tests, with p corrected for all {len(found)} tests of the [benchmark](benchmark.md#paired-tests) "
         "(Holm, 5 %). *From a gain of*: what the test alone would have shown in four of five cases; a smaller gain "
@@ -60,8 +63,10 @@ def what_helps_page(
     return "\n\n".join(parts) + "\n"
 
 
-def _learning_curves(curves: Curves | None, agreement: Mapping[str, Any]) -> list[str]:
-    return [curves_section(curves, agreement), "## Findings on the small sets"] if curves else []
+def _learning_curves(curves: Curves | None, agreement: Mapping[str, Any], families: FamilyCurves | None) -> list[str]:
+    if curves is None:
+        return []
+    return [curves_section(curves, agreement, families or FamilyCurves([])), "## Findings on the small sets"]
 
 
 def _the_question(cells: Cells) -> str:

@@ -3,11 +3,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+import typer
 
+from studies.phonix.curve_arms import ARMS, Source, arms
 from studies.phonix.curve_learners import ArmInputs, fit_and_predict, fit_network, fit_process, fit_trees
-from studies.phonix.curve_models import before_agl, embedding, is_tested, physics_recipe, plain_recipe
+from studies.phonix.curve_models import before_agl, embedding, in_test_fold, physics_recipe, plain_recipe
 from studies.phonix.curve_worth import LabelsWorth, worth_of
 from studies.phonix.curves_section import Curves, curves_section, draw_curves
+from studies.phonix.family_curves_section import FamilyCurves
 from studies.phonix.learning_curves import SIZES, CurveCell, cell_name, curve_cell, sizes, split
 from tests.studies.phonix.synthetic import synthetic_labels
 
@@ -26,7 +29,7 @@ def test_no_formula_is_both_learnt_and_tested():
     known, tested = split(ROWS)
     assert len(known) + len(tested) == len(ROWS) and len(tested)
     assert not set(FORMULAS[known]) & set(FORMULAS[tested])
-    assert all(is_tested(formula) for formula in FORMULAS[tested])
+    assert all(in_test_fold(formula) for formula in FORMULAS[tested])
 
 
 def test_sizes_end_with_all_labels():
@@ -103,13 +106,14 @@ def test_what_a_rung_is_worth_is_read_off_the_curve_without_it():
         labels=pytest.approx(100),
         low=pytest.approx(100),
         high=pytest.approx(100),
+        at_least=pytest.approx(100),
         gain=pytest.approx(0.1),
         gain_low=pytest.approx(0.1),
         gain_high=pytest.approx(0.1),
         n_most=200,
     )
     assert worth[50].labels == pytest.approx(200)
-    assert worth[100].labels is None, "the other arm is never as good"
+    assert worth[100].labels is worth[100].at_least is None, "the other arm is never as good"
     assert worth[200].gain == pytest.approx(0.0) and not worth[200].is_seen and worth[25].is_seen
 
 
@@ -119,11 +123,13 @@ def test_the_section_says_what_is_stored_and_names_what_is_not(tmp_path):
     cells = cells_of("trees", curve) + cells_of("trees-agl", gained) + cells_of("agl", {25: 0.3})
     curves = Curves(cells)
     assert curves.answer_the_question and curves.arms == ["trees", "trees-agl"]
-    text = curves_section(curves, {"mean_abs_log10": 0.084})
+    text = curves_section(curves, {"mean_abs_log10": 0.084}, FamilyCurves([]))
     assert "a hundred labels are worth 200 (200 to 200) for *trees*" in text and "all 200" in text
     assert "(mean error 0.253 against 0.303 with the same labels)" in text
     assert "Not computed yet: " in text and "*network, AGL*" in text.split("Not computed yet: ")[1]
     assert "more than all 200" in text.split("What N labels are worth")[1]
+    assert "+0.050 (+0.050 to +0.050)" in text.split("Gain with the same N labels")[1]
+    assert "family" not in text
     assert draw_curves(curves, tmp_path).stat().st_size > 10_000
 
 
@@ -131,3 +137,49 @@ def test_curves_without_two_arms_at_a_hundred_labels_answer_nothing():
     assert not Curves([]).answer_the_question
     assert not Curves(cells_of("trees", {100: 0.3})).answer_the_question
     assert not Curves(cells_of("trees", {25: 0.3}) + cells_of("trees-agl", {25: 0.2})).answer_the_question
+
+
+@pytest.mark.parametrize(
+    ("gained_at", "sentence"),
+    [
+        ((), "no gain is seen at any N"),
+        ((25, 50), "beyond 50 labels no gain is seen"),
+        ((25, 50, 100, 200), "the gain is still seen with all 200"),
+        ((50, 200), "a gain is seen at N = 50 and 200, at no other N"),
+    ],
+)
+def test_a_sentence_says_with_which_numbers_of_labels_a_gain_is_seen(gained_at, sentence):
+    curve = {25: 0.4, 50: 0.35, 100: 0.3, 200: 0.25}
+    other = {n: error - 0.05 * (n in gained_at) for n, error in curve.items()}
+    curves = Curves(cells_of("nothing", curve) + cells_of("agl", other))
+    assert f"and {sentence}." in curves_section(curves, {"mean_abs_log10": 0.084}, FamilyCurves([]))
+
+
+def test_where_some_draws_need_more_than_all_labels_the_mean_is_a_least_one():
+    without = cells_of("nothing", {25: 0.4, 50: 0.35, 100: 0.3, 200: 0.25})
+    other = cells_of("agl", {25: 0.4, 50: 0.35, 100: 0.3, 200: 0.25})
+    lucky = next(k for k, cell in enumerate(other) if (cell.n, cell.draw) == (100, 1))
+    other[lucky] = other[lucky].model_copy(update={"mean_abs_log10": 0.1})
+    worth = next(w for w in worth_of(without + other, "nothing", "agl") if w.n == 100)
+    assert worth.labels is None and worth.at_least == pytest.approx(100 * 2**0.2)
+    text = curves_section(Curves(without + other), {"mean_abs_log10": 0.084}, FamilyCurves([]))
+    assert "For *network, AGL* a hundred labels are worth at least 110 for" in text
+
+
+def test_a_loss_is_said():
+    curve = {25: 0.4, 50: 0.35, 100: 0.3, 200: 0.25}
+    curves = Curves(cells_of("nothing", curve) + cells_of("agl", curve | {25: 0.3, 200: 0.27}))
+    text = curves_section(curves, {"mean_abs_log10": 0.084}, FamilyCurves([]))
+    assert "and beyond 25 labels no gain is seen; at N = 200 it is worse." in text
+
+
+def test_inputs_are_made_again_if_other_formulas_are_tested(tmp_path):
+    folds = Source(ROWS, tmp_path, tmp_path, in_test_fold)
+    one = Source(ROWS, tmp_path, tmp_path, frozenset([FORMULAS[0]]).__contains__)
+    assert folds.inputs_folder != one.inputs_folder == Source(ROWS, tmp_path, tmp_path, one.is_tested).inputs_folder
+
+
+def test_arms_that_do_not_exist_are_named():
+    assert arms(None) == list(ARMS) and arms(["trees"]) == ["trees"]
+    with pytest.raises(typer.BadParameter, match="no arm is called tree; there are trees,"):
+        arms(["tree"])
