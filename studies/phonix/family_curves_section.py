@@ -82,14 +82,14 @@ def family_section(curves: FamilyCurves) -> list[str]:
     missing = [f"*{ARMS[arm].title}*" for arm in ARMS if arm not in curves.arms]
     return [
         "### A family left out",
-        f"The {len(curves.families)} largest families of Phonix (anion, anonymous formula, space group, sites), each "
-        f"tested by models that learn {FEW} labels of other families, or all of them; the mean of {N_DRAWS} draws "
-        "(`python -m studies.phonix.family_curves --data FOLDER`). No formula of the family is in a table of AGL or DFT "
-        "values that is learnt (published networks may know their formation energies or bulk moduli). One AGL stage of "
-        "each kind serves all families: the formulas of all of them are left out of it together. AGL values of other "
-        "crystals with the prototype of a family stay in. Intervals are of the mean over families, by Student's t, as "
-        "if families were drawn at random; single families are small, and their numbers uncertain."
-        + (f" Not computed yet: {', '.join(missing)}." if missing else ""),
+        f"The {len(curves.families)} largest families of Phonix (anion, anonymous formula, space group, sites), "
+        f"each tested by models that learn {FEW} labels of other families, or all of them; the mean of {N_DRAWS} "
+        "draws (`python -m studies.phonix.family_curves --data FOLDER`). No formula of the family is in a table of "
+        "AGL or DFT values that is learnt (published networks may know their formation energies or bulk moduli). "
+        "One AGL stage of each kind serves all families: the formulas of all of them are left out of it together. "
+        "AGL values of other crystals with the prototype of a family stay in. Intervals are of the mean over "
+        "families, by Student's t, as if families were drawn at random; single families are small, and their "
+        "numbers uncertain." + (f" Not computed yet: {', '.join(missing)}." if missing else ""),
         *(_errors_table(curves, is_all) for is_all in _TITLES),
         *([_gains_table(curves)] if curves.pairs else []),
     ]
