@@ -3,15 +3,27 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from ase.build import bulk
+from phono3py import Phono3py
+from phonopy import Phonopy
 from scipy.spatial.transform import Rotation
 
 from kappatune.structures import Crystal
 from kappatune.verification.born import BadBorn, born_file, read_born
+from kappatune.verification.harmonic import harmonic_crystal
 from kappatune.verification.prepare import prepare
 from kappatune.verification.settings import VerifySettings
 from kappatune.verification.standard_cell import standardise
 
 SETTINGS = VerifySettings.of("quick", reach=0.9)
+
+
+VASP_TO_THZ = 15.633302
+"""From (eV/Å^2/u)^(1/2)."""
+
+
+def harmonic_crystal_without_forces(phonons: Phono3py) -> Phonopy:
+    phonons.fc2 = np.zeros((len(phonons.primitive), len(phonons.phonon_supercell), 3, 3))
+    return harmonic_crystal(phonons)
 
 
 def written(tensors: list[np.ndarray]) -> str:
@@ -33,6 +45,25 @@ def test_tensors_turn_with_the_crystal(tmp_path):
     np.testing.assert_allclose(born["dielectric"], tensors[0], atol=1e-6)
     for tensor, number in zip(born["born"], phonons.primitive.numbers, strict=True):
         np.testing.assert_allclose(tensor, sign[number] * np.diag([2.0, 2.0, 2.5]), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("first_line", "factor"), [("# epsilon and Z* of atoms 1 2", 14.39964), ("default value", 14.39964), ("2.0", 2.0)]
+)
+def test_the_first_line_is_the_conversion_of_units_or_text(tmp_path, first_line, factor):
+    crystal = Crystal.from_ase(bulk("MgO", "rocksalt", 4.21))
+    path = tmp_path / "mgo.born"
+    path.write_text(written([3.0 * np.eye(3), 2.0 * np.eye(3), -2.0 * np.eye(3)]).replace("14.400", first_line))
+    phonons = prepare(standardise(crystal, 1e-3), SETTINGS).phono3py
+    phonons.nac_params = read_born(path, crystal, phonons, 1e-3)
+    assert phonons.nac_params["factor"] == pytest.approx(factor, rel=1e-5)
+    harmonic = harmonic_crystal_without_forces(phonons)
+    harmonic.run_qpoints([[0.0, 0.0, 0.0]], nac_q_direction=[1.0, 0.0, 0.0])
+    split = harmonic.qpoints.frequencies[0].max()
+    reduced_mass = 1.0 / (1.0 / 24.305 + 1.0 / 15.999)
+    volume = 4.21**3 / 4
+    expected = np.sqrt(4 * np.pi * factor * 2.0**2 / (3.0 * volume * reduced_mass)) * VASP_TO_THZ
+    assert split == pytest.approx(expected, rel=1e-3)
 
 
 def test_a_file_that_does_not_fit_is_refused(tmp_path):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import spglib
+from ase.units import Bohr, Hartree
 from numpy.typing import NDArray
 
 from kappatune.errors import UserError
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
 
 SUFFIX = ".born"
 """`mgo.born` beside `mgo.cif` belongs to it."""
+
+USUAL_FACTOR = Hartree * Bohr
+"""e^2 / (4 pi epsilon_0), eV Å, where the first line of a file is not a number, as in those that `phonopy-vasp-born`
+writes: then phonopy takes the conversion of its calculator, and VASP, like us, has charges in e, lengths in Å and
+energies in eV."""
 
 SAME_SITE = 0.3
 """Å. No site moves this far in a relaxation, and no two sites are this close."""
@@ -49,8 +55,8 @@ def read_born(path: Path, crystal: Crystal, phonons: Phono3py, symprec: float) -
     """Born charges and dielectric tensor of the primitive cell of a phonon calculation.
 
     The file is in phonopy's format: it lists the symmetry-independent atoms of the primitive cell that phonopy finds
-    in the crystal as given, in the Cartesian axes of that cell. The standard cell may have other axes, and has another
-    origin and order.
+    in the crystal as given, in the Cartesian axes of that cell. Its first line is the conversion of units, or else
+    text. The standard cell may have other axes, and has another origin and order.
 
     Args:
         path: The file.
@@ -86,6 +92,7 @@ def read_born(path: Path, crystal: Crystal, phonons: Phono3py, symprec: float) -
         )
     turn = np.asarray(dataset.std_rotation_matrix)
     return {
+        "factor": USUAL_FACTOR,
         **born,
         "born": np.array([turn @ born["born"][k] @ turn.T for k in order], dtype="double", order="C"),
         "dielectric": np.array(turn @ born["dielectric"] @ turn.T, dtype="double", order="C"),
