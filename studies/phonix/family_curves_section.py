@@ -59,10 +59,10 @@ def family_sentence(curves: FamilyCurves) -> list[str]:
     """Which gains are seen with a family left out, if they are computed."""
     if not curves.pairs:
         return []
-    found = listed(f"{_gains_seen(curves, is_all)} with {title} of other families" for is_all, title in _TITLES.items())
+    found = "; ".join(f"with {title} of other families for {_gains_seen(curves, a)}" for a, title in _TITLES.items())
     return [
-        f"With a whole family left out of every stage ({len(curves.families)} families, [below](#a-family-left-out)), "
-        f"a gain on new families is seen for {found}."
+        f"With the formulas of a whole family left out of every stage ({len(curves.families)} families, "
+        f"[below](#a-family-left-out)), a mean gain over families is seen {found}."
     ]
 
 
@@ -72,7 +72,7 @@ def _gains_seen(curves: FamilyCurves, is_all: bool) -> str:
         gain, half = mean_and_half_width(curves.gains(pair, is_all=is_all))
         if gain - half > _ROUNDING:
             seen.append(f"*{ARMS[pair[1]].title}* over *{ARMS[pair[0]].title}* ({gain:.3f})")
-    return listed(seen) if seen else "nothing"
+    return listed(seen) if seen else "no pair"
 
 
 def family_section(curves: FamilyCurves) -> list[str]:

@@ -91,8 +91,8 @@ def test_the_section_shows_each_family_and_which_gains_are_seen():
     assert f"| trees with the AGL rung, over trees | {gains} |" in text
     assert "*network, AGL*" in text.split("Not computed yet: ")[1]
     (sentence,) = family_sentence(curves)
-    assert "*trees with the AGL rung* over *trees* (0.100) with 100 labels of other families" in sentence
-    assert "nothing with all labels" in sentence
+    assert "with 100 labels of other families for *trees with the AGL rung* over *trees* (0.100)" in sentence
+    assert "with all labels of other families for no pair." in sentence
 
 
 def test_without_cells_there_is_no_section():
