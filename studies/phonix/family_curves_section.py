@@ -16,6 +16,7 @@ from studies.phonix.family_curves import FEW, N_DRAWS, FamilyCell
 
 _ROUNDING = 1e-9
 _TITLES = {False: f"{FEW} labels", True: "all labels"}
+"""Of cells that learn few labels, and of those that learn all."""
 
 
 class FamilyCurves:
@@ -32,9 +33,9 @@ class FamilyCurves:
         self.n_tested = {cell.family: cell.n_tested for cell in cells}
         self.n_known = {cell.family: cell.n_known for cell in cells}
         self.families = sorted(self.n_tested, key=lambda name: (-self.n_tested[name], name))
-        self._errors: dict[tuple[str, bool, str], list[float]] = defaultdict(list)
+        self._errors: dict[tuple[str, bool, str], dict[int, float]] = defaultdict(dict)
         for cell in cells:
-            self._errors[cell.arm, cell.n == cell.n_known, cell.family].append(cell.mean_abs_log10)
+            self._errors[cell.arm, cell.n == cell.n_known, cell.family][cell.draw] = cell.mean_abs_log10
         self.arms = [arm for arm in ARMS if self.families and self._is_complete(arm)]
 
     def _is_complete(self, arm: str) -> bool:
@@ -47,11 +48,12 @@ class FamilyCurves:
         return [pair for pair in PAIRS if set(pair) <= set(self.arms)]
 
     def errors(self, arm: str, *, is_all: bool) -> NDArray[np.float64]:
-        """(families,) mean |log10| errors over the draws, after a hundred labels or all."""
-        return np.array([np.mean(self._errors[arm, is_all, family]) for family in self.families])
+        """(families, draws) mean |log10| errors after a hundred labels or all."""
+        found = [self._errors[arm, is_all, family] for family in self.families]
+        return np.array([[draws[draw] for draw in sorted(draws)] for draws in found])
 
     def gains(self, pair: tuple[str, str], *, is_all: bool) -> NDArray[np.float64]:
-        """(families,) errors of the first arm less those of the second."""
+        """(families, draws) errors of the first arm less those of the second."""
         return self.errors(pair[0], is_all=is_all) - self.errors(pair[1], is_all=is_all)
 
 
@@ -59,17 +61,21 @@ def family_sentence(curves: FamilyCurves) -> list[str]:
     """Which gains are seen with a family left out, if they are computed."""
     if not curves.pairs:
         return []
-    found = "; ".join(f"with {title} of other families for {_gains_seen(curves, a)}" for a, title in _TITLES.items())
+    gains, losses = (
+        "; ".join(f"with {title} for {_seen(curves, is_all, sign)}" for is_all, title in _TITLES.items())
+        for sign in (1, -1)
+    )
     return [
         f"With the formulas of a whole family left out of every stage ({len(curves.families)} families, "
-        f"[below](#a-family-left-out)), a mean gain over families is seen {found}."
+        f"[below](#a-family-left-out)), a mean gain over families is seen {gains}; a mean loss {losses}."
     ]
 
 
-def _gains_seen(curves: FamilyCurves, is_all: bool) -> str:
+def _seen(curves: FamilyCurves, is_all: bool, sign: int) -> str:
+    """Pairs whose interval over families lies above zero, or below it with a negative sign."""
     seen = []
     for pair in curves.pairs:
-        gain, half = mean_and_half_width(curves.gains(pair, is_all=is_all))
+        gain, half = mean_and_half_width(sign * curves.gains(pair, is_all=is_all).mean(axis=1))
         if gain - half > _ROUNDING:
             seen.append(f"*{ARMS[pair[1]].title}* over *{ARMS[pair[0]].title}* ({gain:.3f})")
     return listed(seen) if seen else "no pair"
@@ -99,10 +105,10 @@ def _errors_table(curves: FamilyCurves, is_all: bool) -> str:
     errors = {arm: curves.errors(arm, is_all=is_all) for arm in curves.arms}
     rows = [
         [name, f"{curves.n_tested[name]}", f"{curves.n_known[name] if is_all else FEW:,}"]
-        + [f"{errors[arm][k]:.3f}" for arm in curves.arms]
+        + [f"{errors[arm][k].mean():.3f}" for arm in curves.arms]
         for k, name in enumerate(curves.families)
     ]
-    spread = [mean_and_half_width(errors[arm]) for arm in curves.arms]
+    spread = [mean_and_half_width(errors[arm].mean(axis=1)) for arm in curves.arms]
     rows.append(["mean of families", "", "", *(f"{mean:.3f} ± {half:.3f}" for mean, half in spread)])
     columns = ["family", "tested", "learnt", *(ARMS[arm].title for arm in curves.arms)]
     return f"Mean |log10 error| with {_TITLES[is_all]}:\n\n" + table(columns, rows)
@@ -116,11 +122,14 @@ def _gains_table(curves: FamilyCurves) -> str:
     ]
     return (
         "Gain on new families: error of the second-named model less that of the first, mean over families, with its "
-        "95 % interval over families and the families in which it is above zero:\n\n"
-        + table(["models", *_TITLES.values()], rows)
+        "95 % interval over families, the families in which it is above zero, and half the width of its 95 % interval "
+        "over draws alone (not corrected for the number of pairs):\n\n" + table(["models", *_TITLES.values()], rows)
     )
 
 
 def _gain(gains: NDArray[np.float64]) -> str:
-    mean, half = mean_and_half_width(gains)
-    return f"{mean:+.3f} ({mean - half:+.3f} to {mean + half:+.3f}), {np.sum(gains > _ROUNDING)} of {len(gains)}"
+    of_families = gains.mean(axis=1)
+    mean, half = mean_and_half_width(of_families)
+    _, of_draws = mean_and_half_width(gains.mean(axis=0))
+    count = f"{np.sum(of_families > _ROUNDING)} of {len(of_families)}"
+    return f"{mean:+.3f} ({mean - half:+.3f} to {mean + half:+.3f}), {count}, ± {of_draws:.3f}"

@@ -54,7 +54,12 @@ def what_helps_page(
         "(Holm, 5 %). *From a gain of*: what the test alone would have shown in four of five cases; a smaller gain "
         "may be there.",
         "**Formation energies help within a family of crystals, AGL values across families:** from binaries to "
-        "half-Heuslers; the reverse is not shown.",
+        "half-Heuslers; the reverse is not shown."
+        + (
+            " On Phonix with families left out no gain by AGL values alone [is seen](#a-family-left-out)."
+            if families and families.arms
+            else ""
+        ),
         _the_question(cells),
         _tested_rows(others["labels"]["tested"]),
         _the_model(cells, phonix, others),

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from studies.phonix.curve_worth import mean_and_half_width
+from studies.phonix.family_curves import FAMILY_CURVES, FamilyCell
+from studies.phonix.family_curves_section import FamilyCurves
 from studies.phonix.labels import PHONIX_SET
 from studies.phonix.results import PhonixResults
+from studies.store import RecordFile
 from studies.transfer.cells import Cells, Where
 from studies.transfer.multiple_tests import findings
 from studies.transfer.recipes import ACCURATE, FAST
@@ -63,3 +67,19 @@ def test_what_is_said_of_other_kinds_of_crystals_holds():
 def test_a_number_that_is_not_stored_is_refused(cells):
     with pytest.raises(KeyError, match="no evaluation of step-3"):
         cells.metric("step-3", Where("AFLOW", "AFLOW"))
+
+
+@pytest.mark.parametrize("is_all", [False, True])
+@pytest.mark.parametrize(
+    "pair",
+    [
+        ("trees", "trees-agl"),
+        ("process", "process-agl"),
+        ("nothing", "agl"),
+        ("formation-energies", "formation-energies-agl"),
+    ],
+)
+def test_no_gain_by_agl_values_alone_is_seen_on_families_of_phonix(pair, is_all):
+    curves = FamilyCurves(RecordFile(FAMILY_CURVES).read(FamilyCell))
+    gain, half = mean_and_half_width(curves.gains(pair, is_all=is_all).mean(axis=1))
+    assert len(curves.families) == 10 and gain - half < 0

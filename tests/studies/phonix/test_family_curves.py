@@ -87,12 +87,24 @@ def test_the_section_shows_each_family_and_which_gains_are_seen():
     assert f"| {OXIDES} | 20 | 100 | 0.400 | 0.300 |" in few
     assert f"| {HALIDES} | 19 | 501 | 0.400 | 0.400 |" in everything
     assert "| mean of families |  |  | 0.450 ± 0.635 | 0.350 ± 0.635 |" in few
-    gains = "+0.100 (+0.100 to +0.100), 2 of 2 | +0.000 (+0.000 to +0.000), 0 of 2"
+    gains = "+0.100 (+0.100 to +0.100), 2 of 2, ± 0.000 | +0.000 (+0.000 to +0.000), 0 of 2, ± 0.000"
     assert f"| trees with the AGL rung, over trees | {gains} |" in text
     assert "*network, AGL*" in text.split("Not computed yet: ")[1]
     (sentence,) = family_sentence(curves)
-    assert "with 100 labels of other families for *trees with the AGL rung* over *trees* (0.100)" in sentence
-    assert "with all labels of other families for no pair." in sentence
+    gained, lost = sentence.split("; a mean loss ")
+    assert "with 100 labels for *trees with the AGL rung* over *trees* (0.100); with all labels for no pair" in gained
+    assert lost == "with 100 labels for no pair; with all labels for no pair."
+
+
+def test_a_mean_loss_is_named_and_the_draws_have_an_interval_of_their_own():
+    worse = [
+        cell.model_copy(update={"mean_abs_log10": cell.mean_abs_log10 + 0.03 * cell.draw})
+        for cell in cells_of("trees-agl", 0.4, 0.3)
+    ]
+    curves = FamilyCurves(cells_of("trees", 0.4, 0.3) + worse)
+    (sentence,) = family_sentence(curves)
+    assert "a mean loss with 100 labels for *trees with the AGL rung* over *trees* (0.060)" in sentence
+    assert "-0.060 (-0.060 to -0.060), 0 of 2, ± 0.075" in family_section(curves)[-1]
 
 
 def test_without_cells_there_is_no_section():
