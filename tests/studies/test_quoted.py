@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from statistics import median
 
 import pytest
 
 from studies.phonix.evaluations import ALL_SETS
 from studies.phonix.labels import PHONIX_SET
 from studies.phonix.results import PhonixResults
-from studies.store import load_result
+from studies.phonons.born_charges import BORN_CHARGES, BornEffect
+from studies.store import RecordFile, load_result
 
 ROOT = Path(__file__).parents[2]
 
@@ -100,3 +102,38 @@ def test_verify_quotes_its_speed(potential, stored):
     page = text_of("docs/verify.md")
     assert row in page
     assert result["date"] in page
+
+
+def test_the_page_on_verify_quotes_what_born_charges_do():
+    page = text_of("docs/verify.md")
+    records = RecordFile(BORN_CHARGES).read(BornEffect)
+    assert len({record.crystal for record in records}) >= 5
+    for record in records:
+        assert born_row(record) in page
+    larger = [record for record in records if record.harmonic_atoms > 80]
+    changes = {record.crystal: 100 * record.change for record in records if record.change and record not in larger}
+    largest = max(changes, key=lambda crystal: abs(changes[crystal]))
+    assert (
+        f"by {median(map(abs, changes.values())):.1f} % in the median of {len(changes)} crystals and "
+        f"{abs(changes[largest]):.1f} % at most ({largest})"
+    ) in page
+    others = max(abs(change) for crystal, change in changes.items() if crystal != largest)
+    assert f"in the others by no more than {others:.0f} %" in page
+    assert max(record.date for record in records) in page
+
+
+def born_row(record: BornEffect) -> str:
+    def number(value: float | None, digits: str) -> str:
+        return "–" if value is None else format(value, digits).rstrip(".")
+
+    change = "imaginary modes without" if record.change is None else f"{100 * record.change:+.1f} %"
+    larger = ", 120 atoms for second order" if record.harmonic_atoms > 80 else ""
+    cells = (
+        record.crystal + larger,
+        number(record.kappa_without_w_mk, "#.3g"),
+        number(record.kappa_with_w_mk, "#.3g"),
+        change.replace("-", "−"),
+        number(record.highest_at_gamma_without_thz, ".1f"),
+        number(record.highest_at_gamma_with_thz, ".1f"),
+    )
+    return f"| {' | '.join(cells)} |"
