@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from phonopy.phonon.grid import BZGrid
 
 NM_PER_ANGSTROM = 0.1
+LONGEST_LIFETIME_PS = 1e6
+"""Of a mode at 300 K. A longer one means that no two others on the mesh have its energy, as where N3 or O2 ions stretch,
+high above all other modes: what limits it is not computed."""
+
 N_CURVE_POINTS = 200
 """Points of a cumulative curve."""
 
@@ -27,10 +31,10 @@ class Modes:
         frequencies: (n_q, n_bands) THz.
         velocities: (n_q, n_bands, 3) group velocities, THz Å (100 m/s).
         heat_capacities: (n_q, n_bands) eV/K, of one mode.
-        lifetimes: (n_q, n_bands) ps, by all scattering together; nan where nothing scatters.
-        mean_free_paths: (n_q, n_bands) nm; nan where nothing scatters. Of the direct solution, its own.
+        lifetimes: (n_q, n_bands) ps, by all scattering together; nan where none is found (`LONGEST_LIFETIME_PS`).
+        mean_free_paths: (n_q, n_bands) nm; nan where no scattering is found. Of the direct solution, its own.
         kappa: (n_q, n_bands, 6) contributions of each star of modes, W/(m K); their sum is kappa. A coherence between
-            two bands counts half for each.
+            two bands counts half for each. Zero where no scattering is found.
         populations: (n_q, n_bands, 6) the same without coherences.
         grid: phonopy's description of the mesh.
     """
@@ -57,15 +61,12 @@ class Modes:
         """
         velocities = np.asarray(result.group_velocities)
         speed = np.linalg.norm(velocities, axis=-1)
-        linewidth = _linewidth(result, at_300, speed)
-        with np.errstate(divide="ignore"):
-            lifetimes = np.where(linewidth > 0, 1.0 / (4 * np.pi * linewidth), np.nan)
+        lifetimes = lifetimes_of(result, at_300)
         if solution == "direct":
             flight = np.linalg.norm(np.asarray(result.mfp)[0, at_300], axis=-1)
         else:
             flight = speed * lifetimes
-        populations, coherences = _contributions(result, at_300, solution)
-        n_points = np.prod(result.mesh_numbers)
+        populations, coherences = (part[at_300] for part in contributions(result, lifetimes, solution))
         return cls(
             qpoints=np.asarray(result.qpoints),
             weights=np.asarray(result.grid_weights),
@@ -73,9 +74,9 @@ class Modes:
             velocities=velocities,
             heat_capacities=np.asarray(result.mode_heat_capacities)[at_300],
             lifetimes=lifetimes,
-            mean_free_paths=np.where(linewidth > 0, flight * NM_PER_ANGSTROM, np.nan),
-            kappa=(populations + coherences) / n_points,
-            populations=populations / n_points,
+            mean_free_paths=np.where(np.isnan(lifetimes), np.nan, flight * NM_PER_ANGSTROM),
+            kappa=populations + coherences,
+            populations=populations,
             grid=result.bz_grid,
         )
 
@@ -130,6 +131,11 @@ class Modes:
         ).result.cumulative
         return points, np.asarray(sums)[0, :, 0] * np.prod(self.grid.D_diag)
 
+    @property
+    def unscattered_share(self) -> float:
+        """Part of the heat capacity at 300 K in modes for which no scattering is found."""
+        return self.average(np.isnan(self.lifetimes).astype(float))
+
     def average(self, values: NDArray[np.float64]) -> float:
         """Mean of a property of modes, each counted by its heat capacity.
 
@@ -145,22 +151,44 @@ def value_at_half(values: NDArray[np.float64], sums: NDArray[np.float64]) -> flo
     return float(np.interp(0.5 * sums[-1], sums, values))
 
 
-def _linewidth(result: Any, at_300: int, speed: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(n_q, n_bands) THz: half widths of all scattering, as phono3py adds them."""
-    width: NDArray[np.float64] = np.asarray(result.gamma)[0, at_300].copy()
+def lifetimes_of(result: Any, at: int) -> NDArray[np.float64]:
+    """(n_q, n_bands) ps, from the half widths of all scattering, as phono3py adds them; nan where none is found.
+
+    Args:
+        result: phono3py's `RTACalculator` or `LBTECalculator`.
+        at: Position of the temperature.
+    """
+    width: NDArray[np.float64] = np.asarray(result.gamma)[0, at].copy()
     if result.gamma_isotope is not None:
         width += np.asarray(result.gamma_isotope)[0]
     if result.boundary_mfp is not None:
+        speed = np.linalg.norm(np.asarray(result.group_velocities), axis=-1)
         width += speed / (4 * np.pi * result.boundary_mfp * 1e4)
-    return width
+    is_scattered = width * 4 * np.pi * LONGEST_LIFETIME_PS > 1.0
+    return np.asarray(np.divide(1.0, 4 * np.pi * width, where=is_scattered, out=np.full_like(width, np.nan)))
 
 
-def _contributions(result: Any, at_300: int, solution: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(n_q, n_bands, 6) of populations and of coherences, W/(m K) times the number of q-points."""
-    if not hasattr(result, "mode_kappa_matrix"):
-        populations = np.asarray(result.mode_kappa)[0, at_300]
-        return populations, np.zeros_like(populations)
-    matrix = np.asarray(result.mode_kappa_matrix)[0, at_300].real
-    own = np.einsum("qbbx->qbx", matrix)
-    populations = np.asarray(result.mode_kappa)[0, at_300] if solution == "direct" else own
-    return populations, matrix.sum(axis=-2) - own
+def contributions(
+    result: Any, lifetimes: NDArray[np.float64], solution: str
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """What each star of modes adds to kappa at each temperature, by populations and by coherences.
+
+    Args:
+        result: phono3py's `RTACalculator` or `LBTECalculator`.
+        lifetimes: (n_q, n_bands) of `lifetimes_of`, at 300 K: modes without one add nothing at any temperature.
+        solution: `rta` or `direct`.
+
+    Returns:
+        Two arrays (n_temperatures, n_q, n_bands, 6), W/(m K).
+    """
+    if hasattr(result, "mode_kappa_matrix"):
+        matrix = np.asarray(result.mode_kappa_matrix)[0].real
+        own = np.einsum("tqbbx->tqbx", matrix)
+        populations = np.asarray(result.mode_kappa)[0] if solution == "direct" else own
+        coherences = matrix.sum(axis=-2) - own
+    else:
+        populations = np.asarray(result.mode_kappa)[0]
+        coherences = np.zeros_like(populations)
+    is_scattered = ~np.isnan(lifetimes)[..., None]
+    n_points = np.prod(result.mesh_numbers)
+    return np.where(is_scattered, populations / n_points, 0.0), np.where(is_scattered, coherences / n_points, 0.0)

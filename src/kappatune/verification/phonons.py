@@ -31,6 +31,9 @@ from kappatune.verification.snapshots import fit_third_order
 from kappatune.verification.standard_cell import StandardCell
 from kappatune.verification.transport import Transport, converged_transport
 
+NOTED_UNSCATTERED_SHARE = 1e-3
+"""Of the heat capacity: less in modes for which no scattering is found is not worth a warning."""
+
 
 @dataclass(frozen=True)
 class PhononResult:
@@ -114,8 +117,18 @@ def compute_phonons(
         dispersion = compute_dispersion(harmonic, settings.mesh_length)
         gruneisen = mode_gruneisen(prepared.phono3py, harmonic, transport.modes.qpoints)
         displacement = largest_displacement(harmonic)
-    warnings = (*warnings, *_cutoff_warnings(prepared))
+    warnings = (*warnings, *_cutoff_warnings(prepared), *_unscattered_warnings(transport))
     return PhononResult(prepared, lowest_frequency, transport, dispersion, gruneisen, displacement, warnings)
+
+
+def _unscattered_warnings(transport: Transport) -> tuple[str, ...]:
+    share = transport.modes.unscattered_share
+    if share < NOTED_UNSCATTERED_SHARE:
+        return ()
+    return (
+        f"modes with {share:.1%} of the heat capacity find no three-phonon process on the mesh, so kappa is without "
+        "them: what limits them is not computed",
+    )
 
 
 def _cutoff_warnings(prepared: PreparedCrystal) -> tuple[str, ...]:

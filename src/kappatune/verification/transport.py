@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kappatune.physics.polycrystal import principal_values
-from kappatune.verification.modes import Modes
+from kappatune.verification.modes import Modes, contributions, lifetimes_of
 from kappatune.verification.outcomes import MeshNotConverged, UnphysicalKappa
 from kappatune.verification.settings import VerifySettings
 
@@ -128,16 +128,13 @@ def run_transport(
         boundary_mfp=None if settings.boundary_nm is None else settings.boundary_nm / NM_PER_MICROMETRE,
         transport_type="SMM19" if settings.wigner else None,
     )
-    result = phonons.thermal_conductivity
+    result, at_300 = phonons.thermal_conductivity, temperatures.index(300.0)
+    sums = [part.sum(axis=(1, 2)) for part in contributions(result, lifetimes_of(result, at_300), settings.solution)]
     mesh = tuple(int(n) for n in result.mesh_numbers)
-    kappa = np.array(result.kappa[0])
-    coherences = np.array(result.kappa_inter[0]) if settings.wigner else None
-    if settings.solution == "direct" and coherences is not None:  # phono3py leaves them out of kappa here
-        kappa = np.array(result.kappa_intra_exact[0]) + coherences
     return Transport(
-        kappa=kappa,
-        coherences=coherences,
+        kappa=sums[0] + sums[1],
+        coherences=sums[1] if settings.wigner else None,
         mesh=(mesh[0], mesh[1], mesh[2]),
         mesh_change=np.inf,
-        modes=Modes.of(result, temperatures.index(300.0), settings.solution),
+        modes=Modes.of(result, at_300, settings.solution),
     )
