@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 NM_PER_ANGSTROM = 0.1
 LONGEST_LIFETIME_PS = 1e6
-"""Of a mode at 300 K. A longer one means that no two others on the mesh have its energy, as where N3 or O2 ions stretch,
-high above all other modes: what limits it is not computed."""
+"""Of a mode at 300 K. A longer one means that no two others on the mesh have its energy, as where N3 or O2 ions stretch
+far above all other modes: what limits it is not computed."""
 
 N_CURVE_POINTS = 200
 """Points of a cumulative curve."""
