@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from kappatune.potentials.base import torch_device
 from kappatune.verification import Verification, VerifierSpec, VerifySettings, iter_verifications
 from studies.phonons.calibration_draw import SEVENNET, Source, Task, tasks
 from studies.research_data import DataOption, research_folder
@@ -39,6 +40,7 @@ class PhononValue(Record):
         space_group: International number.
         n_forces: Force calculations.
         seconds: Wall time of the whole verification, s; the machine was shared.
+        device: What evaluated the potential.
         date: When.
         versions: Of the libraries.
     """
@@ -57,6 +59,7 @@ class PhononValue(Record):
     space_group: int | None
     n_forces: int | None
     seconds: float
+    device: Literal["cpu", "cuda"] = "cpu"
     date: str
     versions: dict[str, str]
 
@@ -107,6 +110,7 @@ def as_record(row: Verification, task: Task) -> PhononValue:
         space_group=row.space_group,
         n_forces=row.n_forces,
         seconds=round(row.seconds.get("total", 0.0), 1),
+        device="cuda" if torch_device() == "cuda" else "cpu",
         date=today(),
         versions=row.versions,
     )
