@@ -163,7 +163,7 @@ def estimate_cost(
 ) -> Results[CostEstimate]:
     """What `verify` with the same arguments would cost: force calculations, time and memory.
 
-    The potential is evaluated three times per crystal. The time of phono3py is a rough guess.
+    The potential is evaluated three times per crystal. `docs/verify.md` says how good the times are.
 
     Example:
         >>> from kappatune.verification import estimate_cost

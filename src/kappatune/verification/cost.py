@@ -7,21 +7,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
 
-import numpy as np
-
 from kappatune.potentials import Potential
 from kappatune.verification.outcomes import TooLarge
+from kappatune.verification.phono3py_time import Phono3pyWork, n_q_points, n_threads
 from kappatune.verification.prepare import PreparedCrystal
 from kappatune.verification.settings import VerifySettings
 from kappatune.verification.snapshots import fit_cost
-from kappatune.verification.transport import COARSE_MESH
 
-RELAXATION_CALLS = 150
-"""Approximate number of evaluations of the primitive cell in relaxation and AGL together."""
+RELAXATION_CALLS = {"cubic": 59, "other": 128}
+"""Evaluations of the primitive cell that take as long as relaxation and AGL together, in the median of cubic and of
+other crystals (`studies.phonons.cost_estimates`)."""
 
-SECONDS_PER_TERM = 1.9e-9
-"""Wall time of phono3py on one thread per term of its sums over supercell atoms and over bands, s. Measured on Si
-(64 atoms); another machine may differ by a factor."""
+FIRST_CUBIC_GROUP = 195
 
 _BASE_GB = 0.6
 _GB = 1e9
@@ -87,16 +84,17 @@ def measure_cost(prepared: PreparedCrystal, potential: Potential, settings: Veri
     harmonic_seconds = _seconds(lambda: potential.evaluate([single_cells[0]]))
     n_atoms, n_harmonic_atoms = len(phonons.supercell), len(phonons.phonon_supercell)
     seconds_per_force = harmonic_seconds * n_atoms / n_harmonic_atoms
-    n_terms, n_triplets = _transport_terms(prepared, settings)
+    work = Phono3pyWork.of(prepared, settings)
     fit_seconds, fit_bytes = fit_cost(phonons) if prepared.third_order == "snapshots" else (0.0, 0.0)
     seconds = (
-        RELAXATION_CALLS * primitive_seconds
+        relaxation_calls(prepared.cell.space_group) * primitive_seconds
         + len(single_cells) * harmonic_seconds
         + (prepared.n_forces - len(single_cells)) * seconds_per_force
-        + n_terms * SECONDS_PER_TERM
+        + work.setup_seconds
+        + work.transport_seconds / n_threads()
         + fit_seconds
     )
-    n_bands = 3 * len(phonons.primitive)
+    n_bands, n_triplets = 3 * len(phonons.primitive), n_q_points(prepared, settings.mesh_length) / 2
     third_order_bytes = len(phonons.primitive) * n_atoms**2 * 27 * 8
     collision_bytes = (
         len(settings.temperatures_k) * 8 * (n_triplets / 20 * n_bands) ** 2 if settings.solution == "direct" else 0
@@ -112,6 +110,15 @@ def measure_cost(prepared: PreparedCrystal, potential: Potential, settings: Veri
         memory_gb,
         None if prepared.third_order == "pairs" else prepared.n_forces_of_pairs,
     )
+
+
+def relaxation_calls(space_group: int) -> int:
+    """Evaluations of the primitive cell that take as long as relaxation and AGL together.
+
+    Args:
+        space_group: International number. A cubic cell has only its size to find, and relaxes in fewer steps.
+    """
+    return RELAXATION_CALLS["cubic" if space_group >= FIRST_CUBIC_GROUP else "other"]
 
 
 def check_memory(cost: Cost) -> None:
@@ -132,21 +139,3 @@ def _seconds(call: Callable[[], object]) -> float:
     start = perf_counter()
     call()
     return perf_counter() - start
-
-
-def _transport_terms(prepared: PreparedCrystal, settings: VerifySettings) -> tuple[float, float]:
-    """Terms of phono3py's sums on the two meshes that are compared, and triplets of one q-point on the finer one."""
-    phonons = prepared.phono3py
-    reciprocal = np.linalg.norm(np.linalg.inv(phonons.primitive.cell), axis=0)
-    n_atoms, n_primitive = len(phonons.supercell), len(phonons.primitive)
-    rotations = phonons.primitive_symmetry.pointgroup_operations
-    inversion = any((np.asarray(rotation) == -np.eye(3)).all() for rotation in rotations)
-    n_operations = len(rotations) * (1 if inversion else 2)  # a phonon and its time reverse are equivalent
-    terms_per_triplet = 27 * n_primitive * n_atoms**2 + 3 * (3 * n_primitive) ** 4
-    n_terms = n_triplets = 0.0
-    for share in (COARSE_MESH, 1.0):
-        n_points = float(np.prod(np.maximum(1, np.rint(share * settings.mesh_length * reciprocal))))
-        n_irreducible = max(1.0, n_points / n_operations) * 2.0
-        n_triplets = n_points / 2
-        n_terms += n_irreducible * n_triplets * terms_per_triplet
-    return n_terms, n_triplets
