@@ -1,6 +1,7 @@
-"""How good is the AGL rung of a recipe on AFLOW's values of the formulas that are in the DFT sets?
+"""How good is the AGL rung of a recipe on AFLOW's values of formulas that no stage of the members has seen?
 
-No stage of the members has seen them, for the same reason as no stage has seen the tested DFT values.
+These are the formulas of the DFT sets, which are kept from every stage anyway, or all formulas in five folds
+(`agl_folds`).
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ from studies.transfer.intervals import CalibrationResult
 from studies.transfer.metrics import bootstrap
 from studies.transfer.splits import anion
 
+Protocol = Literal["DFT formulas", "5 folds"]
+OF_DFT: Protocol = "DFT formulas"
+IN_FOLDS: Protocol = "5 folds"
 Values = NDArray[np.float64]
 
 
@@ -34,6 +38,7 @@ class AglEvaluation(Record):
     Attributes:
         record: Always `agl`.
         model: Name of the recipe.
+        protocol: Which formulas: those of the DFT sets, or all of them in five folds.
         n: Crystals.
         n_formulas: Their distinct formulas.
         n_trained: Formulas that the members were trained on.
@@ -51,6 +56,7 @@ class AglEvaluation(Record):
 
     record: Literal["agl"] = "agl"
     model: str
+    protocol: Protocol = OF_DFT
     n: int
     n_formulas: int
     n_trained: int
@@ -67,13 +73,13 @@ class AglEvaluation(Record):
 
     @property
     def name(self) -> str:
-        """Name of the recipe."""
-        return self.model
+        """Name of the recipe, and the protocol where it is not that of the other results."""
+        return self.model if self.protocol == OF_DFT else f"{self.model} {self.protocol}"
 
     @property
     def summary(self) -> str:
         """One line for people."""
-        return f"{self.model} agl: mean |ln| error {self.mean_abs_ln:.3f}, n {self.n}, {self.outside:.0%} outside"
+        return f"{self.name} agl: mean |ln| error {self.mean_abs_ln:.3f}, n {self.n}, {self.outside:.0%} outside"
 
 
 @dataclass(frozen=True)
@@ -110,6 +116,17 @@ class AglPredictions:
         )
 
     @classmethod
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        """Several, one after the other; their times are added, and the fewest formulas count."""
+        return cls(
+            ln_kappa=np.concatenate([part.ln_kappa for part in parts]),
+            spread=np.concatenate([part.spread for part in parts]),
+            distance=np.concatenate([part.distance for part in parts]),
+            seconds=np.sum([part.seconds for part in parts], axis=0),
+            n_trained=np.min([part.n_trained for part in parts], axis=0),
+        )
+
+    @classmethod
     def stored(cls, members: Callable[[], Sequence[KappaModel]], rows: Sequence[LabelledCrystal], path: Path) -> Self:
         """Predictions from a file, made by the members if it is not there."""
         if not path.is_file():
@@ -120,17 +137,18 @@ class AglPredictions:
         return cls(**{field.name: arrays[field.name] for field in fields(cls)})
 
 
-def agl_results(
-    model: str, rows: Sequence[LabelledCrystal], predicted: AglPredictions
-) -> tuple[AglEvaluation, CalibrationResult]:
-    """Errors of the rung, and the calibration of its intervals."""
+def agl_evaluation(
+    model: str, rows: Sequence[LabelledCrystal], predicted: AglPredictions, protocol: Protocol = OF_DFT
+) -> AglEvaluation:
+    """Errors of the rung on some rows."""
     formulas = np.array([row.crystal.formula_key for row in rows])
     kappa = np.array([row.kappa for row in rows])
     error, outside = predicted.ln_kappa - np.log(kappa), predicted.distance > 1
     size = np.abs(error)
     both = outside.any() and not outside.all()
-    evaluation = AglEvaluation(
+    return AglEvaluation(
         model=model,
+        protocol=protocol,
         n=len(rows),
         n_formulas=len(set(formulas)),
         n_trained=int(predicted.n_trained),
@@ -145,7 +163,16 @@ def agl_results(
         date=today(),
         versions=versions(),
     )
+
+
+def agl_results(
+    model: str, rows: Sequence[LabelledCrystal], predicted: AglPredictions
+) -> tuple[AglEvaluation, CalibrationResult]:
+    """Errors of the rung, and the calibration of its intervals."""
+    formulas = np.array([row.crystal.formula_key for row in rows])
+    kappa = np.array([row.kappa for row in rows])
     names = np.array([row.crystal.id for row in rows])
+    error, outside = predicted.ln_kappa - np.log(kappa), predicted.distance > 1
     errors = NamedErrors(error, predicted.spread, outside, formulas, names)
     calibration = CalibrationResult(
         model=model,
@@ -154,4 +181,4 @@ def agl_results(
         coverage=cross_coverage(errors, [], kappa, [anion(formula) for formula in formulas]),
         left_out={},
     )
-    return evaluation, calibration
+    return agl_evaluation(model, rows, predicted), calibration

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from kappatune.model.evidence import Evidence, EvidenceTable, IntervalCoverage, TableValue
+from studies.phonix.agl_rung import OF_DFT
 from studies.phonix.evaluations import ALL_SETS
 from studies.phonix.labels import HEUSLERS, TEXTBOOK
 from studies.phonix.metrics import PartErrors, PhonixMetrics
@@ -73,7 +74,7 @@ def _row(rung: str, name: str, metrics: PhonixMetrics) -> list[TableValue]:
 
 
 def _agl_row(model: str, results: PhonixResults) -> list[list[TableValue]]:
-    found, calibration = results.agl_of(model), results.calibration_of(model).get("agl")
+    found, calibration = results.agl_of(model, OF_DFT), results.calibration_of(model).get("agl")
     if found is None:
         return []
     errors = (round(ln / math.log(10), 3) for ln in (found.mean_abs_ln, found.bias_ln))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kappatune.model.intervals import IntervalCalibration
-from studies.phonix.agl_rung import AglEvaluation
+from studies.phonix.agl_rung import AglEvaluation, Protocol
 from studies.phonix.evaluations import PHONIX_RESULTS, PhonixEvaluation
 from studies.phonix.metrics import PhonixMetrics
 from studies.store import RecordFile
@@ -20,7 +20,7 @@ class PhonixResults:
 
     Attributes:
         evaluations: One per model, protocol and tested set.
-        agl: Of the AGL rung, one per recipe.
+        agl: Of the AGL rung, one per recipe and protocol.
         calibrations: One per recipe and rung.
     """
 
@@ -39,9 +39,9 @@ class PhonixResults:
         key = (model, protocol, tested)
         return next((e.metrics for e in self.evaluations if (e.model, e.protocol, e.tested) == key), None)
 
-    def agl_of(self, recipe: str) -> AglEvaluation | None:
+    def agl_of(self, recipe: str, protocol: Protocol) -> AglEvaluation | None:
         """Errors of the AGL rung of a recipe; None if they are not stored."""
-        return next((e for e in self.agl if e.model == recipe), None)
+        return next((e for e in self.agl if (e.model, e.protocol) == (recipe, protocol)), None)
 
     def calibration_of(self, recipe: str) -> dict[str, CalibrationResult]:
         """Stored calibrations of a recipe, by rung."""

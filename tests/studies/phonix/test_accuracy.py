@@ -7,6 +7,7 @@ import pytest
 from kappatune import KappaModel
 from studies.phonix.accuracy_page import accuracy_page
 from studies.phonix.accuracy_rows import FIGURES
+from studies.phonix.agl_rung import OF_DFT
 from studies.phonix.evidence import CRYSTALS, evidence
 from studies.phonix.interval_goals import misses
 from studies.phonix.model_card import model_card
@@ -32,7 +33,7 @@ def test_results_are_read_as_stored(results, tmp_path):
     assert again.metrics("fast dft", "formula", "L96") == results.metrics("fast dft", "formula", "L96") is not None
     assert again.interval_calibrations("fast") == results.interval_calibrations("fast")
     assert set(again.interval_calibrations("fast")) == {"agl", "dft", "experiment"}
-    assert again.interval_calibrations("slow") == {} and again.agl_of("slow") is None
+    assert again.interval_calibrations("slow") == {} and again.agl_of("slow", OF_DFT) is None
 
 
 def test_evidence_says_for_which_crystals_each_rung_is_good(results):
