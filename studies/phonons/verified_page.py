@@ -39,8 +39,8 @@ def verified_page() -> str:
         f"mean](verify.md). The candidates are the {N_CANDIDATES} lowest in the domain of `accurate` in its [scan of "
         f"the pool](lowest.md) that have at most {MAX_ATOMS} atoms and a formula in no table of any rung: one of each "
         f"formula, at most {N_PER_PROTOTYPE} of an anonymous formula and {N_PER_ANION} of an anion. {SHOWCASE} is "
-        f"BaSb2O6, the discovery of the paper, which reports {_PAPER}. κ in W/(m K) at 300 K; verdict and best estimate "
-        "follow today's [calibration](calibration.md).",
+        f"BaSb2O6, the discovery of the paper, which reports {_PAPER}. "
+        "κ in W/(m K) at 300 K; verdict and best estimate follow today's [calibration](calibration.md).",
         f"![{SHOWCASE}](figures/verified_showcase.png)",
     ]
     for result in results:
