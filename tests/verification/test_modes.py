@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from phono3py import Phono3py
 
 from kappatune.verification.force_constants import set_second_order, set_third_order
 from kappatune.verification.forces import ForceCache
-from kappatune.verification.modes import LONGEST_LIFETIME_PS, Modes, contributions, lifetimes_of
+from kappatune.verification.modes import LONGEST_LIFETIME_PS, WIDEST_CURVE, Modes, contributions, lifetimes_of
 from kappatune.verification.prepare import prepare
 from kappatune.verification.standard_cell import standardise
 from kappatune.verification.transport import run_transport
@@ -36,6 +39,15 @@ def result(**others) -> SimpleNamespace:
         "bz_grid": None,
     }
     return SimpleNamespace(**shared | others)
+
+
+def alloy(folder: Path) -> Phono3py:
+    """A stable crystal with force constants of second and third order."""
+    prepared, cache = prepare(standardise(ALLOY, 1e-3), SETTINGS), ForceCache(folder)
+    phonons = prepared.phono3py
+    set_second_order(phonons, cache.forces(prepared.single_cells, potential(), lambda: None))
+    set_third_order(phonons, cache.forces(prepared.displaced_cells, potential(), lambda: None))
+    return phonons
 
 
 def test_a_mode_without_partners_adds_nothing_at_any_temperature():
@@ -68,10 +80,7 @@ def test_the_longest_lifetime_is_the_limit():
 @pytest.mark.parametrize(("solution", "wigner"), [("rta", False), ("rta", True), ("direct", False), ("direct", True)])
 def test_the_sum_over_modes_is_the_kappa_of_phono3py(tmp_path, solution, wigner):
     settings = SETTINGS.replace(solution=solution, wigner=wigner)
-    prepared, cache = prepare(standardise(ALLOY, 1e-3), settings), ForceCache(tmp_path)
-    phonons = prepared.phono3py
-    set_second_order(phonons, cache.forces(prepared.single_cells, potential(), lambda: None))
-    set_third_order(phonons, cache.forces(prepared.displaced_cells, potential(), lambda: None))
+    phonons = alloy(tmp_path)
     found = run_transport(phonons, 8.0, settings, (200.0, 300.0))
     theirs = phonons.thermal_conductivity
     if solution == "direct" and wigner:
@@ -80,3 +89,12 @@ def test_the_sum_over_modes_is_the_kappa_of_phono3py(tmp_path, solution, wigner)
         expected = np.array(theirs.kappa[0])
     np.testing.assert_allclose(found.kappa, expected, rtol=1e-9, atol=1e-9)
     np.testing.assert_allclose(found.modes.kappa.sum(axis=(0, 1)), expected[1], rtol=1e-9, atol=1e-9)
+
+
+def test_curves_do_not_begin_at_the_mean_free_path_of_a_mode_at_rest(tmp_path):
+    modes = run_transport(alloy(tmp_path), 8.0, SETTINGS, (300.0,)).modes
+    still = modes.mean_free_paths.copy()
+    still[0, 0] = 1e-16
+    paths, sums = replace(modes, mean_free_paths=still).by_mean_free_path
+    assert paths[0] == pytest.approx(paths[-1] / WIDEST_CURVE)
+    assert sums[-1] == pytest.approx(modes.mean_populations.sum())

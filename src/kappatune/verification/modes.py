@@ -17,6 +17,9 @@ LONGEST_LIFETIME_PS = 1e6
 """Of a mode at 300 K. A longer one means that no two others on the mesh have its energy, as where N3 or O2 ions stretch
 far above all other modes: what limits it is not computed."""
 
+WIDEST_CURVE = 1e6
+"""Largest over smallest value of a curve with equal ratios: modes at rest would begin it at a path of 1e-16 nm."""
+
 N_CURVE_POINTS = 200
 """Points of a cumulative curve."""
 
@@ -118,7 +121,7 @@ class Modes:
 
         values = np.nan_to_num(values, nan=0.0)
         top = float(values.max()) * (1 + 1e-9)
-        lowest = float(values[values > 0].min())
+        lowest = max(float(values[values > 0].min()), top / WIDEST_CURVE)
         points = np.geomspace(lowest, top, N_CURVE_POINTS) if logarithmic else np.linspace(0, top, N_CURVE_POINTS)
         irreducible, _, mapping = get_ir_grid_points(self.grid)
         sums = TetrahedronDOSAccumulator(
