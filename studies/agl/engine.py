@@ -32,12 +32,11 @@ from kappatune.physics.slack import ln_slack_kappa
 from kappatune.potentials import Potential, load_potential
 from kappatune.structures import Crystal, LabelledCrystal, read_table
 from kappatune.structures.crystal import element_symbol
+from studies.agl.engine_values import SAMPLE_SEED, draw
 from studies.figures import draw_kappa_parity
 from studies.research_data import AFLOW, DataOption, research_folder
 from studies.store import Record, RecordFile, save_result
 
-SAMPLE_SEED = 0
-MAX_ATOMS = 20
 TEXTBOOK = {
     "diamond": ("zincblende", 3.567, (6, 6)),
     "Si": ("zincblende", 5.431, (14, 14)),
@@ -80,7 +79,7 @@ def main(
     potential = load_potential(calculator)
     name = calculator.replace("/", "_").replace(":", "_")
     settings = AglSettings(poisson="network" if poisson == "network" else "auto")
-    done = _run(_sample(rows, n), potential, work / f"agl-engine-{name}.jsonl", settings)
+    done = _run(draw(rows, n), potential, work / f"agl-engine-{name}.jsonl", settings)
     answered = [line for line in done if line["kappa"] is not None]
     panels = {str(potential): "kappa", "with AFLOW's Poisson ratio": "kappa_aflow_poisson"}
     draw_kappa_parity(
@@ -117,7 +116,7 @@ def _formula_check(rows: list[LabelledCrystal]) -> dict[str, Any]:
 def _theta_check(rows: list[LabelledCrystal]) -> dict[str, Any]:
     masses, deviations, unusable = np.array(atomic_masses), [], 0
     for row in rows:
-        ratio, bulk = _aflow_poisson(row), row.properties.get("agl_bulk_modulus_static_300K") or math.nan
+        ratio, bulk = aflow_poisson_ratio(row), row.properties.get("agl_bulk_modulus_static_300K") or math.nan
         if not (-1 < ratio < 0.5 and bulk > 0):
             unusable += math.isfinite(ratio)
             continue
@@ -134,15 +133,10 @@ def _theta_check(rows: list[LabelledCrystal]) -> dict[str, Any]:
     }
 
 
-def _aflow_poisson(row: LabelledCrystal) -> float:
+def aflow_poisson_ratio(row: LabelledCrystal) -> float:
+    """Poisson ratio of AFLOW's elastic moduli; NaN where it has none."""
     bulk, shear = (row.properties.get(f"ael_{kind}_modulus_vrh") or math.nan for kind in ("bulk", "shear"))
     return poisson_ratio(bulk, shear)
-
-
-def _sample(rows: list[LabelledCrystal], n: int) -> list[LabelledCrystal]:
-    fits = [row for row in rows if row.crystal.n_atoms <= MAX_ATOMS]
-    order = np.random.default_rng(SAMPLE_SEED).permutation(len(fits))[:n]
-    return [fits[k] for k in order]
 
 
 def _run(
@@ -168,7 +162,7 @@ def _values(row: LabelledCrystal, potential: Potential, settings: AglSettings) -
         "reason": got.reason,
         "kappa": got.kappa_w_mk,
         "kappa_elastic": _kappa_with(got, got.elastic_poisson_ratio),
-        "kappa_aflow_poisson": _kappa_with(got, _aflow_poisson(row)),
+        "kappa_aflow_poisson": _kappa_with(got, aflow_poisson_ratio(row)),
         "theta": got.debye_temperature_k,
         "gruneisen": got.gruneisen,
         "bulk": got.bulk_modulus_gpa,
