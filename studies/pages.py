@@ -1,7 +1,7 @@
 """Write the generated pages of the docs, with their figures, from stored results alone.
 
     python -m studies.pages [accuracy] [benchmark] [what-helps] [model-card] [textbook] [speed] [candidates] [lowest]
-        [verified] [calibration] [fewer-forces]
+        [verified] [calibration] [fewer-forces] [agl-calibration]
 
 Figures that show values which may not be passed on, or single runs that are not stored, are drawn by the study itself:
 `calibration.png`, `candidates.png`, `verified_showcase.png`, `agl_engine_*.png`, `prototypes_aflow.png`,
@@ -19,6 +19,7 @@ import typer
 from kappatune.model.card import ModelCard
 from kappatune.model.kappa_model import KappaModel
 from kappatune.storage import write_text
+from studies.agl.calibration_page import agl_calibration_page
 from studies.markdown import DOCS
 from studies.phonix.accuracy_page import accuracy_page
 from studies.phonix.curves_section import Curves, draw_curves
@@ -81,6 +82,7 @@ PAGES: dict[str, Callable[[Path], str]] = {
     "lowest": lambda _: lowest_page(),
     "verified": lambda _: verified_page(),
     "calibration": lambda _: calibration_page(load_result("calibration")),
+    "agl-calibration": lambda _: agl_calibration_page(load_result("agl_calibration")),
     "fewer-forces": lambda _: fewer_forces_page(RecordFile(FEWER_FORCES).read(Comparison)),
 }
 """Makes the text of a page, and draws its figures below the folder of the docs."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,32 +32,24 @@ Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Points:
-    """n crystals with a value by a potential and one by DFT.
+class Compared:
+    """n crystals with a value by a potential and one that it is judged by.
 
     Attributes:
         formulas: (n,) reduced formulas.
         ln_kappa: (n,) ln of the potential's value in W/(m K).
-        ln_dft: (n,) ln of the DFT value.
-        ln_predicted: (n,) ln of the prediction, by a model that has not learnt the formula.
-        sd_predicted: (n,) its standard deviation, from its calibrated interval.
-        softness: (n,) ln of the acoustic Debye temperature in K that the model predicts.
-        family: (n,) kind of anion.
+        ln_dft: (n,) ln of the DFT value, or of AFLOW's AGL value.
     """
 
     formulas: NDArray[np.str_]
     ln_kappa: Values
     ln_dft: Values
-    ln_predicted: Values
-    sd_predicted: Values
-    softness: Values
-    family: NDArray[np.str_]
 
     def __len__(self) -> int:
         return len(self.formulas)
 
-    def __getitem__(self, chosen: Rows | NDArray[np.bool_]) -> Points:
-        return Points(**{name: value[chosen] for name, value in vars(self).items()})
+    def __getitem__(self, chosen: Rows | NDArray[np.bool_]) -> Self:
+        return type(self)(**{name: value[chosen] for name, value in vars(self).items()})
 
     @property
     def error(self) -> Values:
@@ -71,6 +63,23 @@ class Points:
 
 
 @dataclass(frozen=True)
+class Points(Compared):
+    """n crystals with a phonon value by a potential, one by DFT, and a prediction.
+
+    Attributes:
+        ln_predicted: (n,) ln of the prediction, by a model that has not learnt the formula.
+        sd_predicted: (n,) its standard deviation, from its calibrated interval.
+        softness: (n,) ln of the acoustic Debye temperature in K that the model predicts.
+        family: (n,) kind of anion.
+    """
+
+    ln_predicted: Values
+    sd_predicted: Values
+    softness: Values
+    family: NDArray[np.str_]
+
+
+@dataclass(frozen=True)
 class Bias:
     """What a potential's ln kappa lacks: `bias` + `slope` (ln kappa - `centre`)."""
 
@@ -78,12 +87,12 @@ class Bias:
     slope: float
     centre: float
 
-    def of(self, points: Points) -> Values:
+    def of(self, points: Compared) -> Values:
         """(n,) expected ln of DFT over potential."""
         return self.bias + self.slope * (points.ln_kappa - self.centre)
 
 
-Features = Callable[[Points], Values]
+Features = Callable[[Any], Values]
 
 FORMS: dict[str, Features] = {
     "constant": lambda points: np.empty((len(points), 0)),
@@ -91,10 +100,10 @@ FORMS: dict[str, Features] = {
     "of softness": lambda points: points.softness[:, None],
     "of family": lambda points: np.equal(points.family[:, None], np.unique(points.family)).astype(np.float64),
 }
-"""What a bias may depend on, beside a constant."""
+"""What a bias may depend on, beside a constant; the last two need `Points`."""
 
 
-def fit_bias(points: Points) -> Bias:
+def fit_bias(points: Compared) -> Bias:
     """The bias: a constant, or a line in ln kappa if that is better by more than the standard error of the gain."""
     gain = out_of_fold(points, "constant") ** 2 - out_of_fold(points, "of κ") ** 2
     is_better = gain.mean() > gain.std(ddof=1) / np.sqrt(len(points))
@@ -104,7 +113,7 @@ def fit_bias(points: Points) -> Bias:
     return Bias(float(coefficients[0]), float(coefficients[1]) if is_better else 0.0, centre)
 
 
-def out_of_fold(points: Points, form: str) -> Values:
+def out_of_fold(points: Compared, form: str) -> Values:
     """(n,) what remains of the errors after a bias of this form, fitted without the formula of each."""
     columns = FORMS[form](points)
     remains = np.empty(len(points))
@@ -116,7 +125,7 @@ def out_of_fold(points: Points, form: str) -> Values:
     return remains
 
 
-def _folds(points: Points) -> list[Split]:
+def _folds(points: Compared) -> list[Split]:
     return group_folds(points.formulas.tolist(), MAX_FOLDS, SEED)
 
 
@@ -129,7 +138,7 @@ def _ridge(columns: Values, error: Values) -> Values:
     return found.astype(np.float64)
 
 
-def fit_half_width(points: Points) -> float:
+def fit_half_width(points: Compared) -> float:
     """Half-width that holds nine in ten of the errors that remain after a bias fitted without their formulas.
 
     Cross-conformal prediction: Vovk, Ann. Math. Artif. Intell. 74, 9 (2015). A formula counts once, by its largest
@@ -160,7 +169,7 @@ class Judged:
         return np.abs(self.remains) <= self.half_width
 
 
-def judge(points: Points) -> Judged:
+def judge(points: Compared) -> Judged:
     """Bias and range of each crystal, fitted without its formula."""
     remains, half_width = np.empty(len(points)), np.empty(len(points))
     for known, left_out in _folds(points):
@@ -233,11 +242,11 @@ def mean_abs_log10(errors: Values) -> float:
     return float(np.abs(errors).mean() / np.log(10))
 
 
-def by_thirds(held: NDArray[np.bool_], ln_dft: Values) -> list[float] | None:
-    """Fraction held in the low, middle and high third of the DFT values; None with fewer than 30 crystals."""
-    if len(held) < 30:
+def by_thirds(values: Values | NDArray[np.bool_], ln_dft: Values) -> list[float] | None:
+    """Mean, or fraction, in the low, middle and high third of the DFT values; None with fewer than 30 crystals."""
+    if len(values) < 30:
         return None
-    return [float(held[third].mean()) for third in np.array_split(np.argsort(ln_dft, kind="stable"), 3)]
+    return [float(values[third].mean()) for third in np.array_split(np.argsort(ln_dft, kind="stable"), 3)]
 
 
 def form_errors(points: Points) -> dict[str, Any]:

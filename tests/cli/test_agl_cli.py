@@ -13,6 +13,7 @@ from ase.build import bulk
 from ase.io import write
 
 from kappatune.agl_workflow import AglResult
+from kappatune.cli.agl import _kappa
 from tests import toy_potentials as toy
 
 COPPER = f"{Path(toy.__file__)}:copper"
@@ -49,6 +50,13 @@ def test_json_has_the_curves(files, tmp_path):
     assert row["kappa_by_temperature_w_mk"][1] == pytest.approx(row["kappa_w_mk"])
     assert row["id"] == "cu" and row["formula"] == "Cu" and "EMT" in row["potential"]
     assert [path.suffix for path in tmp_path.iterdir()] == [".png"]
+
+
+def test_the_interval_stands_below_kappa_where_there_is_one():
+    row = AglResult(id="cu", kappa_w_mk=10.0)
+    assert _kappa(row) == "10"
+    assert _kappa(row.model_copy(update={"lower_w_mk": 5.0, "upper_w_mk": 21.0})) == "10\n5 to 21"
+    assert _kappa(AglResult(id="cu", reason="no minimum")) == "–"
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from kappatune.calculations.agl_calibration import shipped_agl_calibrations
 from kappatune.calculations.agl_result import AglResult
 from kappatune.calculations.agl_settings import AglSettings
 from kappatune.calculations.poisson import PoissonRatio, find_poisson_ratio
@@ -100,12 +101,15 @@ def agl_of_relaxed(crystal: Crystal, relaxed: RelaxedCrystal, potential: Potenti
     reference = model.state(settings.reference_k)
     acoustic = acoustic_debye_temperature(reference.debye_temperature_k, n_atoms)
     kappa = slack_kappa(reference, mass, n_atoms, np.array([300.0, *settings.temperatures_k]))
+    lower, upper = _interval(float(kappa[0]), potential, poisson, settings)
     states = [_state_or_none(model, t) for t in settings.temperatures_k]
     return AglResult(
         id=crystal.id,
         file=crystal.file,
         formula=crystal.formula,
         kappa_w_mk=float(kappa[0]),
+        lower_w_mk=lower,
+        upper_w_mk=upper,
         debye_temperature_k=reference.debye_temperature_k,
         acoustic_debye_temperature_k=acoustic,
         lowest_reliable_k=CLASSICAL_FROM * acoustic,
@@ -169,6 +173,17 @@ def energy_curve(atoms: Atoms, potential: Potential, settings: AglSettings) -> E
     volumes = np.array([cell.get_volume() for cell in cells])
     energies = potential.energies(cells)
     return EnergyCurve(volumes, energies, fit_equation_of_state(volumes, energies, settings.fit))
+
+
+def _interval(
+    kappa: float, potential: Potential, poisson: PoissonRatio, settings: AglSettings
+) -> tuple[float, float] | tuple[None, None]:
+    """The interval of AFLOW's value, W/(m K), if this potential with these settings is calibrated."""
+    free = {name: getattr(settings, name) for name in ("poisson", "temperatures_k")}
+    calibration = shipped_agl_calibrations().find(potential.name, poisson.source)
+    if calibration is None or settings != AglSettings(**free):
+        return None, None
+    return calibration.interval(kappa)
 
 
 def _curve_warnings(curve: EnergyCurve) -> list[str]:

@@ -24,7 +24,10 @@ class AglResult(BaseModel):
         id: Name of the crystal.
         file: File it came from.
         formula: Reduced formula.
-        kappa_w_mk: Lattice thermal conductivity at 300 K, W/(m K).
+        kappa_w_mk: Lattice thermal conductivity at 300 K, W/(m K), as the potential gives it.
+        lower_w_mk: Lower end of the interval that is meant to hold nine in ten of AFLOW's AGL values, W/(m K); null
+            where potential, source of the Poisson ratio and settings are not calibrated.
+        upper_w_mk: Upper end, W/(m K).
         debye_temperature_k: Debye temperature of the whole primitive cell at 300 K, K.
         acoustic_debye_temperature_k: The same times n^(-1/3), K.
         lowest_reliable_k: A third of that, K: below it kappa no longer falls as 1/T, whatever the list says.
@@ -68,6 +71,8 @@ class AglResult(BaseModel):
     file: str | None = None
     formula: str | None = None
     kappa_w_mk: float | None = None
+    lower_w_mk: float | None = None
+    upper_w_mk: float | None = None
     debye_temperature_k: float | None = None
     acoustic_debye_temperature_k: float | None = None
     lowest_reliable_k: float | None = None

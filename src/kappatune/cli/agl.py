@@ -11,7 +11,7 @@ import typer
 from kappatune.cli.options import AsCsvWithoutCurves, AsJson, Files, PotentialOption, check_files, read_files
 from kappatune.cli.output import answer_only_stdout, chosen_format, errors_as_messages, exit_if_unanswered
 from kappatune.cli.temperatures import TEMPERATURES_HELP, TEMPERATURES_METAVAR, parse_temperatures
-from kappatune.cli.writers import Column, Layout, number, write_rows
+from kappatune.cli.writers import Column, Layout, interval, number, write_rows
 
 if TYPE_CHECKING:
     from kappatune.agl_workflow import AglResult
@@ -42,10 +42,11 @@ def agl(
     """Compute the conductivity of any crystal with an interatomic potential, in W/(m K).
 
     The crystal is relaxed. Its energy against volume and its elastic constants give the Debye temperature and the
-    Grüneisen parameter, and these give kappa, as in AFLOW's AGL. Every crystal gets one row, in order. One that
-    cannot be computed (no minimum, mechanically unstable, ...) gets a reason instead of a number, and the others are
-    still computed. `predict --fidelity agl` and `verify` give other AGL values: docs/agl.md, Three AGL values, says
-    why.
+    Grüneisen parameter, and these give kappa, as in AFLOW's AGL. Below kappa stands the interval that is meant to hold
+    nine in ten of AFLOW's values, for potentials that were compared with them. Every crystal gets one row, in order.
+    One that cannot be computed (no minimum, mechanically unstable, ...) gets a reason instead of a number, and the
+    others are still computed. `predict --fidelity agl` and `verify` give other AGL values: docs/agl.md, Three AGL
+    values, says why.
 
     Exit code: 0 all answered, 3 finished but some rows have no answer, 1 could not run, 2 usage.
 
@@ -67,7 +68,7 @@ def agl(
             [
                 Column("crystal", "id"),
                 Column("formula", "formula"),
-                Column("κ, W/(m K)", lambda row: number(row.kappa_w_mk), right=True),
+                Column("κ, W/(m K)", _kappa, right=True),
                 Column("θ, K", lambda row: number(row.debye_temperature_k, ".0f"), right=True),
                 Column("γ", lambda row: number(row.gruneisen, ".2f"), right=True),
                 Column("B, GPa", lambda row: number(row.bulk_modulus_gpa, ".0f"), right=True),
@@ -82,6 +83,11 @@ def agl(
         rows = iter_agl(read_files(files), calculator, settings, workers)
         counts = write_rows(_plotted(rows, plot) if plot else rows, layout, output_format, stdout)
     exit_if_unanswered(counts)
+
+
+def _kappa(row: AglResult) -> str:
+    shown = number(row.kappa_w_mk)
+    return f"{shown}\n{interval(row.lower_w_mk, row.upper_w_mk)}" if row.lower_w_mk else shown
 
 
 def _poisson(text: str) -> Literal["auto", "elastic", "network"] | float:
