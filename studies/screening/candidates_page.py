@@ -53,8 +53,7 @@ def candidates_page() -> str:
         "## Candidates",
         "The interval is that of `accurate`, [calibrated](benchmark.md) on binaries and half-Heuslers: nearly all of "
         "these crystals are neither, and for them it covers fewer than nine values in ten. *Domain* is the row's "
-        "`in_domain`; *trained on* is yes if the formula is in L96, in HH143 or among the textbook crystals. Some "
-        "are [verified by phonons](verified.md).",
+        "`in_domain`; *trained on* is yes if the formula is in L96, in HH143 or among the textbook crystals.",
     ]
     for name, rows in result["candidates"].items():
         n = models[name]["n_all_members_below"]
