@@ -67,13 +67,13 @@ def _headline(results: Sequence[Mapping[str, Any]], scan: Mapping[str, Any]) -> 
     sentences = [
         f"**{hold} of {len(rows)} hold**: {default['potential']} has no imaginary modes, and the best estimate lies "
         f"below {BELOW_W_MK:g} W/(m K); for {surely} of these the whole interval does.",
-        f"{hold} of the {len(answered)} that have a phonon value hold; of the others "
+        f"Of the {len(answered)} with a phonon value {hold} hold; of the others "
         + " and ".join(f"{count} have the outcome *{outcome}*" for outcome, count in failed.most_common())
         + ".",
         f"By chance, {len(rows) * scan['share_below_in_pool']:.0f} of {len(rows)} crystals of the pool would be "
         f"predicted below {BELOW_W_MK:g} W/(m K), imaginary modes not counted.",
         "Imaginary modes are no proof against a crystal: this calculation at rest does not know that many soft halides "
-        "are held up by their anharmonicity at 300 K. But there is then no value to hold on to.",
+        "are stabilised by their anharmonicity at 300 K. Without a value nothing is confirmed either.",
     ]
     return " ".join([*sentences, *(_beside(result, rows) for result in results[1:])])
 
