@@ -19,7 +19,7 @@ import typer
 from kappatune.agl_workflow import AglResult, AglSettings
 from kappatune.agl_workflow.batch import agl_or_reason
 from kappatune.calculations.network_moduli import UnknownModuli, network_poisson_ratio
-from kappatune.calculations.symmetry import primitive_cell
+from kappatune.calculations.symmetry import FIRST_CUBIC_GROUP, primitive_cell
 from kappatune.potentials import Potential, load_potential
 from kappatune.structures import Crystal, LabelledCrystal, read_table
 from kappatune.verification.cell_formats import crystal_to_ase
@@ -30,8 +30,6 @@ VALUES = RESULTS / "agl_values.jsonl"
 SAMPLE_SEED = 0
 MAX_ATOMS = 20
 PNICTOGENS = (33, 51)
-LOWEST_CUBIC = 195
-"""International number of the first cubic space group."""
 
 
 class AglValue(Record):
@@ -112,7 +110,7 @@ def pnictides(rows: list[LabelledCrystal]) -> list[LabelledCrystal]:
 def _is_cubic_pnictide(crystal: Crystal) -> bool:
     return (
         bool(np.isin(crystal.numbers, PNICTOGENS).any())
-        and primitive_cell(crystal, AglSettings().symprec)[1] >= LOWEST_CUBIC
+        and primitive_cell(crystal, AglSettings().symprec)[1] >= FIRST_CUBIC_GROUP
     )
 
 

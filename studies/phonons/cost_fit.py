@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import nnls
 
-from kappatune.verification.cost import FIRST_CUBIC_GROUP
+from kappatune.calculations.symmetry import FIRST_CUBIC_GROUP
 from studies.phonons.cost_record import TimedVerification
 
 GOAL = (1.5, 0.8)

@@ -15,6 +15,9 @@ from kappatune.structures import BadCrystal, Crystal
 if TYPE_CHECKING:
     from ase import Atoms
 
+FIRST_CUBIC_GROUP = 195
+"""International number of the first cubic space group."""
+
 _NO_SYMMETRY = "no symmetry can be found, not even the identity: check for overlapping atoms"
 _TOLERANCE = 1e-6
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
 
+from kappatune.calculations.symmetry import FIRST_CUBIC_GROUP
 from kappatune.potentials import Potential
 from kappatune.verification.outcomes import TooLarge
 from kappatune.verification.phono3py_time import Phono3pyWork, n_q_points, n_threads
@@ -17,8 +18,6 @@ from kappatune.verification.snapshots import fit_cost
 RELAXATION_CALLS = {"cubic": 59, "other": 128}
 """Evaluations of the primitive cell that take as long as relaxation and AGL together, in the median of cubic and of
 other crystals (`studies.phonons.cost_estimates`)."""
-
-FIRST_CUBIC_GROUP = 195
 
 _BASE_GB = 0.6
 _GB = 1e9
