@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
+from ase.build import bulk
 
 from kappatune.potentials import load_potential
 from tests.potentials.potential_contract import PotentialContract
@@ -24,3 +26,18 @@ class TestSevenNet(PotentialContract):
     @pytest.fixture
     def potential(self, loaded):
         return loaded
+
+
+@pytest.mark.potential
+@pytest.mark.parametrize("bonds_per_part", [30, 200])
+def test_messages_in_parts_give_the_same_forces(loaded, monkeypatch, bonds_per_part):
+    cells = [bulk("NaCl", "rocksalt", a=5.6, cubic=True), bulk("Si", a=5.4)]
+    for cell in cells:
+        cell.rattle(0.05, seed=1)
+    whole = loaded.evaluate(cells)
+    numbers = bonds_per_part * loaded.calculator.model.get_submodule("1_convolution").message_size
+    monkeypatch.setattr("kappatune.potentials.sevennet_messages.NUMBERS_PER_PART", numbers)
+    for in_parts, expected in zip(loaded.evaluate(cells), whole, strict=True):
+        assert in_parts.energy == pytest.approx(expected.energy, abs=1e-5)
+        np.testing.assert_allclose(in_parts.forces, expected.forces, atol=1e-5)
+        np.testing.assert_allclose(in_parts.stress, expected.stress, atol=1e-6)

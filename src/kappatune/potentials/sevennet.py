@@ -24,7 +24,10 @@ def load(model: str, name: str) -> Potential:
     """
     from sevenn.calculator import SevenNetCalculator
 
+    from kappatune.potentials.sevennet_messages import compute_messages_in_parts
+
     calculator = SevenNetCalculator(model, device=torch_device())
+    compute_messages_in_parts(calculator.model)
     elements = frozenset(int(number) for number in calculator.type_map)
     return SevenNetPotential(name, f"(sevenn {version('sevenn')})", calculator, soft_in_shear=True, elements=elements)
 
