@@ -56,8 +56,9 @@ def chromium() -> str:
     return path
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(chromium) -> Iterator[Any]:
+    """Chromium; while it is open, playwright's event loop runs, and no test of the same process can have its own."""
     from playwright.sync_api import sync_playwright
 
     graphics = ["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
