@@ -22,12 +22,14 @@ from kappatune.storage import write_text
 from studies.agl.calibration_page import agl_calibration_page
 from studies.markdown import DOCS
 from studies.phonix.accuracy_page import accuracy_page
+from studies.phonix.cheap_stages import TrainedStage
 from studies.phonix.curves_section import Curves, draw_curves
 from studies.phonix.family_curves import FAMILY_CURVES, FamilyCell
 from studies.phonix.family_curves_section import FamilyCurves
 from studies.phonix.learning_curves import CURVES, CurveCell
 from studies.phonix.model_card import model_card
 from studies.phonix.results import PhonixResults
+from studies.phonix.stage_curves_section import SHOWN, stages_section
 from studies.phonons.calibration_page import calibration_page
 from studies.phonons.fewer_forces import FEWER_FORCES, Comparison
 from studies.phonons.fewer_forces_page import fewer_forces_page
@@ -63,12 +65,14 @@ def _cards() -> list[ModelCard]:
 def _what_helps(docs: Path) -> str:
     names = ("labels", "averaging", "starter_host")
     others = {name: load_result(name) for name in names}
-    curves = Curves(RecordFile(CURVES).read(CurveCell))
+    store = RecordFile(CURVES)
+    curves = Curves(store.read(CurveCell))
     if not curves.answer_the_question:
         return what_helps_page(TransferResults.read(), PhonixResults.read(), others)
     draw_curves(curves, docs / "figures")
     families = FamilyCurves(RecordFile(FAMILY_CURVES).read(FamilyCell))
-    return what_helps_page(TransferResults.read(), PhonixResults.read(), others, curves, families)
+    stages = stages_section(Curves(store.read(CurveCell), SHOWN), store.read(TrainedStage))
+    return what_helps_page(TransferResults.read(), PhonixResults.read(), others, curves, families, stages)
 
 
 PAGES: dict[str, Callable[[Path], str]] = {

@@ -12,8 +12,10 @@ DataOption = Annotated[Path | None, typer.Option("--data", envvar="KAPPATUNE_DAT
 """Option of a study's command."""
 
 AFLOW = "aflow_agl.parquet"
+DFT_PHONONS = "dft_phonons.parquet"
 PHONIX = "phonix.parquet"
 PHONONDB_POOL = "phonondb_pool.parquet"
+SEMIEMPIRICAL = "semiempirical.parquet"
 
 
 def research_folder(given: Path | None) -> Path:

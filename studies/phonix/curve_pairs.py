@@ -14,3 +14,11 @@ SENTENCES = (
 """Pairs of arms that one sentence is about."""
 
 PAIRS = tuple(chain.from_iterable(SENTENCES))
+
+STAGE_PAIRS = (
+    *(("formation-energies", arm) for arm in ("minimum-kappa", "moduli", "semi-empirical", "prototypes", "slack")),
+    *(("formation-energies-agl", arm) for arm in ("minimum-kappa-agl", "moduli-agl", "agl-again")),
+    *(("slack", arm) for arm in ("moduli-slack", "agl-slack")),
+    *(("agl-slack", arm) for arm in ("moduli-slack", "moduli-agl-slack")),
+)
+"""Networks without and with a stage other than AGL, or AGL with one seed and with another."""

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
 
 from studies.markdown import listed, table
-from studies.phonix.curve_arms import ARMS
+from studies.phonix.curve_arms import ARMS, CHIEF_ARMS
 from studies.phonix.curve_learners import fit_network
-from studies.phonix.curve_pairs import PAIRS, SENTENCES
+from studies.phonix.curve_pairs import PAIRS, SENTENCES, STAGE_PAIRS
 from studies.phonix.curve_worth import LabelsWorth, errors, mean_and_half_width, worth_of
 from studies.phonix.family_curves_section import FamilyCurves, family_section, family_sentence
 from studies.phonix.learning_curves import N_DRAWS, CurveCell
@@ -43,15 +43,17 @@ class Curves:
         n_tested: Tested crystals.
         sizes: Numbers of labels, ascending.
         arms: Arms with cells of all these numbers.
+        missing: The other arms that are shown.
         errors: (draws,) mean |log10| errors, by arm and number of labels.
     """
 
-    def __init__(self, cells: Sequence[CurveCell]) -> None:
-        found = {arm: errors(cells, arm) for arm in ARMS}
+    def __init__(self, cells: Sequence[CurveCell], shown: Iterable[str] = CHIEF_ARMS) -> None:
+        found = {arm: errors(cells, arm) for arm in shown}
         full = {arm: {n for n, draws in curve.items() if len(draws) == N_DRAWS} for arm, curve in found.items()}
         most = max(map(len, full.values()))
         self.sizes = sorted(next(sizes for sizes in full.values() if len(sizes) == most))
-        self.arms = [arm for arm in ARMS if full[arm] >= set(self.sizes)]
+        self.arms = [arm for arm in found if full[arm] >= set(self.sizes)]
+        self.missing = [arm for arm in found if arm not in self.arms]
         self.cells = [cell for cell in cells if cell.arm in self.arms and cell.n in self.sizes]
         self.errors = {arm: {n: found[arm][n] for n in self.sizes} for arm in self.arms}
         self.n_tested = max((cell.n_tested for cell in cells), default=0)
@@ -68,8 +70,8 @@ class Curves:
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
-        """Those of `PAIRS` both of whose arms are complete."""
-        return [pair for pair in PAIRS if set(pair) <= set(self.arms)]
+        """Those of `PAIRS` and `STAGE_PAIRS` both of whose arms are complete."""
+        return [pair for pair in (*PAIRS, *STAGE_PAIRS) if set(pair) <= set(self.arms)]
 
     def error(self, arm: str, n: int) -> str:
         """Mean error of an arm over the draws."""
@@ -100,9 +102,9 @@ def curves_section(curves: Curves, agreement: Mapping[str, Any], families: Famil
             "## How many DFT labels is a cheap value worth?",
             " ".join(sentences),
             f"![Error against the number of DFT labels](figures/{FIGURE})",
-            _errors_table(curves),
+            errors_table(curves),
             _worth_table(curves),
-            _gains_table(curves),
+            gains_table(curves),
             *family_section(families),
         ]
     )
@@ -136,10 +138,11 @@ def _clause(curves: Curves, pair: tuple[str, str], *, is_said: bool) -> str:
     worth = curves.worth(pair)
     at = next(w for w in worth if w.n == HUNDRED)
     means = f"mean error {curves.error(pair[1], HUNDRED)} against {curves.error(pair[0], HUNDRED)} with the same labels"
-    return f"{start} worth {_labels(at)} for *{without}* ({means}), and {_seen(worth)}"
+    return f"{start} worth {labels_worth(at)} for *{without}* ({means}), and {_seen(worth)}"
 
 
-def _labels(worth: LabelsWorth) -> str:
+def labels_worth(worth: LabelsWorth) -> str:
+    """Labels that give the same error without what is known beforehand, with their interval."""
     if worth.at_least is None:
         return f"more than all {worth.n_most:,}"
     if worth.labels is None or worth.low is None or worth.high is None:
@@ -153,10 +156,11 @@ def _rounded(labels: float) -> str:
 
 def _seen(worth: Sequence[LabelsWorth]) -> str:
     lost = [w.n for w in worth if w.is_loss]
-    return _gain_seen(worth) + (f"; at N = {_numbers(lost)} it is worse" if lost else "")
+    return _gain_seen(worth) + (f"; at N = {numbers_of_labels(lost)} it is worse" if lost else "")
 
 
-def _numbers(labels: Sequence[int]) -> str:
+def numbers_of_labels(labels: Sequence[int]) -> str:
+    """Several numbers of labels as the pages write them."""
     return listed(f"{n:,}" for n in labels)
 
 
@@ -168,7 +172,7 @@ def _gain_seen(worth: Sequence[LabelsWorth]) -> str:
         return f"the gain is still seen with all {seen[-1]:,}"
     if len(seen) == sum(w.n <= seen[-1] for w in worth):
         return f"beyond {seen[-1]:,} labels no gain is seen"
-    return f"a gain is seen at N = {_numbers(seen)}, at no other N"
+    return f"a gain is seen at N = {numbers_of_labels(seen)}, at no other N"
 
 
 def _end(curves: Curves, agreement: Mapping[str, Any]) -> str:
@@ -182,7 +186,7 @@ def _end(curves: Curves, agreement: Mapping[str, Any]) -> str:
 
 
 def _limits(curves: Curves) -> list[str]:
-    missing = [f"*{ARMS[arm].title}*" for arm in ARMS if arm not in curves.arms]
+    missing = [f"*{ARMS[arm].title}*" for arm in curves.missing]
     return [
         "The networks are heads on embeddings that the labels do not change, one member each, and the intervals say "
         "how much the draw of the labels matters (with all labels, the seed alone), not the choice of tested crystals; "
@@ -191,7 +195,8 @@ def _limits(curves: Curves) -> list[str]:
     ]
 
 
-def _errors_table(curves: Curves) -> str:
+def errors_table(curves: Curves) -> str:
+    """Mean errors of each arm by the number of labels."""
     rows = []
     for arm in curves.arms:
         spread = [mean_and_half_width(curves.errors[arm][n]) for n in curves.sizes]
@@ -205,7 +210,7 @@ def _errors_table(curves: Curves) -> str:
 
 def _worth_table(curves: Curves) -> str:
     rows = [
-        [f"{ARMS[pair[1]].title}, over {ARMS[pair[0]].title}", *(_labels(w) for w in curves.worth(pair))]
+        [f"{ARMS[pair[1]].title}, over {ARMS[pair[0]].title}", *(labels_worth(w) for w in curves.worth(pair))]
         for pair in curves.pairs
     ]
     return (
@@ -215,7 +220,8 @@ def _worth_table(curves: Curves) -> str:
     )
 
 
-def _gains_table(curves: Curves) -> str:
+def gains_table(curves: Curves) -> str:
+    """Gains with the same labels, by pair."""
     rows = [
         [f"{ARMS[pair[1]].title}, over {ARMS[pair[0]].title}", *(_gain(w) for w in curves.worth(pair))]
         for pair in curves.pairs

@@ -1,4 +1,4 @@
-"""What is each rung worth when no label of the tested family is known? The arms of the learning curves by family.
+"""What is each rung worth when no label of the tested family is known? The chief arms of the learning curves by family.
 
     python -m studies.phonix.family_curves --data FOLDER [--arm trees ...]
 
@@ -20,7 +20,7 @@ import typer
 
 from kappatune.structures import read_table
 from kappatune.structures.table import LabelledCrystal
-from studies.phonix.curve_arms import ARMS, ArmOption, Source, arms
+from studies.phonix.curve_arms import ARMS, CHIEF_ARMS, ArmOption, Source, arms
 from studies.phonix.curve_cells import ArmCell, measured
 from studies.phonix.curve_learners import ArmInputs
 from studies.phonix.labels import PHONIX_SET, labels_of
@@ -74,7 +74,7 @@ def main(
     store = RecordFile(results)
     stored = {cell.name for cell in store.read(FamilyCell)}
     inputs: dict[str, ArmInputs] = {}
-    for name, family, draw in product(arms(arm), families, range(1, N_DRAWS + 1)):
+    for name, family, draw in product(arms(arm, CHIEF_ARMS), families, range(1, N_DRAWS + 1)):
         for n in (FEW, len(family.train)):
             if cell_name(family.part, name, n, draw) in stored:
                 continue

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studies.markdown import listed, table
-from studies.phonix.curve_arms import ARMS
+from studies.phonix.curve_arms import ARMS, CHIEF_ARMS
 from studies.phonix.curve_pairs import PAIRS
 from studies.phonix.curve_worth import mean_and_half_width
 from studies.phonix.family_curves import FEW, N_DRAWS, FamilyCell
@@ -36,7 +36,7 @@ class FamilyCurves:
         self._errors: dict[tuple[str, bool, str], dict[int, float]] = defaultdict(dict)
         for cell in cells:
             self._errors[cell.arm, cell.n == cell.n_known, cell.family][cell.draw] = cell.mean_abs_log10
-        self.arms = [arm for arm in ARMS if self.families and self._is_complete(arm)]
+        self.arms = [arm for arm in CHIEF_ARMS if self.families and self._is_complete(arm)]
 
     def _is_complete(self, arm: str) -> bool:
         keys = [(arm, is_all, family) for is_all in _TITLES for family in self.families]
@@ -85,7 +85,7 @@ def family_section(curves: FamilyCurves) -> list[str]:
     """The section as Markdown; nothing without cells."""
     if not curves.arms:
         return []
-    missing = [f"*{ARMS[arm].title}*" for arm in ARMS if arm not in curves.arms]
+    missing = [f"*{ARMS[arm].title}*" for arm in CHIEF_ARMS if arm not in curves.arms]
     return [
         "### A family left out",
         f"The {len(curves.families)} largest families of Phonix (anion, anonymous formula, space group, sites), "

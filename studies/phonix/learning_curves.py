@@ -3,7 +3,7 @@
     python -m studies.phonix.learning_curves --data FOLDER [--arm trees ...]
 
 Tested are the formulas of one hash fold. Each draw is an order of the other rows, of which the first N are learnt: all
-arms learn the same rows. The AGL stage has seen no tested formula; published hosts may know formation energies or bulk
+arms learn the same rows. No stage has seen a tested formula; published hosts may know formation energies or bulk
 moduli of some. Networks are heads on embeddings that the labels do not change. One record per cell; a killed run
 repeats none that is stored.
 """
@@ -21,6 +21,7 @@ import typer
 from kappatune.model.folds import Rows
 from kappatune.structures import read_table
 from kappatune.structures.table import LabelledCrystal
+from studies.phonix.cheap_stages import trained_stages
 from studies.phonix.curve_arms import ARMS, ArmOption, Source, arms
 from studies.phonix.curve_cells import ArmCell, measured
 from studies.phonix.curve_learners import ArmInputs
@@ -57,7 +58,7 @@ def main(
     results: Annotated[Path, typer.Option(help="File of the results.")] = CURVES,
     work: Annotated[Path, typer.Option(help="Folder of models and inputs.")] = Path("runs/learning-curves"),
 ) -> None:
-    """Compute the cells that are not stored: half an hour on one core that is free."""
+    """Compute the cells that are not stored: two hours on one core that is free."""
     torch.set_num_threads(1)
     folder = research_folder(data)
     source = Source(read_table(folder / PHONIX).rows, folder, work, in_test_fold)
@@ -72,6 +73,8 @@ def main(
         cell = curve_cell(name, inputs[name], source.rows, n, draw)
         store.add(cell)
         typer.echo(f"{cell.name}: {cell.mean_abs_log10:.3f} ({cell.seconds} s)")
+    if stages := trained_stages(work):
+        store.add(*stages)
 
 
 def split(rows: list[LabelledCrystal]) -> tuple[Rows, Rows]:

@@ -32,7 +32,7 @@ from kappatune.structures.table import LabelledCrystal, LabelledTable, read_tabl
 from kappatune.training import train
 from kappatune.training.recipe import Recipe, Stage
 from kappatune.training.stage import split_by_formula
-from studies.research_data import DataOption, research_folder
+from studies.research_data import SEMIEMPIRICAL, DataOption, research_folder
 from studies.shipped_models import MODELS
 from studies.speed.weights import shipped_weights
 from studies.store import save_result
@@ -109,7 +109,7 @@ def table_of(name: str, folder: Path) -> LabelledTable:
         return read_table(SHIPPED_TABLES[TEXTBOOK])
     if name == "half-Heuslers":
         return read_table(folder / "experiment_heusler.parquet")
-    table = read_table(folder / "semiempirical.parquet")
+    table = read_table(folder / SEMIEMPIRICAL)
     chosen = np.random.default_rng(0).choice(len(table.rows), SAMPLE, replace=False)
     return replace(table, rows=[table.rows[k] for k in sorted(chosen.tolist())])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from studies.markdown import note
@@ -30,6 +30,7 @@ def what_helps_page(
     others: Mapping[str, Mapping[str, Any]],
     curves: Curves | None = None,
     families: FamilyCurves | None = None,
+    stages: Sequence[str] = (),
 ) -> str:
     """The page as Markdown.
 
@@ -39,6 +40,7 @@ def what_helps_page(
         others: Stored results of the studies `labels`, `averaging` and `starter_host`.
         curves: Learning curves, with which the page begins, where they answer the question.
         families: The same with a family left out.
+        stages: Paragraphs on other stages between formation energies and the labels.
     """
     found = findings(results.comparisons)
     cells = Cells(results.evaluations, found)
@@ -48,7 +50,7 @@ def what_helps_page(
         note("what-helps", "transfer.jsonl", "python -m studies.transfer --data FOLDER")
         + f" Computed until {dates[-1]}; where a number comes from another study, its command is named.",
         WHAT_THEY_ARE,
-        *_learning_curves(curves, others["labels"]["agreement"]["L96, Phonix"], families),
+        *_learning_curves(curves, others["labels"]["agreement"]["L96, Phonix"], families, stages),
         "Errors are mean |log10 error| of κ on formulas not seen. *Lower*, *higher* and *not shown* are findings of "
         f"paired tests, with p corrected for all {len(found)} tests of the [benchmark](benchmark.md#paired-tests) "
         "(Holm, 5 %). *From a gain of*: what the test alone would have shown in four of five cases; a smaller gain "
@@ -68,10 +70,13 @@ def what_helps_page(
     return "\n\n".join(parts) + "\n"
 
 
-def _learning_curves(curves: Curves | None, agreement: Mapping[str, Any], families: FamilyCurves | None) -> list[str]:
+def _learning_curves(
+    curves: Curves | None, agreement: Mapping[str, Any], families: FamilyCurves | None, stages: Sequence[str]
+) -> list[str]:
     if curves is None:
         return []
-    return [curves_section(curves, agreement, families or FamilyCurves([])), "## Findings on the small sets"]
+    section = curves_section(curves, agreement, families or FamilyCurves([]))
+    return [section, *stages, "## Findings on the small sets"]
 
 
 def _the_question(cells: Cells) -> str:

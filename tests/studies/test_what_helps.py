@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from studies.phonix.curve_worth import mean_and_half_width
+from studies.phonix.curve_worth import gain_over_sizes, mean_and_half_width
+from studies.phonix.curves_section import Curves
 from studies.phonix.family_curves import FAMILY_CURVES, FamilyCell
 from studies.phonix.family_curves_section import FamilyCurves
 from studies.phonix.labels import PHONIX_SET
+from studies.phonix.learning_curves import CURVES, CurveCell
 from studies.phonix.results import PhonixResults
+from studies.phonix.stage_curves_section import SHOWN
 from studies.store import RecordFile
 from studies.transfer.cells import Cells, Where
 from studies.transfer.multiple_tests import findings
@@ -83,3 +86,25 @@ def test_no_gain_by_agl_values_alone_is_seen_on_families_of_phonix(pair, is_all)
     curves = FamilyCurves(RecordFile(FAMILY_CURVES).read(FamilyCell))
     gain, half = mean_and_half_width(curves.gains(pair, is_all=is_all).mean(axis=1))
     assert len(curves.families) == 10 and gain - half < 0
+
+
+@pytest.fixture(scope="module")
+def stages() -> Curves:
+    return Curves(RecordFile(CURVES).read(CurveCell), SHOWN)
+
+
+@pytest.mark.parametrize("arm", ["minimum-kappa", "semi-empirical", "prototypes", "formation-energies-agl"])
+def test_another_cheap_kappa_as_a_stage_helps_with_at_most_500_labels(stages, arm):
+    worth = stages.worth(("formation-energies", arm))
+    assert worth[-1].n > 500 and not any(w.is_seen for w in worth if w.n > 500)
+
+
+def test_the_slack_formula_helps_with_one_stiffness_and_more_with_those_of_a_stage(stages):
+    of_size = stages.worth(("formation-energies", "slack"))
+    assert [w.n for w in of_size if w.is_seen] == [n for n in stages.sizes if n >= 50]
+    for arm in ("moduli-slack", "agl-slack"):
+        gain, half = gain_over_sizes(stages.cells, "slack", arm)
+        assert gain > half
+        first, *_, last = stages.worth(("slack", arm))
+        assert first.is_seen and first.gain > 2 * last.gain
+        assert last.gain < of_size[-1].gain / 4

@@ -5,9 +5,9 @@ import pytest
 import torch
 import typer
 
-from studies.phonix.curve_arms import ARMS, Source, arms
+from studies.phonix.curve_arms import ARMS, CHIEF_ARMS, Source, arms
 from studies.phonix.curve_learners import ArmInputs, fit_and_predict, fit_network, fit_process, fit_trees
-from studies.phonix.curve_models import before_agl, embedding, in_test_fold, physics_recipe, plain_recipe
+from studies.phonix.curve_models import before_any_stage, embedding, in_test_fold, physics_recipe, plain_recipe
 from studies.phonix.curve_worth import LabelsWorth, worth_of
 from studies.phonix.curves_section import Curves, curves_section, draw_curves
 from studies.phonix.family_curves_section import FamilyCurves
@@ -73,8 +73,8 @@ def test_a_host_before_any_stage_differs_with_its_weights():
     assert recipe.stages[0].epochs == 30 and recipe.composition == "debye"
     plain = plain_recipe("megnet-mp-2018.6.1-log10K", pretrained=False)
     crystals = [row.crystal for row in ROWS[:3]]
-    random = embedding(before_agl(plain), crystals)
-    trained = embedding(before_agl(plain.model_copy(update={"pretrained": True})), crystals)
+    random = embedding(before_any_stage(plain), crystals)
+    trained = embedding(before_any_stage(plain.model_copy(update={"pretrained": True})), crystals)
     assert random.shape == trained.shape == (3, random.shape[1]) and not torch.allclose(random, trained)
 
 
@@ -181,5 +181,6 @@ def test_inputs_are_made_again_if_other_formulas_are_tested(tmp_path):
 
 def test_arms_that_do_not_exist_are_named():
     assert arms(None) == list(ARMS) and arms(["trees"]) == ["trees"]
+    assert arms(None, CHIEF_ARMS) == list(CHIEF_ARMS) and arms(["moduli"], CHIEF_ARMS) == ["moduli"]
     with pytest.raises(typer.BadParameter, match="no arm is called tree; there are trees,"):
         arms(["tree"])
