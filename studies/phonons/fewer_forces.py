@@ -7,10 +7,9 @@ neighbours (`reach` of `standard`); beside it stand pairs of nearest neighbours,
 those of `quick`, or the next larger ones where `quick` does not repeat the cell; the mesh is coarser than that of
 `quick` and the same for all.
 
-In a snapshot all atoms move by 0.03 Å in random directions, and each snapshot has a partner with all displacements
-reversed; symfc fits all third-order force constants of the supercell to the sums of their forces
-(`kappatune.verification.snapshots`). What a cutoff of the triples does is seen by a fit to the same forces, with a
-cutoff of CUTOFF.
+In a snapshot all atoms move in random directions; symfc fits all third-order force constants of the supercell to the
+forces (`kappatune.verification.snapshots`). What a cutoff of the triples does is seen by a fit to the same
+forces, with a cutoff of CUTOFF.
 
 All force calculations count: the supercell at rest, single displaced atoms (second order), pairs or snapshots. Each
 crystal is stored as it comes, each force is kept in `--work`, and the same command goes on.
@@ -51,8 +50,8 @@ REFERENCE_REACH = VerifySettings.of("standard").reach
 LARGER_CELL = 100
 """Most atoms of the supercell where those of `quick` allow the conventional cell alone."""
 
-OVERSAMPLINGS = (1.2, 1.6)
-"""Equations per parameter; the first as in `verify`."""
+FACTORS = (1.0, 4 / 3)
+"""Snapshots, in units of what `verify` takes."""
 
 CUTOFF = 2.1
 """Largest distance of two atoms of a triple, for comparison, in units of the cube root of the volume per atom."""
@@ -70,6 +69,7 @@ def crystals() -> dict[str, tuple[str, Atoms]]:
         "KMgF3": ("perovskite", _spacegroup("KMgF", [(0.5,) * 3, (0, 0, 0), (0.5, 0, 0)], 221, (3.99,) * 3)),
         "GaAs": ("zincblende", bulk("GaAs", "zincblende", 5.65)),
         "GeTe": ("rhombohedral", _spacegroup("GeTe", [(0, 0, 0.237), (0, 0, 0.763)], 160, (4.16, 4.16, 10.67), 120)),
+        "Te": ("tellurium", _spacegroup("Te", [(0.263, 0, 1 / 3)], 152, (4.46, 4.46, 5.93), 120)),
         "CaS": ("rocksalt", bulk("CaS", "rocksalt", 5.69)),
         "TiO2": ("anatase", _spacegroup("TiO", [(0, 0, 0), (0, 0, 0.208)], 141, (3.78, 3.78, 9.51))),
         "NaCl": ("rocksalt", bulk("NaCl", "rocksalt", 5.64)),
@@ -212,11 +212,11 @@ def fitted(cell: StandardCell, settings: VerifySettings, cache: StepCache, poten
     n_all = n_parameters(phonons)
     cutoff_of_triples = CUTOFF * (cell.primitive.get_volume() / len(cell.primitive)) ** (1 / 3)
     fits = []
-    for oversampling, cutoff in (
-        *((enough, None) for enough in OVERSAMPLINGS[: 1 if n_all > ONE_FIT_ABOVE else None]),
-        (OVERSAMPLINGS[0], cutoff_of_triples),
+    for factor, cutoff in (
+        *((factor, None) for factor in FACTORS[: 1 if n_all > ONE_FIT_ABOVE else None]),
+        (FACTORS[0], cutoff_of_triples),
     ):
-        displace_all_atoms(phonons, settings.displacement, oversampling)
+        displace_all_atoms(phonons, settings.displacement, factor)
         snapshots = [
             phonopy_to_ase(snapshot) for snapshot in (phonons.supercell, *phonons.supercells_with_displacements)
         ]

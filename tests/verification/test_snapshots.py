@@ -5,7 +5,7 @@ import pytest
 from ase.build import bulk
 
 from kappatune.structures import Crystal
-from kappatune.verification import VerifySettings, estimate_cost
+from kappatune.verification import VerifySettings, estimate_cost, snapshots
 from kappatune.verification.events import CostEstimated
 from kappatune.verification.force_constants import set_second_order, set_third_order
 from kappatune.verification.forces import ForceCache
@@ -41,6 +41,19 @@ def test_fitted_third_order_is_that_of_all_pairs(crystal, tmp_path):
     assert fitted.shape == displaced.shape
     np.testing.assert_allclose(fitted, displaced, atol=0.02 * largest)
     assert np.abs(fitted.sum(axis=1)).max() < 1e-6 * largest
+    np.testing.assert_array_equal(before, after)
+
+
+def test_half_as_many_snapshots_do_without_partners(tmp_path, monkeypatch):
+    with_partners = prepared_for(ALLOY, FEWEST)
+    displaced, _, _ = third_order(ALLOY, ALL_PAIRS, tmp_path)
+    monkeypatch.setattr(snapshots, "MOST_WITH_PARTNERS", 0)
+    alone = prepared_for(ALLOY, FEWEST)
+    assert len(alone.displaced_cells) < 0.7 * len(with_partners.displaced_cells)
+    lengths = np.linalg.norm(alone.phono3py.displacements, axis=-1)
+    np.testing.assert_allclose(lengths, FEWEST.displacement / 3, rtol=1e-6)
+    fitted, before, after = third_order(ALLOY, FEWEST, tmp_path)
+    np.testing.assert_allclose(fitted, displaced, atol=0.02 * np.abs(displaced).max())
     np.testing.assert_array_equal(before, after)
 
 
