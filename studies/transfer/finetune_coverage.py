@@ -3,10 +3,10 @@
     python -m studies.transfer.finetune_coverage --data FOLDER
 
 The textbook crystals are split by formula, with five seeds: two thirds are trained on, one third is asked. The shipped
-models learnt all of them, so they are asked about formulas that they know. That is why the same is done with starts that
-have learnt no measured value: their only correction is that of the default rung, fitted to its other tables alone. They
-are also asked about measured half-Heuslers, and `accurate` about a sample of semi-empirical values, of which it has
-learnt none. The models are those shipped at the time; the result names their weights.
+models learnt all of them, so they are asked about formulas that they know. That is why the same is done with starts
+that have learnt no measured value: their only correction is that of the default rung, fitted to its other tables alone.
+They are also asked about measured half-Heuslers, and `accurate` about a sample of semi-empirical values, of which it
+has learnt none. The models are those shipped at the time; the result names their weights.
 """
 
 from __future__ import annotations
