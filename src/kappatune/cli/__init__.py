@@ -15,6 +15,7 @@ from kappatune.cli.benchmark import benchmark
 from kappatune.cli.data import data
 from kappatune.cli.demo import demo
 from kappatune.cli.info import info
+from kappatune.cli.output import open_closed_streams
 from kappatune.cli.predict import predict
 from kappatune.cli.rank import rank
 from kappatune.cli.ray_option import RayCommand
@@ -70,6 +71,7 @@ app.command("benchmark", hidden=True, context_settings={"allow_extra_args": True
 def main() -> None:
     """Entry point. Networks this small run fastest on one thread; OMP_NUM_THREADS overrides this."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    open_closed_streams()
     try:
         app()
     except BrokenPipeError:

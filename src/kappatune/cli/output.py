@@ -26,6 +26,17 @@ def chosen_format(as_json: bool, as_csv: bool) -> OutputFormat:
     return OutputFormat.JSON if as_json else OutputFormat.CSV if as_csv else OutputFormat.TABLE
 
 
+def open_closed_streams() -> None:
+    """Send to nowhere what would go to a stream that the caller has closed, as `>&-` does."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            if nowhere != number:
+                os.dup2(nowhere, number)
+                os.close(nowhere)
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", encoding="utf-8"))
+
+
 @contextmanager
 def answer_only_stdout() -> Iterator[TextIO]:
     """The real stdout, for the answer; what libraries print there meanwhile, also from C, goes to stderr."""
