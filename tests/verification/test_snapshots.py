@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 from ase.build import bulk
@@ -118,3 +120,12 @@ def test_an_interrupted_run_finds_its_snapshots(tmp_path):
     np.testing.assert_allclose(again.kappa_tensor_w_mk, row.kappa_tensor_w_mk, rtol=1e-9, atol=1e-9)
     assert sorted(folder.glob("forces/*.npy")) == forces
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
+
+
+def test_the_recursion_limit_stays(tmp_path, monkeypatch):
+    for name in [name for name in sys.modules if name.partition(".")[0] == "symfc"]:
+        monkeypatch.delitem(sys.modules, name)
+    limit = sys.getrecursionlimit()
+    third_order(COPPER, FEWEST, tmp_path)
+    assert "symfc" in sys.modules
+    assert sys.getrecursionlimit() == limit

@@ -10,6 +10,7 @@ would act as noise, too. `studies.phonons.fewer_forces` compares kappa with that
 from __future__ import annotations
 
 import math
+import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -121,8 +122,11 @@ def fit_third_order(phonons: Phono3py, forces: Forces) -> None:
         forces: Of the supercell at rest, then of all snapshots, then of their partners, if they have any; the forces at
             rest are subtracted.
     """
+    limit = sys.getrecursionlimit()
     from symfc import Symfc
     from symfc.utils.utils import SymfcAtoms
+
+    sys.setrecursionlimit(limit)  # symfc raises it so far that JSON nested too deeply would overflow the stack
 
     supercell, symmetry = phonons.supercell, phonons.symmetry
     phonons.forces = forces[1:] - forces[0]
