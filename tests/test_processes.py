@@ -152,20 +152,6 @@ def test_a_script_whose_workers_would_start_workers_is_told(tmp_path):
     assert process.returncode == 1 and "BadRequest: no worker process can start" in process.stderr
 
 
-INTERRUPTED = """
-import signal
-from concurrent.futures.process import BrokenProcessPool
-from kappatune.processes import worker_pool
-with worker_pool("torch", 1, signal.raise_signal, (signal.SIGINT,)) as pool:
-    print(isinstance(pool.submit(abs, -7).exception(), BrokenProcessPool))
-"""
-
-
-def test_a_worker_that_is_interrupted_while_it_starts_ends_in_silence():
-    process = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, check=False)
-    assert (process.stdout, process.stderr) == ("True\n", "")
-
-
 def test_a_crash_while_results_are_used_costs_no_other_result():
     results = []
     for result in map_in_processes(

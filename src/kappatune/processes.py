@@ -24,8 +24,6 @@ TASKS_PER_PROCESS = 4
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "RAYON_NUM_THREADS": "1"}
 """What libraries read when they are loaded, and a worker has one thread."""
 
-EXIT_INTERRUPTED = 130
-
 CANNOT_START = (
     "no worker process can start: free memory and try again; in a script, call this below "
     '`if __name__ == "__main__":`, because each worker imports the script'
@@ -117,10 +115,7 @@ def worker_environment() -> dict[str, str]:
 
 def _start_worker(environment: dict[str, str], initializer: Callable[..., None], initargs: tuple[Any, ...]) -> None:
     follow_parent(environment)
-    try:
-        initializer(*initargs)
-    except KeyboardInterrupt:  # Ctrl+C reaches all processes, and the parent says so
-        os._exit(EXIT_INTERRUPTED)
+    initializer(*initargs)
 
 
 def follow_parent(environment: dict[str, str]) -> None:

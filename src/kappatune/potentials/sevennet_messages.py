@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import sevenn._keys as keys
 import torch
 from sevenn.nn.convolution import IrrepsConvolution, message_gather
 from torch import Tensor, nn
@@ -42,8 +43,7 @@ class ConvolutionInParts(nn.Module):
         size = max(1, NUMBERS_PER_PART // self.message_size)
         if edges.shape[1] <= size:
             return convolution(data)
-        names = (convolution.key_x, convolution.key_filter, convolution.key_weight_input)
-        x, filters, lengths = (data[key] for key in names)
+        x, filters, lengths = (data[key] for key in (convolution.key_x, convolution.key_filter, keys.EDGE_EMBEDDING))
         total = None
         for part in torch.arange(edges.shape[1], device=x.device).split(size):
             gathered = checkpoint(self._sum, x, filters[part], lengths[part], edges[:, part], use_reentrant=False)
