@@ -13,21 +13,11 @@ from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from kappatune.errors import BadRequest
-
 if TYPE_CHECKING:
     from multiprocessing.context import ForkServerContext, SpawnContext
 
 TASKS_PER_PROCESS = 4
 """Tasks submitted ahead per process: what bounds the memory of a stream."""
-
-ONE_THREAD = {"OMP_NUM_THREADS": "1", "RAYON_NUM_THREADS": "1"}
-"""What libraries read when they are loaded, and a worker has one thread."""
-
-CANNOT_START = (
-    "no worker process can start: free memory and try again; in a script, call this below "
-    '`if __name__ == "__main__":`, because each worker imports the script'
-)
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -38,31 +28,20 @@ def worker_context(module: str) -> ForkServerContext | SpawnContext:
 
     Importing torch takes longer than all else that a worker does before its first task. On Linux the workers are
     therefore forked from a process that has imported it and does nothing else; it starts with the first worker, and
-    ends when this process and its workers have. Elsewhere each worker imports it itself, as where that process cannot
-    start: in a process that was itself forked from one that has it, or where no socket can be made.
+    ends when this process and its workers have. Elsewhere each worker imports it itself.
 
     Args:
         module: What the workers need, by its full name. Only the first call decides what their common process imports.
     """
-    if getattr(sys.modules["__main__"], "__file__", None) == "<stdin>":
-        del sys.modules["__main__"].__file__  # each worker would look for a script of that name
     if sys.platform != "linux":
         return get_context("spawn")
     from multiprocessing import forkserver
 
     context = get_context("forkserver")
-    with _starting:
-        context.set_forkserver_preload([module])
-        try:
-            with _environment(**ONE_THREAD, PYTHONSAFEPATH="1"):  # what lies in the working directory is not imported
-                forkserver.ensure_running()
-        except OSError:
-            return get_context("spawn")
+    context.set_forkserver_preload([module])
+    with _environment(OMP_NUM_THREADS="1"):  # libraries count threads when they are loaded, and a worker has one
+        forkserver.ensure_running()
     return context
-
-
-_starting = threading.Lock()
-"""Held while a process starts that workers are forked from, and the environment is its own."""
 
 
 @contextmanager
@@ -79,23 +58,10 @@ def _environment(**variables: str) -> Iterator[None]:
                 del os.environ[name]
 
 
-class WorkerProcesses(ProcessPoolExecutor):
-    """Processes whose end is seen in results alone: a call that cannot be submitted any more is one that failed."""
-
-    def submit(self, function: Callable[..., Result], /, *arguments: Any, **named: Any) -> Future[Result]:
-        """Submit a call; its result raises `BrokenProcessPool` if a process has ended or cannot start."""
-        try:
-            return super().submit(function, *arguments, **named)
-        except (BrokenProcessPool, EOFError, ConnectionError) as error:
-            failed: Future[Result] = Future()
-            failed.set_exception(BrokenProcessPool(str(error)))
-            return failed
-
-
 def worker_pool(
     module: str, workers: int, initializer: Callable[..., None], initargs: tuple[Any, ...]
-) -> WorkerProcesses:
-    """Worker processes that see the environment as it is now, but for one thread, and end with this process.
+) -> ProcessPoolExecutor:
+    """Worker processes that see the environment as it is now, and end with this process.
 
     Args:
         module: As for `worker_context`.
@@ -103,26 +69,14 @@ def worker_pool(
         initializer: Called once in each process; a module-level function.
         initargs: Arguments of `initializer`.
     """
-    arguments = (worker_environment(), initializer, initargs)
-    return WorkerProcesses(workers, worker_context(module), initializer=_start_worker, initargs=arguments)
-
-
-def worker_environment() -> dict[str, str]:
-    """The environment of this process as it is now, with one thread for libraries that count threads when loaded."""
-    with _starting:
-        return {**os.environ, **ONE_THREAD}
+    arguments = (dict(os.environ), initializer, initargs)
+    return ProcessPoolExecutor(workers, worker_context(module), initializer=_start_worker, initargs=arguments)
 
 
 def _start_worker(environment: dict[str, str], initializer: Callable[..., None], initargs: tuple[Any, ...]) -> None:
-    follow_parent(environment)
-    initializer(*initargs)
-
-
-def follow_parent(environment: dict[str, str]) -> None:
-    """Give this process the environment of the one that started it, and make it exit as soon as that one has."""
     exit_with_parent()
-    os.environ.clear()
     os.environ.update(environment)
+    initializer(*initargs)
 
 
 def exit_with_parent() -> None:
@@ -177,22 +131,15 @@ def map_in_processes(
         initializer: Called once in each process; a module-level function.
         initargs: Arguments of `initializer`.
         on_crash: Makes the result of an item that also kills a process of its own.
-
-    Raises:
-        BadRequest: No process can start.
     """
     waiting: deque[tuple[Item, Future[Result]]] = deque()
     source = iter(items)
 
-    def pool(n: int) -> WorkerProcesses:
+    def pool(n: int) -> ProcessPoolExecutor:
         return worker_pool(module, n, initializer, initargs)
 
     def alone(item: Item) -> Result:
         with pool(1) as single:
-            try:
-                single.submit(int).result()
-            except BrokenProcessPool as error:
-                raise BadRequest(CANNOT_START) from error
             try:
                 return single.submit(function, item).result()
             except BrokenProcessPool:

@@ -17,7 +17,7 @@ from time import monotonic
 from typing import Any
 
 from kappatune.jobs.tasks import ProcessSpec
-from kappatune.processes import follow_parent, use_one_thread, worker_context, worker_environment
+from kappatune.processes import exit_with_parent, use_one_thread, worker_context
 
 POLL_S = 0.1
 """How often a caller looks whether it shall stop, s."""
@@ -110,7 +110,7 @@ class JobProcess:
         self.kill()
         context = worker_context("kappatune.jobs.computation")
         ours, theirs = context.Pipe()
-        self._process = context.Process(target=_work, args=(theirs, self.spec, worker_environment()), daemon=True)
+        self._process = context.Process(target=_work, args=(theirs, self.spec), daemon=True)
         self._process.start()
         theirs.close()
         self._connection = ours
@@ -127,12 +127,12 @@ class JobProcess:
         self._process = self._connection = None
 
 
-def _work(connection: Connection, spec: ProcessSpec, environment: dict[str, str]) -> None:
+def _work(connection: Connection, spec: ProcessSpec) -> None:
     """Do tasks until the server ends."""
     _lower_priority()
-    follow_parent(environment)
     from kappatune.jobs.computation import Computation
 
+    exit_with_parent()
     use_one_thread()
     computation = Computation(spec, lambda event: connection.send(("event", event)))
     while True:
@@ -153,7 +153,8 @@ def _work(connection: Connection, spec: ProcessSpec, environment: dict[str, str]
 
 
 def _lower_priority() -> None:
-    """A low priority, the first to end where memory is short; Ctrl+C is for the server."""
+    """One thread, a low priority, the first to end where memory is short; Ctrl+C is for the server."""
+    os.environ["OMP_NUM_THREADS"] = os.environ["RAYON_NUM_THREADS"] = "1"
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with suppress(OSError):
         os.nice(_NICENESS)

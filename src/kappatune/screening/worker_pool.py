@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from kappatune.errors import UserError
-from kappatune.processes import CANNOT_START, worker_pool
+from kappatune.processes import worker_pool
 from kappatune.screening.parts import ScanCounts
 from kappatune.screening.settings import BadRequest, ScanSettings
 from kappatune.screening.unit import Unit
@@ -35,6 +35,11 @@ CRASHES_PER_ITEM = 2
 
 ISOLATED_ATTEMPTS = 3
 """How often a unit is tried in isolation, without its crashing items, before the scan stops."""
+
+CANNOT_START = (
+    "no worker process can start: free memory, then use --resume; in a script, call screen below "
+    '`if __name__ == "__main__":`, because each worker imports the script'
+)
 
 
 class WorkerDied(Exception):
