@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -32,20 +31,3 @@ def test_workers_share_one_process_that_has_imported_torch():
     (parent,) = parents
     assert parent != os.getpid()
     assert "libtorch_cpu" in Path(f"/proc/{parent}/maps").read_text()
-
-
-ASK_FOR_THREADS = """
-from threadpoolctl import threadpool_info
-from kappatune.processes import use_one_thread, worker_pool
-if __name__ == "__main__":
-    with worker_pool("kappatune.screening.worker", 1, use_one_thread, ()) as pool:
-        print(sorted({library["num_threads"] for library in pool.submit(threadpool_info).result()}))
-"""
-
-
-def test_workers_have_one_thread_whatever_the_environment_says():
-    environment = {**os.environ, "OMP_NUM_THREADS": "4"}
-    ended = subprocess.run(
-        [sys.executable, "-c", ASK_FOR_THREADS], env=environment, capture_output=True, text=True, check=True
-    )
-    assert ended.stdout == "[1]\n"

@@ -35,27 +35,9 @@ def worker_context(module: str) -> ForkServerContext | SpawnContext:
     """
     if sys.platform != "linux":
         return get_context("spawn")
-    from multiprocessing import forkserver
-
     context = get_context("forkserver")
     context.set_forkserver_preload([module])
-    with _environment(OMP_NUM_THREADS="1"):  # libraries count threads when they are loaded, and a worker has one
-        forkserver.ensure_running()
     return context
-
-
-@contextmanager
-def _environment(**variables: str) -> Iterator[None]:
-    before = dict(os.environ)
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name in variables:
-            if name in before:
-                os.environ[name] = before[name]
-            else:
-                del os.environ[name]
 
 
 def worker_pool(
