@@ -12,7 +12,7 @@ else
 CONSTRAINTS := constraints.txt
 endif
 
-.PHONY: demo serve test test-fast lint docs examples bench wheel everything clean
+.PHONY: demo serve test test-fast lint docs examples bench wheel clean
 
 demo: $(VENV)/.installed
 	$(BIN)/kappatune demo
@@ -21,10 +21,10 @@ serve: $(VENV)/.installed
 	$(BIN)/kappatune serve
 
 test: $(VENV)/.installed-test
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 test-fast: $(VENV)/.installed-test
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not slow and not potential"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow and not potential"
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -64,10 +64,6 @@ $(VENV)/.installed-test: $(VENV)/.installed
 $(VENV)/.installed-dev: $(VENV)/.installed-test
 	$(BIN)/pip install --quiet -c $(CONSTRAINTS) -e '.[dev]'
 	touch $@
-
-everything: $(BIN)/python $(CONSTRAINTS)
-	$(BIN)/pip install --quiet -c $(CONSTRAINTS) -e '.[dev]'
-	touch $(VENV)/.installed $(VENV)/.installed-test $(VENV)/.installed-dev
 
 clean:
 	rm -rf $(VENV) build dist docs/_site src/*.egg-info

@@ -16,34 +16,6 @@ from tests.commands import Commands, command_server
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: two threads on a busy machine wait a hundred times longer
 
-LONGEST = (
-    "screening/test_scan.py",
-    "verification/test_ray.py",
-    "cli/test_cli.py",
-    "screening/test_ray.py",
-    "web/test_axe.py",
-    "jobs/test_hostile.py",
-    "verification/test_verify.py",
-    "web/test_compute_page.py",
-    "training/test_train.py",
-    "test_client.py",
-    "web/test_crystal_view.py",
-    "screening/test_remote.py",
-    "web/test_hostile.py",
-    "data/test_prototypes.py",
-    "verification/test_snapshots.py",
-    "agl_workflow/test_batch.py",
-    "web/test_explore_page.py",
-    "training/test_volume_strain.py",
-)
-"""Files whose tests take longest."""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the longest files, so that no worker is still busy with one when the others have ended."""
-    rank = {Path(__file__).parent / name: k for k, name in enumerate(LONGEST)}
-    items.sort(key=lambda item: rank.get(item.path, len(rank)))
-
 
 @pytest.fixture
 def crystals() -> list[Crystal]:

@@ -56,9 +56,8 @@ def chromium() -> str:
     return path
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser(chromium) -> Iterator[Any]:
-    """Chromium; while it is open, playwright's event loop runs, and no test of the same process can have its own."""
     from playwright.sync_api import sync_playwright
 
     graphics = ["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
