@@ -3,7 +3,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -12,7 +11,6 @@ import pytest
 from kappatune.data import fetching
 from kappatune.structures import Crystal
 from tests.builders import low_symmetry, rocksalt, supercell, zincblende
-from tests.commands import Commands, command_server
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: two threads on a busy machine wait a hundred times longer
 
@@ -25,13 +23,6 @@ def crystals() -> list[Crystal]:
         supercell(rocksalt(11, 17, 5.64, "NaCl"), (2, 1, 1)),
         low_symmetry(),
     ]
-
-
-@pytest.fixture(scope="session")
-def commands() -> Iterator[Commands]:
-    """The command line without the seconds that Python and torch take to start."""
-    with command_server("kappatune.screening.worker") as commands:
-        yield commands
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -11,54 +10,13 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
-from typing import TYPE_CHECKING, Any, TypeVar
-
-if TYPE_CHECKING:
-    from multiprocessing.context import ForkServerContext, SpawnContext
+from typing import Any, TypeVar
 
 TASKS_PER_PROCESS = 4
 """Tasks submitted ahead per process: what bounds the memory of a stream."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-
-def worker_context(module: str) -> ForkServerContext | SpawnContext:
-    """How worker processes start, as a context of `multiprocessing`.
-
-    Importing torch takes longer than all else that a worker does before its first task. On Linux the workers are
-    therefore forked from a process that has imported it and does nothing else; it starts with the first worker, and
-    ends when this process and its workers have. Elsewhere each worker imports it itself.
-
-    Args:
-        module: What the workers need, by its full name. Only the first call decides what their common process imports.
-    """
-    if sys.platform != "linux":
-        return get_context("spawn")
-    context = get_context("forkserver")
-    context.set_forkserver_preload([module])
-    return context
-
-
-def worker_pool(
-    module: str, workers: int, initializer: Callable[..., None], initargs: tuple[Any, ...]
-) -> ProcessPoolExecutor:
-    """Worker processes that see the environment as it is now, and end with this process.
-
-    Args:
-        module: As for `worker_context`.
-        workers: Number of processes.
-        initializer: Called once in each process; a module-level function.
-        initargs: Arguments of `initializer`.
-    """
-    arguments = (dict(os.environ), initializer, initargs)
-    return ProcessPoolExecutor(workers, worker_context(module), initializer=_start_worker, initargs=arguments)
-
-
-def _start_worker(environment: dict[str, str], initializer: Callable[..., None], initargs: tuple[Any, ...]) -> None:
-    exit_with_parent()
-    os.environ.update(environment)
-    initializer(*initargs)
 
 
 def exit_with_parent() -> None:
@@ -98,7 +56,6 @@ def map_in_processes(
     items: Iterable[Item],
     workers: int,
     *,
-    module: str,
     initializer: Callable[..., None],
     initargs: tuple[Any, ...],
     on_crash: Callable[[Item], Result],
@@ -109,7 +66,6 @@ def map_in_processes(
         function: Makes the result in a worker process; a module-level function.
         items: Read a bounded number ahead.
         workers: Number of processes.
-        module: As for `worker_context`.
         initializer: Called once in each process; a module-level function.
         initargs: Arguments of `initializer`.
         on_crash: Makes the result of an item that also kills a process of its own.
@@ -118,7 +74,7 @@ def map_in_processes(
     source = iter(items)
 
     def pool(n: int) -> ProcessPoolExecutor:
-        return worker_pool(module, n, initializer, initargs)
+        return ProcessPoolExecutor(n, get_context("spawn"), initializer=initializer, initargs=initargs)
 
     def alone(item: Item) -> Result:
         with pool(1) as single:

@@ -27,9 +27,8 @@ from kappatune.model.heads import KappaNetwork, TargetScaler
 from kappatune.model.hosts import load_host
 from kappatune.model.kappa_model import KappaModel
 from kappatune.structures import Crystal, read_table
-from kappatune.training.loop import train_stage
 from kappatune.training.recipe import Stage, Validation
-from kappatune.training.stage import StageData
+from kappatune.training.stage import StageData, train_stage
 from studies.machine import machine_gflops
 from studies.research_data import DataOption, research_folder
 from studies.speed.weights import shipped_weights

@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -18,12 +19,13 @@ from tests import toy_potentials as toy
 COPPER = f"{Path(toy.__file__)}:copper"
 
 
-def started(*arguments: object) -> subprocess.CompletedProcess[str]:
-    """A command started as by a shell."""
+def kappatune(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", "from kappatune.cli import main; main()", *map(str, arguments)],
         capture_output=True,
         text=True,
+        cwd=cwd,
+        env=dict(os.environ),
         check=False,
     )
 
@@ -38,7 +40,7 @@ def files(tmp_path_factory):
 
 
 def test_json_has_the_curves(files, tmp_path):
-    result = started(
+    result = kappatune(
         "agl", files / "cu.cif", "--calculator", COPPER, "--json", "--temperatures", "200:400:100", "--plot", tmp_path
     )
     assert result.returncode == 0, result.stderr
@@ -59,7 +61,7 @@ def test_the_interval_stands_below_kappa_where_there_is_one():
 
 @pytest.mark.slow
 def test_one_bad_crystal_never_stops_the_rest(files):
-    result = started("agl", files, "--calculator", COPPER, "--csv", "--poisson", "0.3", "--workers", 2)
+    result = kappatune("agl", files, "--calculator", COPPER, "--csv", "--poisson", "0.3", "--workers", 2)
     assert result.returncode == 3
     rows = list(csv.DictReader(io.StringIO(result.stdout)))
     assert [row["id"] for row in rows] == ["broken", "cu", "si"]
@@ -70,8 +72,8 @@ def test_one_bad_crystal_never_stops_the_rest(files):
     assert not any("curve" in name or "by_temperature" in name for name in rows[0])
 
 
-def test_the_table_is_for_people(commands, files):
-    result = commands.run("agl", files / "cu.cif", "--calculator", COPPER)
+def test_the_table_is_for_people(files):
+    result = kappatune("agl", files / "cu.cif", "--calculator", COPPER)
     assert result.returncode == 0
     assert "Cu" in result.stdout and "W/(m K)" in result.stdout
 
@@ -89,8 +91,8 @@ def test_the_table_is_for_people(commands, files):
         (["agl", "x.cif", "--workers", "0"], 2, "workers"),
     ],
 )
-def test_mistakes_get_a_sentence_and_a_code(commands, tmp_path, arguments, code, message):
-    result = commands.run(*arguments, cwd=tmp_path)
+def test_mistakes_get_a_sentence_and_a_code(tmp_path, arguments, code, message):
+    result = kappatune(*arguments, cwd=tmp_path)
     assert result.returncode == code
     assert message in " ".join(result.stderr.split())
     assert "Traceback" not in result.stderr

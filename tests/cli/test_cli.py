@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,26 +20,19 @@ FIELDS = ["id", "file", "formula", "temperature_k", *KAPPA, "debye_temperature_k
 FIELDS += ["remarks", "interval"]
 
 
-def environment() -> dict[str, str]:
-    return {k: v for k, v in os.environ.items() if k != "KAPPATUNE_DATA"}
-
-
-def started(*arguments: object, cwd: Path | None = None, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
-    """A command started as by a shell."""
+def kappatune(
+    *arguments: object, cwd: Path | None = None, stdin: str | None = None
+) -> subprocess.CompletedProcess[str]:
+    environment = {k: v for k, v in os.environ.items() if k != "KAPPATUNE_DATA"}
     return subprocess.run(
         [sys.executable, "-c", "from kappatune.cli import main; main()", *map(str, arguments)],
         capture_output=True,
         text=True,
         cwd=cwd,
         input=stdin,
-        env=environment(),
+        env=environment,
         check=False,
     )
-
-
-@pytest.fixture
-def kappatune(commands) -> Callable[..., subprocess.CompletedProcess[str]]:
-    return lambda *arguments, **options: commands.run(*arguments, env=environment(), **options)
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +45,7 @@ def files(tmp_path_factory):
 
 
 def test_json_is_a_list_of_rows(files):
-    result = started("predict", files / "mgo.cif", files / "si.vasp", "--json")
+    result = kappatune("predict", files / "mgo.cif", files / "si.vasp", "--json")
     assert result.returncode == 0, result.stderr
     rows = json.loads(result.stdout)
     assert [list(row) for row in rows] == [FIELDS] * 2
@@ -61,7 +53,7 @@ def test_json_is_a_list_of_rows(files):
     assert [Prediction.model_validate(row).id for row in rows] == ["mgo", "si"]
 
 
-def test_remarks_stand_in_the_table_and_are_explained_once(kappatune, files):
+def test_remarks_stand_in_the_table_and_are_explained_once(files):
     bismuth_telluride = VALUES.parent / "Bi2Te3.cif"
     result = kappatune("predict", bismuth_telluride, files / "mgo.cif", "--temperature", "300,1000", "--model", "fast")
     assert result.returncode == 0, result.stderr
@@ -77,14 +69,14 @@ def test_remarks_stand_in_the_table_and_are_explained_once(kappatune, files):
     assert written.stderr == ""
 
 
-def test_csv_has_the_same_columns(kappatune, files):
+def test_csv_has_the_same_columns(files):
     result = kappatune("predict", files / "mgo.cif", "--csv", "--fidelity", "agl")
     (row,) = csv.DictReader(io.StringIO(result.stdout))
     assert list(row) == FIELDS
     assert float(row["lower_w_mk"]) < float(row["kappa_w_mk"]) < float(row["upper_w_mk"])
 
 
-def test_another_temperature(kappatune, files):
+def test_another_temperature(files):
     (warm,), (cold,), (room,) = (
         json.loads(kappatune("predict", files / "si.vasp", "--json", *more).stdout)
         for more in (["--temperature", "600"], ["--temperature", 50], [])
@@ -97,7 +89,7 @@ def test_another_temperature(kappatune, files):
     assert table.returncode == 0 and "1/T no longer holds" in " ".join(table.stdout.split())
 
 
-def test_several_temperatures_are_a_row_each(kappatune, files):
+def test_several_temperatures_are_a_row_each(files):
     rows = json.loads(kappatune("predict", files / "si.vasp", "--json", "--temperature", "300,400:600:100").stdout)
     assert [row["temperature_k"] for row in rows] == [300.0, 400.0, 500.0, 600.0]
     assert [row["kappa_w_mk"] * row["temperature_k"] for row in rows] == pytest.approx(
@@ -105,27 +97,27 @@ def test_several_temperatures_are_a_row_each(kappatune, files):
     )
 
 
-def test_standard_input_is_a_file_of_any_kind(kappatune, files):
+def test_standard_input_is_a_file_of_any_kind(files):
     for name in ("mgo.cif", "si.vasp"):
-        piped = started("predict", "-", "--csv", stdin=(files / name).read_text())
+        piped = kappatune("predict", "-", "--csv", stdin=(files / name).read_text())
         named = kappatune("predict", files / name, "--csv")
         assert piped.returncode == 0, piped.stderr
         (by_pipe,), (by_name,) = csv.DictReader(io.StringIO(piped.stdout)), csv.DictReader(io.StringIO(named.stdout))
         assert (by_pipe.pop("id"), by_pipe.pop("file")) == ("stdin", "stdin")
         assert by_pipe.items() <= by_name.items()
-    nothing = started("predict", "-", "--json", stdin="")
+    nothing = kappatune("predict", "-", "--json", stdin="")
     assert nothing.returncode == 3 and json.loads(nothing.stdout)[0]["reason"]
 
 
-def test_the_version_and_short_help(kappatune):
-    version = started("--version")
+def test_the_version_and_short_help():
+    version = kappatune("--version")
     assert version.returncode == 0 and version.stdout == f"kappatune {__version__}\n"
     for command in ([], ["predict"], ["data"], ["data", "fetch", "aflow"]):
         assert kappatune(*command, "-h").stdout == kappatune(*command, "--help").stdout != ""
 
 
 def test_one_bad_file_keeps_its_row_and_exit_code_says_so(files):
-    result = started("predict", files, "--json")
+    result = kappatune("predict", files, "--json")
     assert result.returncode == 3
     rows = json.loads(result.stdout)
     assert [Path(row["file"]).name for row in rows] == ["broken.cif", "mgo.cif", "si.vasp"]
@@ -136,11 +128,11 @@ def test_one_bad_file_keeps_its_row_and_exit_code_says_so(files):
 def test_file_names_of_any_bytes(files, tmp_path):
     odd = os.fsencode(tmp_path) + b"/od\xffd.cif"
     Path(os.fsdecode(odd)).write_bytes((files / "mgo.cif").read_bytes())
-    (row,) = json.loads(started("predict", tmp_path, "--json").stdout)
+    (row,) = json.loads(kappatune("predict", tmp_path, "--json").stdout)
     assert row["formula"] == "MgO" and "od" in row["id"]
 
 
-def test_the_table_is_for_people(kappatune, files):
+def test_the_table_is_for_people(files):
     result = kappatune("predict", files / "mgo.cif")
     assert result.returncode == 0
     assert "MgO" in result.stdout and "W/(m K)" in result.stdout
@@ -165,7 +157,7 @@ def test_the_table_is_for_people(kappatune, files):
         (["dance"], 2, "No such command"),
     ],
 )
-def test_mistakes_get_a_sentence_and_a_code(kappatune, tmp_path, arguments, code, message):
+def test_mistakes_get_a_sentence_and_a_code(tmp_path, arguments, code, message):
     result = kappatune(*arguments, cwd=tmp_path)
     assert result.returncode == code
     assert message in " ".join(result.stderr.split())
@@ -173,7 +165,7 @@ def test_mistakes_get_a_sentence_and_a_code(kappatune, tmp_path, arguments, code
     assert result.stdout == ""
 
 
-def test_missing_file_is_a_row_with_a_reason(kappatune, tmp_path):
+def test_missing_file_is_a_row_with_a_reason(tmp_path):
     result = kappatune("predict", "absent.cif", "--json", cwd=tmp_path)
     assert result.returncode == 3
     assert "no such file" in json.loads(result.stdout)[0]["reason"]
@@ -198,25 +190,25 @@ def test_stdout_carries_the_answer_alone(files):
     assert "noise from C" in result.stderr and "python noise" in result.stderr
 
 
-def test_info_shows_the_card(kappatune):
+def test_info_shows_the_card():
     result = kappatune("info")
     assert "accurate" in result.stdout and "aflow_agl.parquet" in result.stdout
     card = json.loads(kappatune("info", "accurate", "--json").stdout)
     assert card["schema_version"] == 3 and card["weights_sha256"]
 
 
-def test_help_teaches(kappatune):
+def test_help_teaches():
     text = kappatune("predict", "--help").stdout
     assert "Exit code" in text and "kappatune predict" in text
     assert all(verb in kappatune("--help").stdout for verb in ("predict", "train", "info", "demo"))
 
 
 @pytest.mark.slow
-def test_finetune_on_ones_own_values(kappatune, tmp_path):
+def test_finetune_on_ones_own_values(tmp_path):
     rows = textbook_table("learned").rows
     lines = [f"{row.crystal.id},{row.kappa},{VALUES.parent / (row.crystal.id + '.cif')}" for row in rows]
     (tmp_path / "mine.csv").write_text("id,kappa,file\n" + "\n".join(lines) + "\n")
-    result = started("train", "finetune.yaml", "--data", "mine.csv", "--out", "own", "--json", cwd=tmp_path)
+    result = kappatune("train", "finetune.yaml", "--data", "mine.csv", "--out", "own", "--json", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert json.loads(result.stdout)["model"] == "own"
     again = kappatune("train", "finetune.yaml", "--data", "mine.csv", "--out", "own", cwd=tmp_path)
@@ -227,7 +219,7 @@ def test_finetune_on_ones_own_values(kappatune, tmp_path):
 
 @pytest.mark.slow
 def test_demo_runs_and_shows_the_change():
-    result = started("demo")
+    result = kappatune("demo")
     assert result.returncode == 0, result.stderr
     assert all(name in result.stdout for name in ("Si", "NaCl", "CsI", "before", "after"))
 

@@ -32,7 +32,7 @@ def cluster(tmp_path_factory):
     (site / "sitecustomize.py").write_text(POISON)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(site), prepend=os.pathsep)
-        nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+        nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
         nodes.add_node(num_cpus=1)
     yield nodes
     nodes.shutdown()
@@ -98,8 +98,8 @@ def test_a_poisoned_file_costs_one_row(cluster, tmp_path, small_units):
 def test_what_a_worker_cannot_load_is_said(cluster, tmp_path):
     table = write_jsonl(tmp_path / "t.jsonl", pool(1))
     with pytest.raises(BadRequest, match="another model"):
-        screen(table, tmp_path / "out", ray=cluster.address, workers=1)
-        screen(table, tmp_path / "out", "accurate", ray=cluster.address, workers=1, resume=True)
+        screen(table, tmp_path / "out", ray=cluster.address)
+        screen(table, tmp_path / "out", "accurate", ray=cluster.address, resume=True)
 
 
 def test_a_node_without_the_folder_is_named(tmp_path, monkeypatch):

@@ -1,9 +1,7 @@
 from __future__ import annotations
 
 import json
-import os
 import random
-import signal
 import time
 from pathlib import Path
 
@@ -19,10 +17,8 @@ from kappatune.screening.unit import Unit
 from kappatune.structures import Crystal, read_crystals
 from kappatune.structures.table import BadTable
 from tests.builders import rocksalt, zincblende
-from tests.commands import FORKED_WORKERS
 from tests.screening.scans import (
     POISON,
-    SMALL_UNITS,
     as_atoms,
     pool,
     processes_of_session,
@@ -172,28 +168,19 @@ pq.write_table = full
 
 
 @pytest.mark.slow
-def test_killed_twenty_times_it_ends_like_an_uninterrupted_scan(commands, tmp_path):
+def test_killed_twenty_times_it_ends_like_an_uninterrupted_scan(tmp_path):
     table = write_jsonl(tmp_path / "t.jsonl", pool(800))
+    started = time.monotonic()
     assert run_screen(tmp_path, table, "--out", tmp_path / "whole", "--workers", 1)[0] == 0
-    patch = SMALL_UNITS + FORKED_WORKERS
+    duration = time.monotonic() - started
     draw = random.Random(0)
     seen = []
-
-    def parts() -> list[Path]:
-        return sorted((tmp_path / "killed").glob("part-*.parquet"))
-
     for _ in range(20):
-        before, more = len(parts()), draw.randrange(20)
-        scan = commands.start("screen", table, "--out", tmp_path / "killed", "--workers", 1, "--resume", patch=patch)
-        started = time.monotonic()
-        while len(parts()) < before + more and time.monotonic() - started < 60:
-            time.sleep(0.005)
-        time.sleep(draw.uniform(0.0, 0.05 if more else 1.0))
-        os.killpg(scan.pid, signal.SIGKILL)
-        assert scan.finished().returncode == -signal.SIGKILL
-        seen.append(len(parts()))
-        if seen[-1] > 60:  # nearly done: take parts away, so that every kill hits a scan at work
-            for part in parts()[draw.randrange(30) :]:
+        arguments = (table, "--out", tmp_path / "killed", "--workers", 1, "--resume")
+        run_screen(tmp_path, *arguments, kill_after=draw.uniform(0.55, 0.9) * duration)
+        seen.append(len(list((tmp_path / "killed").glob("part-*.parquet"))))
+        if seen[-1] > 70:  # nearly done: take parts away, so that every kill hits a scan at work
+            for part in sorted((tmp_path / "killed").glob("part-*.parquet"))[draw.randrange(30) :]:
                 part.unlink()
     assert len(set(seen)) > 3
     code, stderr = run_screen(tmp_path, table, "--out", tmp_path / "killed", "--resume")

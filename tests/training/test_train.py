@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,12 +16,12 @@ from kappatune.model.hosts import load_host
 from kappatune.model.intervals import IntervalCalibration
 from kappatune.model.kappa_model import KappaModel
 from kappatune.structures import Crystal, LabelledCrystal, LabelledTable, Rejection
-from kappatune.training import loop, train
+from kappatune.training import stage as stage_module
+from kappatune.training import train
 from kappatune.training.recipe import BadRun
 from kappatune.training.stage import split_by_formula
 from kappatune.training.tables import tables_for
 from tests.builders import rocksalt
-from tests.commands import command_server
 from tests.training import tiny
 from tests.training.tiny import DEBYE_COLUMNS, recipe, stage, tables, tiny_table, weights_of
 
@@ -159,13 +162,13 @@ def test_same_seed_same_model_other_seed_other_model(tmp_path):
 def test_averaged_weights_are_the_ones_kept(tmp_path, monkeypatch):
     """The running average begins at the first update and forgets at the stated rate."""
     seen = []
-    follow = loop.StageModule.on_train_batch_end
+    follow = stage_module.StageModule.on_train_batch_end
 
     def spy(self, *arguments):
         seen.append(self.network.heads["dft"].layers[0].weight.detach().clone())
         follow(self, *arguments)
 
-    monkeypatch.setattr(loop.StageModule, "on_train_batch_end", spy)
+    monkeypatch.setattr(stage_module.StageModule, "on_train_batch_end", spy)
     model = trained(tmp_path, stage("dft", validation=None, average=0.9))
     expected = seen[0]
     for weight in seen[1:]:
@@ -211,7 +214,7 @@ def test_an_interrupted_run_ends_like_an_uninterrupted_one(tmp_path, monkeypatch
     stages = [stage("agl", epochs=4, **settings), stage("dft", epochs=5, **settings)]
     whole = trained(tmp_path, *stages, seeds=[1, 2], name="whole")
 
-    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(stage_module, "CHECKPOINT_SECONDS", 0.0)
     epochs_left = iter([2, 3, 4, 1, 5, 6])
     countdown = [next(epochs_left)]
 
@@ -220,7 +223,7 @@ def test_an_interrupted_run_ends_like_an_uninterrupted_one(tmp_path, monkeypatch
         if countdown[0] < 0:
             raise Killed
 
-    monkeypatch.setattr(loop.StageModule, "on_train_epoch_start", die, raising=False)
+    monkeypatch.setattr(stage_module.StageModule, "on_train_epoch_start", die, raising=False)
     for _ in range(20):
         try:
             resumed = train(recipe(*stages, seeds=[1, 2]), tables, tmp_path / "killed", resume=True)
@@ -236,37 +239,44 @@ def test_an_interrupted_run_ends_like_an_uninterrupted_one(tmp_path, monkeypatch
 
 
 SCRIPT = """
+import sys
 from pathlib import Path
-from kappatune.training import loop, train
+from kappatune.training import stage as stage_module
+from kappatune.training import train
 from tests.training import tiny
-loop.CHECKPOINT_SECONDS = 0.0
+stage_module.CHECKPOINT_SECONDS = 0.0
 recipe = tiny.recipe(tiny.stage("agl", epochs=30), tiny.stage("dft", epochs=30))
+print("started", flush=True)
 train(recipe, tiny.tables, Path(sys.argv[1]), resume=True)
-sys.exit()
 """
 
 
 @pytest.mark.slow
 def test_sigkill_and_resume(tmp_path):
-    with command_server("kappatune.training.loop", "torch._dynamo") as processes:
-        for number, name in enumerate(("agl", "dft")):
-            process = processes.start(tmp_path / "killed", patch=SCRIPT)
-            checkpoint = tmp_path / "killed" / "run" / "member-1" / name / loop.CHECKPOINT
-            started = time.monotonic()
-            while not checkpoint.exists() and time.monotonic() - started < 60:
-                time.sleep(0.005)
-            os.kill(process.pid, signal.SIGKILL)
-            assert process.finished().returncode == -signal.SIGKILL
-            assert sum(1 for _ in (tmp_path / "killed").glob("run/*/*/done.json")) == number
-        for name in ("killed", "whole"):
-            finished = processes.run(tmp_path / name, patch=SCRIPT)
-            assert finished.returncode == 0, finished.stderr
+    here = Path(__file__).parent
+    environment = {**os.environ, "PYTHONPATH": f"{here}{os.pathsep}{here.parent}", "OMP_NUM_THREADS": "1"}
+
+    def run(out, kill_after=None):
+        process = subprocess.Popen(
+            [sys.executable, "-c", SCRIPT, str(out)], env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+        assert process.stdout and process.stdout.readline() == b"started\n"
+        if kill_after:
+            time.sleep(kill_after)
+            process.send_signal(signal.SIGKILL)
+        return process.wait()
+
+    assert run(tmp_path / "killed", 1.5) == -signal.SIGKILL
+    assert not (tmp_path / "killed" / "card.json").exists()
+    assert run(tmp_path / "killed", 2.5) == -signal.SIGKILL or (tmp_path / "killed" / "card.json").exists()
+    assert run(tmp_path / "killed") == 0
+    assert run(tmp_path / "whole") == 0
     first, second = (weights_of(KappaModel.load(tmp_path / name)) for name in ("killed", "whole"))
     assert all(np.array_equal(v, second[k]) for k, v in first.items())
 
 
 def test_a_loss_that_explodes_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(loop.StageModule, "_loss", lambda self, *_: self.network.host.last.weight.sum() / 0)
+    monkeypatch.setattr(stage_module.StageModule, "_loss", lambda self, *_: self.network.host.last.weight.sum() / 0)
     with pytest.raises(BadRun, match="no longer finite: lower learning_rate"):
         trained(tmp_path, stage("dft"))
 

@@ -16,7 +16,7 @@ from kappatune.structures import Rejection
 from kappatune.verification import Verification, VerifierSpec, iter_verifications, verify
 from kappatune.verification.events import CrystalFinished, ForcesProgress
 from tests.verification.small import ALLOY, COPPER, SETTINGS, TOY, verifier
-from tests.verification.test_verify_cli import QUICK, started
+from tests.verification.test_verify_cli import QUICK, kappatune
 
 pytest.importorskip("ray", reason="needs the extra [ray]")
 
@@ -46,7 +46,7 @@ def cluster():
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", os.pathsep.join([str(Path.cwd()), os.environ.get("PYTHONPATH", "")]))
-        nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+        nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
         nodes.add_node(num_cpus=1)
     yield nodes
     nodes.shutdown()
@@ -118,14 +118,14 @@ def no_other_ray(monkeypatch):
 @pytest.mark.usefixtures("no_other_ray")
 def test_the_command_starts_ray_on_this_machine(tmp_path):
     write(tmp_path / "cu.cif", bulk("Cu", "fcc", 3.6))
-    result = started("verify", "--ray", "cu.cif", *QUICK, "--model", "fast", "--workers", 1, "--json", cwd=tmp_path)
+    result = kappatune("verify", "--ray", "cu.cif", *QUICK, "--model", "fast", "--workers", 1, "--json", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert '"outcome":"answered"' in result.stdout and "force calculations of 32 atoms" in result.stderr
 
 
 def test_an_address_without_a_cluster_is_named(tmp_path):
     write(tmp_path / "cu.cif", bulk("Cu", "fcc", 3.6))
-    result = started("verify", "cu.cif", *QUICK, "--ray", "127.0.0.1:1", cwd=tmp_path)
+    result = kappatune("verify", "cu.cif", *QUICK, "--ray", "127.0.0.1:1", cwd=tmp_path)
     assert result.returncode == 1
     assert "no Ray cluster at 127.0.0.1:1" in result.stderr and "Traceback" not in result.stderr
     with pytest.raises(BadRequest, match="no Ray cluster at"):

@@ -17,8 +17,7 @@ from tests.verification.small import TOY
 QUICK = ("--calculator", f"{TOY}:copper", "--quality", "quick", "--temperatures", "300")
 
 
-def started(*arguments: object, cwd) -> subprocess.CompletedProcess[str]:
-    """A command started as by a shell."""
+def kappatune(*arguments: object, cwd) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", "from kappatune.cli import main; main()", *map(str, arguments)],
         capture_output=True,
@@ -29,7 +28,7 @@ def started(*arguments: object, cwd) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.slow
-def test_a_folder_becomes_rows_figures_and_labels(commands, tmp_path):
+def test_a_folder_becomes_rows_figures_and_labels(tmp_path):
     write(tmp_path / "cu.cif", bulk("Cu", "fcc", 3.6))
     write(tmp_path / "si.cif", bulk("Si", "diamond", 5.43))
     command = (
@@ -46,7 +45,7 @@ def test_a_folder_becomes_rows_figures_and_labels(commands, tmp_path):
         "--files",
         "files",
     )
-    result = started(*command, "--json", cwd=tmp_path)
+    result = kappatune(*command, "--json", cwd=tmp_path)
     assert result.returncode == 3, result.stderr
     copper, silicon = json.loads(result.stdout)
     assert list(copper) == list(Verification.model_fields)
@@ -55,14 +54,14 @@ def test_a_folder_becomes_rows_figures_and_labels(commands, tmp_path):
     assert "force calculations of 32 atoms" in result.stderr and "1 of 2 crystals have no answer" in result.stderr
     assert len(list((tmp_path / "figures").iterdir())) == 1 and (tmp_path / "l.parquet").is_file()
     assert len(list((tmp_path / "files").glob("cu-*/fc3.hdf5"))) == 1
-    again = commands.run(*command, "--csv", cwd=tmp_path)
+    again = kappatune(*command, "--csv", cwd=tmp_path)
     rows = list(csv.DictReader(io.StringIO(again.stdout)))
     assert float(rows[0]["kappa_bte_w_mk"]) == copper["kappa_bte_w_mk"] and not set(rows[0]) & set(NESTED_FIELDS)
 
 
-def test_estimate_prints_the_cost_and_computes_nothing(commands, tmp_path):
+def test_estimate_prints_the_cost_and_computes_nothing(tmp_path):
     write(tmp_path / "cu.cif", bulk("Cu", "fcc", 3.6))
-    result = commands.run("verify", "cu.cif", "nothing.cif", *QUICK, "--estimate", "--json", cwd=tmp_path)
+    result = kappatune("verify", "cu.cif", "nothing.cif", *QUICK, "--estimate", "--json", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     copper, nothing = json.loads(result.stdout)
     assert copper["n_forces"] == 16 and copper["n_atoms"] == 32
@@ -86,8 +85,8 @@ def test_estimate_prints_the_cost_and_computes_nothing(commands, tmp_path):
         (["verify", "x.cif", "--boundary", "-5"], 1, "boundary_nm"),
     ],
 )
-def test_mistakes_get_a_sentence_and_a_code(commands, tmp_path, arguments, code, message):
-    result = commands.run(*arguments, cwd=tmp_path)
+def test_mistakes_get_a_sentence_and_a_code(tmp_path, arguments, code, message):
+    result = kappatune(*arguments, cwd=tmp_path)
     assert result.returncode == code
     assert message in " ".join(result.stderr.replace("│", " ").split())
     assert "Traceback" not in result.stderr and result.stdout == ""

@@ -10,7 +10,7 @@ from kappatune.calculations.agl_result import AglResult
 from kappatune.calculations.agl_settings import AglSettings
 from kappatune.errors import UserError, unexpected
 from kappatune.potentials import BadPotential, Potential, as_potential, load_potential
-from kappatune.processes import map_in_processes, one_thread, use_one_thread
+from kappatune.processes import exit_with_parent, map_in_processes, one_thread, use_one_thread
 from kappatune.progress import Advanced, OnProgress, handler_or_default
 from kappatune.results import Results
 from kappatune.settings import BadSettings
@@ -96,13 +96,7 @@ def iter_agl(
         raise BadPotential(f"several workers need a potential by name, not {potential!r}: see load_potential")
     del potential
     yield from map_in_processes(
-        _agl_in_worker,
-        entries,
-        workers,
-        module="torch",
-        initializer=_start_worker,
-        initargs=(calculator, settings),
-        on_crash=_crashed,
+        _agl_in_worker, entries, workers, initializer=_start_worker, initargs=(calculator, settings), on_crash=_crashed
     )
 
 
@@ -133,6 +127,7 @@ _worker: dict[str, Any] = {}
 
 
 def _start_worker(calculator: str, settings: AglSettings) -> None:
+    exit_with_parent()
     use_one_thread()
     _worker.update(potential=load_potential(calculator), settings=settings)
 

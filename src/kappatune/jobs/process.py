@@ -11,13 +11,13 @@ import os
 import signal
 from collections.abc import Callable
 from contextlib import suppress
+from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
 from kappatune.jobs.tasks import ProcessSpec
-from kappatune.processes import exit_with_parent, use_one_thread, worker_context
 
 POLL_S = 0.1
 """How often a caller looks whether it shall stop, s."""
@@ -108,7 +108,7 @@ class JobProcess:
         if self._process is not None and self._process.is_alive() and self._connection is not None:
             return self._connection
         self.kill()
-        context = worker_context("kappatune.jobs.computation")
+        context = get_context("spawn")
         ours, theirs = context.Pipe()
         self._process = context.Process(target=_work, args=(theirs, self.spec), daemon=True)
         self._process.start()
@@ -131,6 +131,7 @@ def _work(connection: Connection, spec: ProcessSpec) -> None:
     """Do tasks until the server ends."""
     _lower_priority()
     from kappatune.jobs.computation import Computation
+    from kappatune.processes import exit_with_parent, use_one_thread
 
     exit_with_parent()
     use_one_thread()

@@ -11,12 +11,13 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
+from multiprocessing import get_context
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from kappatune.errors import UserError
-from kappatune.processes import worker_pool
+from kappatune.processes import exit_with_parent
 from kappatune.screening.parts import ScanCounts
 from kappatune.screening.settings import BadRequest, ScanSettings
 from kappatune.screening.unit import Unit
@@ -178,7 +179,9 @@ class LocalWorkerPool(WorkerPool):
 
     def new_pool(self, workers: int) -> ProcessPoolExecutor:
         """Processes that load the model when they start."""
-        return worker_pool("kappatune.screening.worker", workers, _load, (self.settings, self.out))
+        return ProcessPoolExecutor(
+            workers, mp_context=get_context("spawn"), initializer=_load, initargs=(self.settings, self.out)
+        )
 
     def _collect(self, running: dict[Future[ScanCounts], IndexedUnit]) -> Iterator[ScanCounts]:
         done, _ = wait(running, return_when=FIRST_COMPLETED)
@@ -220,6 +223,7 @@ _worker: Worker | UserError | None = None
 def _load(settings: ScanSettings, out: Path) -> None:
     """Load the model, in the worker's process: only there is torch imported. An error is raised by the first call."""
     global _worker  # noqa: PLW0603 - one model per worker process
+    exit_with_parent()
     from kappatune.screening.worker import Worker
 
     try:

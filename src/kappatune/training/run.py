@@ -42,7 +42,7 @@ from kappatune.training.run_folder import (
     write_label_report,
     write_left_out,
 )
-from kappatune.training.stage import matches_prefix
+from kappatune.training.stage import matches_prefix, train_stage
 from kappatune.training.tables import TrainingData, as_source, tables_for
 
 
@@ -293,8 +293,6 @@ def _train_or_restore(
         result, held_out = fit_correction(network, fidelity, stage.learner, features, seed)
         store_held_out(folder, held_out)
     else:
-        from kappatune.training.loop import train_stage  # Lightning takes seconds to load
-
         result = train_stage(network, stage, fidelity, data, seed=seed, folder=folder, on_progress=report)
     store_result(folder, network, result)
     return asdict(result), held_out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from sklearn.ensemble import ExtraTreesRegressor
 from torch import Tensor
 
 N_TREES = 300
@@ -23,8 +24,6 @@ class Trees:
             seed: Of the thresholds.
             n_trees: How many.
         """
-        from sklearn.ensemble import ExtraTreesRegressor
-
         self.seed = seed
         self._trees = ExtraTreesRegressor(n_trees, min_samples_leaf=SMALLEST_LEAF, random_state=seed)
         self._trees.fit(inputs.numpy(), targets.double().numpy())

@@ -5,17 +5,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from multiprocessing import get_context
 from typing import Any
 
 from kappatune.potentials import BadPotential
-from kappatune.processes import map_in_processes, one_thread, worker_context
+from kappatune.processes import exit_with_parent, map_in_processes, one_thread
 from kappatune.progress import Event, OnProgress, ignore
 from kappatune.structures import Crystal, Rejection
 from kappatune.verification.row import Verification
 from kappatune.verification.spec import VerifierSpec, chosen_potential, row_of_crash, use_one_thread_for_phonons
 from kappatune.verification.verifier import Verifier
-
-_WORKER_MODULE = "kappatune.verification.verifier"
 
 
 def iter_verifications(
@@ -61,7 +60,7 @@ def iter_verifications(
         return
     spec = _by_name(spec)
     del verifier
-    events = worker_context(_WORKER_MODULE).Queue()
+    events = get_context("spawn").Queue()
     listener = threading.Thread(target=_pass_on, args=(events, on_progress), daemon=True)
     listener.start()
     try:
@@ -69,7 +68,6 @@ def iter_verifications(
             _verify_in_worker,
             entries,
             workers,
-            module=_WORKER_MODULE,
             initializer=_start_worker,
             initargs=(spec, events),
             on_crash=row_of_crash,
@@ -96,6 +94,7 @@ _worker: dict[str, Any] = {}
 
 
 def _start_worker(spec: VerifierSpec, events: Any) -> None:
+    exit_with_parent()
     use_one_thread_for_phonons()
     _worker.update(verifier=spec.load(), events=events)
 

@@ -7,9 +7,10 @@ that was stopped continues with the missing parts. The metadata of each file rec
 from __future__ import annotations
 
 import json
+import multiprocessing
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import as_completed
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import islice
@@ -24,7 +25,7 @@ from kappatune.data.prototypes.compositions import ELEMENTS, CandidateCompositio
 from kappatune.data.prototypes.rows import SCHEMA, row_of
 from kappatune.errors import UserError
 from kappatune.potentials import Potential, load_potential
-from kappatune.processes import use_one_thread, worker_pool
+from kappatune.processes import exit_with_parent, use_one_thread
 from kappatune.progress import Event, OnProgress, ignore
 from kappatune.storage import atomic_path
 
@@ -101,7 +102,9 @@ def compute_dataset(
         )
     order = candidate_compositions()
     elements = list(islice(order, len(ELEMENTS)))
-    with worker_pool("torch", workers, _start_worker, (calculator,)) as pool:
+    with ProcessPoolExecutor(
+        workers, multiprocessing.get_context("spawn"), initializer=_start_worker, initargs=(calculator,)
+    ) as pool:
         first = _part(folder, 0)
         if not first.is_file():
             results = list(pool.map(_compute_in_worker, elements, [{}] * len(elements)))
@@ -185,6 +188,7 @@ _worker: list[Potential] = []
 
 
 def _start_worker(calculator: str) -> None:
+    exit_with_parent()
     use_one_thread()
     _worker.append(load_potential(calculator))
 
