@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from statistics import median
 
 from kappatune.verification.snapshots import (
+    DISPLACEMENT_ALONE,
     MAX_PARAMETERS,
     MOST_WITH_PARTNERS,
     OVERSAMPLING_ALONE,
@@ -37,14 +38,14 @@ def fewer_forces_page(records: Sequence[Comparison]) -> str:
         ),
         "`kappatune verify --fewer-forces` finds the third-order force constants of some crystals from *snapshots* in "
         "place of displaced pairs of atoms. In a snapshot all atoms move in random directions. Where "
-        f"{MOST_WITH_PARTNERS} snapshots are enough, they move by 0.03 Å, and half of the snapshots have the "
-        "displacements of the others reversed: in the sum of the two forces on an atom second and fourth order cancel. "
-        "Where more are needed, atoms move by 0.01 Å and no displacement is reversed, which takes half as many: the "
-        "noise of the fourth order is small and averages out. symfc (Seko and Togo, Phys. Rev. B 110, 214302 (2024)) "
-        "fits all third-order force constants of the supercell, without a cutoff, to "
-        f"{OVERSAMPLING_WITH_PARTNERS:g} or {OVERSAMPLING_ALONE:g} times as many equations as there are of them. "
-        "Snapshots are "
-        "used where they take at most half of the force calculations of pairs and where no more than "
+        f"{MOST_WITH_PARTNERS} snapshots are enough, they move by {SETTINGS.displacement:g} Å, and half of the "
+        "snapshots have the displacements of the others reversed: in the sum of the two forces on an atom second and "
+        f"fourth order cancel. Where more are needed, atoms move by {DISPLACEMENT_ALONE * SETTINGS.displacement:g} Å "
+        "and no displacement is reversed, which takes half as many: the noise of the fourth order is small and "
+        "averages out. symfc (Seko and Togo, Phys. Rev. B 110, 214302 (2024)) fits all third-order force constants of "
+        f"the supercell, without a cutoff, to {OVERSAMPLING_WITH_PARTNERS:g} or {OVERSAMPLING_ALONE:g} times as many "
+        "equations as there are of them. Snapshots are used where they take at most half of the force calculations of "
+        "pairs and where no more than "
         f"{MAX_PARAMETERS:,} force constants are independent; each row says which way was used, and the estimate "
         "beforehand too.",
         "## Is κ the same?",
@@ -88,7 +89,7 @@ def _legend(records: Sequence[Comparison]) -> str:
         "*operations*: of symmetry, in the primitive cell; *atoms*: of the supercell; *pairs*, *snapshots*, *nearest "
         "pairs*: force calculations in all, with those of second order and at rest; *share*: snapshots over pairs; "
         f"*pairs* reach {REFERENCE_REACH:g}, *nearest pairs* {SETTINGS.reach:g} times the cube root of the volume per "
-        f"atom, as in `standard` and `quick`; *Δκ*: relative to κ of *pairs*; *a third more* "
+        "atom, as in `standard` and `quick`; *Δκ*: relative to κ of *pairs*; *a third more* "
         "snapshots, where they were tried; *cutoff*: the same snapshots, but no triples beyond "
         f"{CUTOFF:g} times that root. κ at 300 K in the relaxation-time approximation, second order by displaced atoms "
         f"in the same supercell, a mesh of length {SETTINGS.mesh_length:g} Å in all columns, coarser than that of "

@@ -12,6 +12,7 @@ from studies.phonix.labels import PHONIX_SET
 from studies.phonix.results import PhonixResults
 from studies.phonons.born_charges import BORN_CHARGES, BornEffect
 from studies.store import RecordFile, load_result
+from studies.transfer.finetune_coverage import SAMPLE, UNTAUGHT
 
 ROOT = Path(__file__).parents[2]
 
@@ -102,6 +103,24 @@ def test_verify_quotes_its_speed(potential, stored):
     page = text_of("docs/verify.md")
     assert row in page
     assert result["date"] in page
+
+
+def test_architecture_quotes_intervals_after_fine_tuning():
+    page = text_of("docs/architecture.md")
+    result = load_result("finetune_coverage")
+    assert result["date"] in page
+    tables = {"half-Heuslers": "20 measured half-Heuslers", "semi-empirical": f"{SAMPLE} semi-empirical values"}
+    for case in result["cases"]:
+        name = case["model"].removesuffix(UNTAUGHT)
+        model = f"`{name}` without measured values" if case["model"].endswith(UNTAUGHT) else f"`{name}`"
+        before, after = case["start"], case["tuned"]
+        row = (
+            f"| {model} | {tables.get(case['table'], case['table'])} | {case['n_asked']} "
+            f"| {100 * before['held']:.0f} %, {100 * after['held']:.0f} % "
+            f"| {before['mean_abs_ln_error']:.2f}, {after['mean_abs_ln_error']:.2f} "
+            f"| {before['median_factor']:.1f}, {after['median_factor']:.1f} |"
+        )
+        assert row in page
 
 
 def test_the_page_on_verify_quotes_what_born_charges_do():

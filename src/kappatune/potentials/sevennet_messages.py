@@ -1,17 +1,16 @@
-"""The messages of SevenNet's convolutions, computed in parts: memory then grows with the atoms, not with the bonds."""
+"""The messages of SevenNet's convolutions, computed in parts: they need most of its memory."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import sevenn._keys as keys
 import torch
 from sevenn.nn.convolution import IrrepsConvolution, message_gather
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-NUMBERS_PER_PART = 32_000_000
-"""Numbers in the messages of one part, 128 MB; the gradient of a part needs eight times as much."""
+NUMBERS_PER_PART = {"cpu": 32_000_000, "cuda": 512_000_000}
+"""Numbers in the messages of one part, 128 MB and 2 GB; the gradient of a part needs eight times as much."""
 
 
 def compute_messages_in_parts(model: nn.Module) -> None:
@@ -40,10 +39,11 @@ class ConvolutionInParts(nn.Module):
         """Replace the node features of a batch of graphs by the sum of the messages that reach each atom."""
         convolution = self.convolution
         edges = data[convolution.key_edge_idx]
-        size = max(1, NUMBERS_PER_PART // self.message_size)
+        size = max(1, NUMBERS_PER_PART[edges.device.type] // self.message_size)
         if edges.shape[1] <= size:
             return convolution(data)
-        x, filters, lengths = (data[key] for key in (convolution.key_x, convolution.key_filter, keys.EDGE_EMBEDDING))
+        inputs = convolution.key_x, convolution.key_filter, convolution.key_weight_input
+        x, filters, lengths = (data[key] for key in inputs)
         total = None
         for part in torch.arange(edges.shape[1], device=x.device).split(size):
             gathered = checkpoint(self._sum, x, filters[part], lengths[part], edges[:, part], use_reentrant=False)
