@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pyarrow.dataset as ds
@@ -61,7 +59,7 @@ sources.read_file = dies
 """
 
 
-def run_screen(tmp_path, *arguments, patch="", kill_after=None, wait=True):
+def run_screen(tmp_path, *arguments, patch="", wait=True):
     """Run the command with small units; `patch` is executed in every process of it."""
     site = tmp_path / "site"
     site.mkdir(exist_ok=True)
@@ -76,9 +74,6 @@ def run_screen(tmp_path, *arguments, patch="", kill_after=None, wait=True):
     )
     if not wait:
         return process
-    if kill_after is not None:
-        time.sleep(kill_after)
-        os.killpg(process.pid, signal.SIGKILL)
     _, stderr = process.communicate()
     return process.returncode, stderr
 

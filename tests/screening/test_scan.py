@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import signal
 import time
 from pathlib import Path
 
@@ -170,19 +172,21 @@ pq.write_table = full
 @pytest.mark.slow
 def test_killed_twenty_times_it_ends_like_an_uninterrupted_scan(tmp_path):
     table = write_jsonl(tmp_path / "t.jsonl", pool(800))
-    started = time.monotonic()
     assert run_screen(tmp_path, table, "--out", tmp_path / "whole", "--workers", 1)[0] == 0
-    duration = time.monotonic() - started
+
+    def n_parts() -> int:
+        return len(list((tmp_path / "killed").glob("part-*.parquet")))
+
     draw = random.Random(0)
-    seen = []
     for _ in range(20):
-        arguments = (table, "--out", tmp_path / "killed", "--workers", 1, "--resume")
-        run_screen(tmp_path, *arguments, kill_after=draw.uniform(0.55, 0.9) * duration)
-        seen.append(len(list((tmp_path / "killed").glob("part-*.parquet"))))
-        if seen[-1] > 70:  # nearly done: take parts away, so that every kill hits a scan at work
-            for part in sorted((tmp_path / "killed").glob("part-*.parquet"))[draw.randrange(30) :]:
-                part.unlink()
-    assert len(set(seen)) > 3
+        process = run_screen(tmp_path, table, "--out", tmp_path / "killed", "--workers", 1, "--resume", wait=False)
+        enough = n_parts() + draw.randint(1, 3)
+        while n_parts() < enough:
+            assert process.poll() is None, process.communicate()[1]
+            time.sleep(draw.uniform(0.001, 0.01))
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    assert 20 <= n_parts() < 80
     code, stderr = run_screen(tmp_path, table, "--out", tmp_path / "killed", "--resume")
     assert code == 0, stderr
     whole, killed = rows_of(tmp_path / "whole"), rows_of(tmp_path / "killed")

@@ -15,6 +15,9 @@ from studies.structures.known_crystals import known_crystals
 NAMES = sorted(known_crystals())
 TWIN = np.array([[1, 1, 0], [0, 1, 0], [1, 0, 2]])
 
+NARROW = ("GeTe", "I2", "SnS", "Te")
+"""Their longest bonds and shortest gaps differ by little more than the motion of the test below."""
+
 
 def crystal_of(name: str) -> Crystal:
     return Crystal.from_pymatgen(known_crystals()[name][1], id=name)
@@ -35,10 +38,8 @@ def test_a_batch_gives_what_each_crystal_gives_whatever_its_cutoff(cutoff):
 
 
 @settings(max_examples=25, deadline=None)
-@given(name=st.sampled_from(NAMES), seed=st.integers(0, 2**32 - 1))
+@given(name=st.sampled_from([name for name in NAMES if name not in NARROW]), seed=st.integers(0, 2**32 - 1))
 def test_thermal_motion_and_order_change_nothing(name, seed):
-    if name in ("GeTe", "Te"):
-        return  # their bonds and gaps differ too little
     crystal, random = crystal_of(name), np.random.default_rng(seed)
     order = random.permutation(crystal.n_atoms)
     shaken = crystal.cartesian + random.normal(scale=0.02, size=(crystal.n_atoms, 3))
