@@ -26,7 +26,7 @@ from kappatune.calculations.agl_calibration import SHIPPED, AglCalibration, AglC
 from kappatune.calculations.network_moduli import SOURCE
 from kappatune.errors import UserError
 from kappatune.physics.debye_gruneisen import DebyeGruneisen, ThermalState, poisson_factor
-from kappatune.physics.equation_of_state import BadCurve, EquationOfState, fit_equation_of_state
+from kappatune.physics.equation_of_state import COMPRESSION, BadCurve, EquationOfState, fit_equation_of_state
 from kappatune.physics.slack import GRUNEISEN_RANGE, ln_slack_kappa
 from kappatune.storage import write_text
 from kappatune.structures import LabelledCrystal, read_table
@@ -41,10 +41,6 @@ SMALLEST = 40
 
 NEAR = 3
 """Points on either side of the lowest energy that are called near the minimum."""
-
-WEIGHTED = 0.04
-"""Standard deviation, in linear strain, of the weights that draw a fit to the minimum."""
-
 
 FitCurve = Callable[[NDArray[np.float64], NDArray[np.float64]], EquationOfState]
 
@@ -96,7 +92,7 @@ def main(data: DataOption = None) -> None:
     found: list[AglCalibration] = []
     results: dict[str, Any] = {}
     fits: dict[str, Any] = {}
-    by_default: dict[str, list[Pair]] = {}
+    by_networks: dict[str, list[Pair]] = {}
     stored = RecordFile(VALUES).read(AglValue)
     for potential in sorted({value.potential for value in stored}):
         own = {value.id: value for value in stored if value.potential == potential}
@@ -116,11 +112,11 @@ def main(data: DataOption = None) -> None:
                     _pairs([own[id] for id in cubic if id in own], by_id, ratio)
                 ),
             }
-        by_default[potential] = _pairs([own[id] for id in asked], by_id, lambda value: value.poisson_ratio)
+        by_networks[potential] = _pairs([own[id] for id in asked], by_id, SOURCES[SOURCE])
         fits[potential] = {name: _fit_errors([own[id] for id in asked], by_id, fit) for name, fit in FITS.items()}
     shipped = AglCalibrations(date=today(), calibrations=tuple(found))
     write_text(SHIPPED, json.dumps(shipped.model_dump(mode="json"), indent=1) + "\n")
-    beside = _beside_each_other(by_default)
+    beside = _beside_each_other(by_networks)
     rest = {"sets": results, "beside_each_other": beside, "fits": fits}
     save_result("agl_calibration", {"sample_seed": SAMPLE_SEED, "level": LEVEL, **rest})
 
@@ -166,12 +162,12 @@ def calibrate(pairs: list[Pair], potential: str, source: str) -> tuple[AglCalibr
     return calibration, measured
 
 
-def _beside_each_other(by_default: dict[str, list[Pair]]) -> dict[str, Any]:
-    """Errors of the potentials, with their default Poisson ratios, on the crystals that all of them answer."""
-    answered = [{pair.value.id for pair in pairs} for pairs in by_default.values()]
+def _beside_each_other(by_networks: dict[str, list[Pair]]) -> dict[str, Any]:
+    """Errors of the potentials, with Poisson ratios of the networks, on the crystals that all of them answer."""
+    answered = [{pair.value.id for pair in pairs} for pairs in by_networks.values()]
     common = set.intersection(*answered)
     found = {}
-    for potential, pairs in by_default.items():
+    for potential, pairs in by_networks.items():
         errors = np.array([pair.error for pair in pairs if pair.value.id in common])
         found[potential] = {"mean_ln": float(errors.mean()), "mean_abs_ln": float(np.abs(errors).mean())}
     return {"n": len(common), "potentials": found}
@@ -272,27 +268,28 @@ def _fit_errors(values: Sequence[AglValue], rows: dict[str, LabelledCrystal], fi
     }
 
 
-def _weighted(volumes: NDArray[np.float64], energies: NDArray[np.float64]) -> EquationOfState:
-    """The averaged fit with weights that fall off from the lowest energy."""
-    plain = fit_equation_of_state(volumes, energies)
-    weights = np.exp(-0.5 * (np.log(volumes / plain.reference_volume) / 3 / WEIGHTED) ** 2)
-    strain = 0.5 * ((plain.reference_volume / volumes) ** (2 / 3) - 1)
+def _symmetric(volumes: NDArray[np.float64], energies: NDArray[np.float64], width: float) -> EquationOfState:
+    """The default with weights that fall off on both sides of the minimum, by a normal distribution in length."""
+    default = fit_equation_of_state(volumes, energies)
+    weights = np.exp(-0.5 * (np.log(volumes / default.v0) / 3 / width) ** 2)
+    strain = 0.5 * ((default.reference_volume / volumes) ** (2 / 3) - 1)
     third, fourth = (Polynomial.fit(strain, energies, degree, w=np.sqrt(weights)).convert() for degree in (3, 4))
-    curve = replace(plain, polynomial=(third + fourth) / 2)
+    curve = replace(default, polynomial=(third + fourth) / 2)
     fine = np.linspace(volumes[0], volumes[-1], 2001)
     slopes = curve.derivatives(fine)[1]
     rises = np.flatnonzero((slopes[:-1] < 0) & (slopes[1:] >= 0))
     if not len(rises):
         raise BadCurve("no minimum")
-    return replace(curve, v0=float(fine[rises[np.argmin(np.abs(fine[rises] - plain.v0))]]))
+    return replace(curve, v0=float(fine[rises[np.argmin(np.abs(fine[rises] - default.v0))]]))
 
 
 FITS: dict[str, FitCurve] = {
     "averaged": fit_equation_of_state,
     "birch-murnaghan": partial(fit_equation_of_state, fit="birch-murnaghan"),
-    "near the minimum": _weighted,
+    "equal weights": partial(_symmetric, width=np.inf),
+    "near the minimum": partial(_symmetric, width=COMPRESSION),
 }
-"""The fit of `kappatune agl`, its other choice, and one that follows the points near the minimum."""
+"""The fit of `kappatune agl`, its other choice, and the first with other weights."""
 
 
 if __name__ == "__main__":

@@ -40,7 +40,8 @@ def verified_page() -> str:
         f"the pool](lowest.md) that have at most {MAX_ATOMS} atoms and a formula in no table of any rung: one of each "
         f"formula, at most {N_PER_PROTOTYPE} of an anonymous formula and {N_PER_ANION} of an anion. {SHOWCASE} is "
         f"BaSb2O6, the discovery of the paper, which reports {_PAPER}. "
-        "κ in W/(m K) at 300 K; verdict and best estimate follow today's [calibration](calibration.md).",
+        "κ in W/(m K) at 300 K; verdict and best estimate follow today's [calibration](calibration.md), AGL is of the "
+        "day of the run, with equal weights in [the fit of the energies](agl-calibration.md#the-fit-of-the-energies).",
         f"![{SHOWCASE}](figures/verified_showcase.png)",
     ]
     for result in results:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from kappatune.agl_workflow.plot import plot_agl
@@ -38,22 +37,3 @@ def test_the_figure_leaves_out_where_1_over_t_fails(silicon, tmp_path, monkeypat
     assert drawn[-1] == [t for t in silicon.temperatures_k if t >= silicon.lowest_reliable_k]
     plot_agl(silicon.model_copy(update={"lowest_reliable_k": 2000.0}), tmp_path, 2)
     assert drawn[-1] == []
-
-
-def test_the_figure_also_follows_the_points_at_the_minimum(silicon, tmp_path, monkeypatch):
-    from matplotlib.axes import Axes
-
-    drawn = {}
-    plot = Axes.plot
-    monkeypatch.setattr(
-        Axes,
-        "plot",
-        lambda self, x, y, *a, **k: (drawn.update({k.get("label", ""): (x, y)}), plot(self, x, y, *a, **k))[1],
-    )
-    volumes = np.array(silicon.curve_volumes_a3)
-    bumpy = np.array(silicon.curve_energies_ev) + 0.02 * np.cos(12.0 * np.log(volumes / volumes[7]))
-    plot_agl(silicon.model_copy(update={"curve_energies_ev": tuple(bumpy)}), tmp_path, 1)
-    (used,) = (key for key in drawn if key.startswith("fit, off by"))
-    (local,) = (key for key in drawn if "not used" in key)
-    lowest = bumpy.min() / 2
-    assert abs(drawn[local][1].min() - lowest) < 0.2 * abs(drawn[used][1].min() - lowest)

@@ -24,14 +24,9 @@ from kappatune.physics.debye_gruneisen import (
 from kappatune.physics.elastic import poisson_ratio
 from kappatune.physics.equation_of_state import BadCurve, fit_equation_of_state
 from kappatune.structures import read_table
+from tests.physics.curves import birch_murnaghan, vinet
 
 WINDOW = np.linspace(0.86, 1.14, 15) ** 3
-
-
-def birch_murnaghan(v, v0, b0, b0p, e0=0.0):
-    """The textbook form, b0 in eV/Å^3."""
-    x = (v0 / v) ** (2 / 3)
-    return e0 + 9 * v0 * b0 / 16 * ((x - 1) ** 3 * b0p + (x - 1) ** 2 * (6 - 4 * x))
 
 
 def solid(b0_gpa=100.0, b0p=4.5, v0=40.0, n=2, mass=60.0, ratio=0.25):
@@ -78,6 +73,15 @@ def test_the_order_of_the_points_does_not_matter():
     mixed = np.random.default_rng(0).permutation(len(volumes))
     one, other = fit_equation_of_state(volumes, energies), fit_equation_of_state(volumes[mixed], energies[mixed])
     assert one.v0 == pytest.approx(other.v0, rel=1e-12)
+
+
+@pytest.mark.parametrize("b0p", [5.0, 6.0])
+def test_strong_compression_does_not_decide_what_the_minimum_is_like(b0p):
+    volumes = 0.97 * 40.0 * WINDOW
+    curve = fit_equation_of_state(volumes, vinet(volumes, 40.0, 0.6, b0p))
+    assert curve.v0 == pytest.approx(40.0, rel=1e-3)
+    assert curve.bulk_modulus(curve.v0) == pytest.approx(0.6 / GPa, rel=0.015)
+    assert curve.bulk_modulus_derivative(curve.v0) == pytest.approx(b0p, abs=0.06)
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def agl(
     >>> import kappatune
     >>> (copper,) = kappatune.agl(bulk("Cu"), EMT())
     >>> print(f"{copper.formula}: {copper.debye_temperature_k:.0f} K")
-    Cu: 351 K
+    Cu: 352 K
 
     Args:
         structures: One structure or several: ASE `Atoms`, pymatgen `Structure`s, `Crystal`s, paths of files, folders

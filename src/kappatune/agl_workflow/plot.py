@@ -6,17 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kappatune.calculations.agl_result import AglResult
-from kappatune.physics.equation_of_state import BadCurve, EquationOfState, Fit, fit_equation_of_state
+from kappatune.physics.equation_of_state import Fit, fit_equation_of_state
 from kappatune.plotting import file_name, new_figure, save_png
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-N_LOCAL = 7
-"""Points around the lowest energy that are also fitted by themselves: the fewest that an equation of state takes."""
 
 
 def plot_agl(result: AglResult, folder: Path, index: int, fit: Fit = "averaged") -> Path:
@@ -46,32 +42,16 @@ def plot_agl(result: AglResult, folder: Path, index: int, fit: Fit = "averaged")
 
 
 def _draw_energies(axes: Axes, result: AglResult, fit: Fit) -> None:
-    """E(V) with the fit that gives kappa, which follows the whole window, and one of the points near the minimum."""
     n = result.n_atoms or 1
     volumes, energies = np.array(result.curve_volumes_a3), np.array(result.curve_energies_ev)
-    used, local = fit_equation_of_state(volumes, energies, fit), _local_fit(volumes, energies)
-    axes.plot(volumes / n, energies / n, "o", label=result.potential)
+    curve = fit_equation_of_state(volumes, energies, fit)
     fine = np.linspace(volumes[0], volumes[-1], 300)
-    deviation = f"{1e3 * used.residual / n:.2g} meV/atom"
-    axes.plot(fine / n, used.derivatives(fine)[0] / n, "-", label=f"fit, off by {deviation} (rms)")
-    if local:
-        fine = np.linspace(local.lowest_volume, local.highest_volume, 100)
-        label = f"fit of these {N_LOCAL} points, not used"
-        axes.plot(fine / n, local.derivatives(fine)[0] / n, "--", color="black", linewidth=1, label=label)
+    axes.plot(volumes / n, energies / n, "o", label=result.potential)
+    axes.plot(fine / n, curve.derivatives(fine)[0] / n, label=f"fit, off by {1e3 * curve.residual / n:.2g} meV/atom")
     if result.volume_a3:
         axes.axvline(result.volume_a3 / n, color="grey", linestyle=":", label="300 K")
     axes.set(xlabel="volume per atom, Å³", ylabel="energy per atom, eV")
     axes.legend(fontsize="small")
-
-
-def _local_fit(volumes: NDArray[np.float64], energies: NDArray[np.float64]) -> EquationOfState | None:
-    """The Birch-Murnaghan equation through the points around the lowest energy, or None if it does not follow them."""
-    first = int(np.clip(np.argmin(energies) - N_LOCAL // 2, 0, len(volumes) - N_LOCAL))
-    near = slice(first, first + N_LOCAL)
-    try:
-        return fit_equation_of_state(volumes[near], energies[near], "birch-murnaghan")
-    except BadCurve:
-        return None
 
 
 def _draw_kappa(axes: Axes, result: AglResult) -> None:

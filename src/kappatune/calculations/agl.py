@@ -26,8 +26,8 @@ from kappatune.structures import Crystal
 if TYPE_CHECKING:
     from ase import Atoms
 
-MAX_RESIDUAL = 0.01
-"""Residual of the fit over the range of the energies above which a warning is given."""
+MAX_ROUGHNESS = 0.01
+"""Roughness of the curve over the range of the energies above which a warning is given."""
 
 USUAL_POISSON = (0.0, 0.45)
 USUAL_GRUNEISEN = (1.0, 3.5)
@@ -187,8 +187,8 @@ def _interval(
 
 
 def _curve_warnings(curve: EnergyCurve) -> list[str]:
-    if curve.fit.residual > MAX_RESIDUAL * np.ptp(curve.energies):
-        return ["the energies are not smooth: they deviate from the fit by more than 1 % of their range"]
+    if curve.fit.roughness > MAX_ROUGHNESS * np.ptp(curve.energies):
+        return ["the energies are not smooth: they deviate from a fit by more than 1 % of their range"]
     return []
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -18,7 +18,10 @@ ORDERS: dict[Fit, tuple[int, ...]] = {"averaged": (3, 4), "birch-murnaghan": (3,
 """Orders in the Eulerian strain of the polynomials that are averaged."""
 
 MAX_ROUGHNESS = 0.05
-"""Root mean square residual of the fit over the range of the energies; smooth curves have less than 0.01."""
+"""Roughness over the range of the energies; smooth curves have less than 0.01."""
+
+COMPRESSION = 0.05
+"""Linear compression, from the minimum, at which an energy weighs exp(-1/2) in the fit."""
 
 _GRID = 1001
 
@@ -39,7 +42,8 @@ class EquationOfState:
         lowest_volume: Lower end of the window that was fitted, Å^3 per cell.
         highest_volume: Upper end, Å^3 per cell.
         v0: Volume of lowest energy, Å^3 per cell.
-        residual: Root mean square deviation of the fit from the energies, eV per cell.
+        residual: Root mean square deviation of the fit from the energies, weighted as in the fit, eV per cell.
+        roughness: The same of a fit with equal weights: how far the energies are from a smooth curve, eV per cell.
     """
 
     polynomial: Polynomial
@@ -48,6 +52,7 @@ class EquationOfState:
     highest_volume: float
     v0: float
     residual: float
+    roughness: float
 
     def derivatives(self, volume: ArrayLike) -> NDArray[np.float64]:
         """Energy and its first three derivatives by volume.
@@ -85,10 +90,15 @@ class EquationOfState:
 def fit_equation_of_state(volumes: ArrayLike, energies: ArrayLike, fit: Fit = "averaged") -> EquationOfState:
     """Fit an equation of state.
 
-    `averaged` is the mean of the polynomials of third and fourth order in the strain, least squares with equal
-    weights. It follows the idea of GIBBS (Blanco, Francisco and Luaña, Comput. Phys. Commun. 158, 57 (2004)), to
-    average polynomials of several orders, but neither its weights nor its orders: higher ones follow the wiggles
-    that the energies of machine-learned potentials have.
+    `averaged` is the mean of the polynomials of third and fourth order in the strain. It follows the idea of GIBBS
+    (Blanco, Francisco and Luaña, Comput. Phys. Commun. 158, 57 (2004)), to average polynomials of several orders, but
+    neither its weights nor its orders: higher ones follow the wiggles that the energies of machine-learned potentials
+    have.
+
+    Energies weigh less the more the crystal is compressed, by a normal distribution of `COMPRESSION` in length around
+    the minimum; those of the expanded crystal, towards which it moves with temperature, all weigh the same. With equal
+    weights the first few volumes, whose energies rise by electronvolts, would decide the fit at the minimum. Where the
+    minimum is comes from a first fit with equal weights.
 
     Args:
         volumes: (n,) Å^3 per cell, at least seven, sorted or not.
@@ -97,7 +107,7 @@ def fit_equation_of_state(volumes: ArrayLike, energies: ArrayLike, fit: Fit = "a
 
     Raises:
         BadCurve: An energy is not finite; the lowest is at the end of the window; the fit has no minimum within, or
-            follows the energies badly; the curvature at the minimum is negative.
+            the energies are not smooth; the curvature at the minimum is negative.
     """
     v, e = np.asarray(volumes, dtype=np.float64), np.asarray(energies, dtype=np.float64)
     if v.shape != e.shape or v.ndim != 1 or len(v) < 7:
@@ -106,20 +116,29 @@ def fit_equation_of_state(volumes: ArrayLike, energies: ArrayLike, fit: Fit = "a
         raise BadCurve("an energy or volume is not a finite number: the potential fails within the window of volumes")
     order = np.argsort(v)
     v, e = v[order], e[order]
-    lowest = int(np.argmin(e))
-    if lowest in (0, len(v) - 1):
+    if int(np.argmin(e)) in (0, len(v) - 1):
         raise BadCurve("no minimum: the energy is lowest at an end of the window of volumes")
-    reference = float(v[lowest])
+    plain = _fit(v, e, np.ones_like(v), fit)
+    if plain.residual > MAX_ROUGHNESS * np.ptp(e):
+        raise BadCurve(
+            f"the energies are not a smooth curve: a fit is off by {plain.residual / np.ptp(e):.0%} of their range"
+        )
+    compression = np.minimum(np.log(v / plain.v0) / 3.0, 0.0)
+    curve = _fit(v, e, np.exp(-0.5 * (compression / COMPRESSION) ** 2), fit)
+    if curve.bulk_modulus(curve.v0) <= 0:
+        raise BadCurve("negative curvature: the bulk modulus at the minimum is not positive")
+    return replace(curve, roughness=plain.residual)
+
+
+def _fit(v: NDArray[np.float64], e: NDArray[np.float64], weights: NDArray[np.float64], fit: Fit) -> EquationOfState:
+    """The weighted least-squares fit of sorted volumes, with its minimum next to the lowest energy."""
+    reference = float(v[np.argmin(e)])
     strain = 0.5 * ((reference / v) ** (2.0 / 3.0) - 1.0)
     polynomial = Polynomial([0.0])
     for degree in ORDERS[fit]:
-        polynomial = polynomial + Polynomial.fit(strain, e, degree).convert() / len(ORDERS[fit])
-    residual = float(np.sqrt(np.mean((polynomial(strain) - e) ** 2)))
-    if residual > MAX_ROUGHNESS * np.ptp(e):
-        raise BadCurve(
-            f"the energies are not a smooth curve: the fit is off by {residual / np.ptp(e):.0%} of their range"
-        )
-    curve = EquationOfState(polynomial, reference, float(v[0]), float(v[-1]), reference, residual)
+        polynomial += Polynomial.fit(strain, e, degree, w=np.sqrt(weights)).convert() / len(ORDERS[fit])
+    residual = float(np.sqrt(np.average((polynomial(strain) - e) ** 2, weights=weights)))
+    curve = EquationOfState(polynomial, reference, float(v[0]), float(v[-1]), reference, residual, residual)
     grid = np.linspace(v[0], v[-1], _GRID)
     slopes = curve.derivatives(grid)[1]
     rises = np.flatnonzero((slopes[:-1] < 0) & (slopes[1:] >= 0))
@@ -127,6 +146,4 @@ def fit_equation_of_state(volumes: ArrayLike, energies: ArrayLike, fit: Fit = "a
         raise BadCurve("no minimum: the fitted energy has none within the window of volumes")
     at = int(rises[np.argmin(np.abs(grid[rises] - reference))])
     v0 = float(brentq(lambda x: float(curve.derivatives(x)[1]), grid[at], grid[at + 1], xtol=1e-10))
-    if curve.bulk_modulus(v0) <= 0:
-        raise BadCurve("negative curvature: the bulk modulus at the minimum is not positive")
-    return EquationOfState(polynomial, reference, float(v[0]), float(v[-1]), v0, residual)
+    return replace(curve, v0=v0)

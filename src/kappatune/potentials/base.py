@@ -67,7 +67,7 @@ class Potential:
         name: What it is called.
         version: Version of its weights or code.
         calculator: The ASE calculator.
-        soft_in_shear: Whether its shear moduli are known to be far too low, so that Poisson ratios from them mislead.
+        soft_in_shear: Whether its shear moduli are known to be too low, so that Poisson ratios from them mislead.
         elements: Atomic numbers it was made for; None if that is not known.
         fingerprint: Hash of the file it was made from, or a unique string for an object; empty if name and version
             identify it.

@@ -176,7 +176,12 @@ class NequixPotential(Potential):
 
     def __init__(self, name: str, calculator: NequixCalculator, fingerprint: str) -> None:
         super().__init__(
-            name, "(weights by its authors)", calculator, elements=frozenset(calculator.index), fingerprint=fingerprint
+            name,
+            "(weights by its authors)",
+            calculator,
+            soft_in_shear=True,
+            elements=frozenset(calculator.index),
+            fingerprint=fingerprint,
         )
 
     def _energies(self, cells: Sequence[Atoms]) -> list[float]:
