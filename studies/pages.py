@@ -28,6 +28,7 @@ from studies.phonix.family_curves import FAMILY_CURVES, FamilyCell
 from studies.phonix.family_curves_section import FamilyCurves
 from studies.phonix.learning_curves import CURVES, CurveCell
 from studies.phonix.model_card import model_card
+from studies.phonix.reproducibility import AGAIN
 from studies.phonix.results import PhonixResults
 from studies.phonix.stage_curves_section import SHOWN, stages_section
 from studies.phonons.calibration_page import calibration_page
@@ -49,7 +50,8 @@ from studies.transfer.what_helps_page import what_helps_page
 
 def _accuracy(_: Path) -> str:
     agreement, continuity = load_result("labels")["agreement"], load_result("continuity")
-    return accuracy_page(PhonixResults.read(), TransferResults.read().evaluations, agreement, continuity)
+    transfer, again = TransferResults.read().evaluations, load_result(AGAIN)
+    return accuracy_page(PhonixResults.read(), transfer, agreement, continuity, again)
 
 
 def _benchmark(docs: Path) -> str:

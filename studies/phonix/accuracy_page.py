@@ -14,6 +14,7 @@ from studies.phonix.evaluations import ALL_SETS
 from studies.phonix.interval_goals import intervals_section
 from studies.phonix.labels import PHONIX_SET
 from studies.phonix.metrics import PhonixMetrics
+from studies.phonix.reproducibility import reproducibility_text
 from studies.phonix.results import PhonixResults
 from studies.shipped_models import MODELS
 from studies.transfer.comparisons import split_kind
@@ -32,6 +33,7 @@ def accuracy_page(
     transfer: Sequence[Evaluation],
     agreement: Mapping[str, Any],
     continuity: Mapping[str, Any],
+    again: Mapping[str, Any],
 ) -> str:
     """The page as Markdown.
 
@@ -40,6 +42,7 @@ def accuracy_page(
         transfer: Stored evaluations of the transfer study, with the models of version 0.1.
         agreement: Agreement of labels with a second set of values, as `studies.transfer.labels` stores it.
         continuity: What `studies.phonix.continuity` stores.
+        again: What `studies.phonix.reproducibility` stores.
     """
     parts = [
         "# How accurate",
@@ -56,6 +59,7 @@ def accuracy_page(
         _figures_table(results, transfer, agreement),
         _legend(results, agreement),
         _misses(results),
+        reproducibility_text(again),
         *intervals_section(results, MODELS),
         *_families_section(results),
         *continuity_section(continuity),

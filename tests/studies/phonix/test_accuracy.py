@@ -5,18 +5,21 @@ import math
 import pytest
 
 from kappatune import KappaModel
+from kappatune.errors import UserError
 from studies.phonix.accuracy_page import accuracy_page
 from studies.phonix.accuracy_rows import FIGURES
 from studies.phonix.agl_rung import OF_DFT
 from studies.phonix.evidence import CRYSTALS, evidence
 from studies.phonix.interval_goals import misses
 from studies.phonix.model_card import model_card
+from studies.phonix.reproducibility import NAMED, compared, reproducibility_text
 from studies.phonix.results import PhonixResults
 from studies.shipped_models import MODELS
 from studies.store import RecordFile, load_result
 from tests.studies.phonix.made_up_results import made_up_continuity, made_up_results
 
 AGREEMENT = load_result("labels")["agreement"]
+AGAIN = {"n": 3, "dates": [["2026-01-01"], ["2026-01-02"]], "largest_difference": 0.0, "named": []}
 CONTINUITY = {"models": {name: made_up_continuity() for name in MODELS}}
 
 
@@ -54,7 +57,7 @@ def test_evidence_says_for_which_crystals_each_rung_is_good(results):
 
 
 def test_the_page_has_every_figure_and_says_what_is_missed(results):
-    text = accuracy_page(results, [], AGREEMENT, CONTINUITY)
+    text = accuracy_page(results, [], AGREEMENT, CONTINUITY, AGAIN)
     assert all(f"| {figure.title} | " in text for figure in FIGURES)
     bad = next(figure for figure in FIGURES if figure.protocol == "formula" and figure.tested == "L96")
     metrics = results.metrics("fast dft", "formula", "L96")
@@ -64,9 +67,26 @@ def test_the_page_has_every_figure_and_says_what_is_missed(results):
 
 
 def test_a_page_without_results_says_so_and_claims_nothing():
-    text = accuracy_page(PhonixResults(), [], AGREEMENT, CONTINUITY)
+    text = accuracy_page(PhonixResults(), [], AGREEMENT, CONTINUITY, AGAIN)
     assert "Computed not yet" in text and "## Intervals" not in text and "misses" not in text
     assert "| Phonix, anions out, 8 folds | – | – |" in text
+
+
+def test_two_runs_are_compared_error_by_error(results):
+    first = [
+        one.model_copy(update={"model": model, "protocol": protocol, "tested": tested})
+        for one, (model, protocol, tested) in zip(
+            results.evaluations, (*NAMED, ("fast dft", "low", "L96")), strict=False
+        )
+    ]
+    off = first[1].metrics.model_copy(update={"mean_abs_log10": 1.01 * first[1].metrics.mean_abs_log10})
+    second = [first[0], first[1].model_copy(update={"metrics": off}), first[2]]
+    found = compared(first, second)
+    assert found["n"] == 3 and found["largest_difference"] == pytest.approx(0.01)
+    assert "differ by at most 0.01 of their value" in reproducibility_text(found)
+    assert "are equal to the last digit" in reproducibility_text(compared(first, first))
+    with pytest.raises(UserError, match="the second run has no error of accurate dft, formula, Phonix"):
+        compared(first, second[1:])
 
 
 @pytest.mark.parametrize(
