@@ -12,7 +12,7 @@ else
 CONSTRAINTS := constraints.txt
 endif
 
-.PHONY: demo serve test test-fast lint docs examples bench wheel clean
+.PHONY: demo serve test test-fast lint docs examples bench wheel everything clean
 
 demo: $(VENV)/.installed
 	$(BIN)/kappatune demo
@@ -64,6 +64,11 @@ $(VENV)/.installed-test: $(VENV)/.installed
 $(VENV)/.installed-dev: $(VENV)/.installed-test
 	$(BIN)/pip install --quiet -c $(CONSTRAINTS) -e '.[dev]'
 	touch $@
+
+# One run of pip for what the other targets install one after the other.
+everything: $(BIN)/python $(CONSTRAINTS)
+	$(BIN)/pip install --quiet -c $(CONSTRAINTS) -e '.[dev]'
+	touch $(VENV)/.installed $(VENV)/.installed-test $(VENV)/.installed-dev
 
 clean:
 	rm -rf $(VENV) build dist docs/_site src/*.egg-info

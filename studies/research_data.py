@@ -15,6 +15,7 @@ AFLOW = "aflow_agl.parquet"
 DFT_PHONONS = "dft_phonons.parquet"
 PHONIX = "phonix.parquet"
 PHONONDB_POOL = "phonondb_pool.parquet"
+PUBLISHED_SCAN = "paraisite_scan.parquet"
 SEMIEMPIRICAL = "semiempirical.parquet"
 
 

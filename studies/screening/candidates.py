@@ -25,16 +25,14 @@ from scipy.stats import spearmanr
 from kappatune.results import Results
 from kappatune.screening import RankedCrystal, rank, screen
 from studies.figures import FIGURES
-from studies.research_data import PHONONDB_POOL, DataOption, research_folder
+from studies.research_data import PHONONDB_POOL, PUBLISHED_SCAN, DataOption, research_folder
 from studies.screening import step_three
 from studies.screening.candidates_page import BELOW_W_MK, LISTED, LOWEST
+from studies.screening.published_scan import PUBLISHED
 from studies.store import save_result
 
 SHOWCASE = "mp-9127"
 """BaSb2O6, which the paper checks: 1.23 W/(m K) predicted there, 7.1 computed (arXiv 2411.18259)."""
-
-PUBLISHED = {"L96": "Dataset1", "HH143": "Dataset2", "MIX": "MIX"}
-"""Our names of the training sets, and the names in the columns of the authors' scan."""
 
 
 def main(
@@ -50,7 +48,7 @@ def main(
     scans = {name: work / f"candidates-{name}" for name in models}
     for name, model in models.items():
         screen(folder / PHONONDB_POOL, scans[name], model, fidelity="dft", workers=2, resume=True)
-    values = _joined(scans, folder / "paraisite_scan.parquet")
+    values = _joined(scans, folder / PUBLISHED_SCAN)
     pa.csv.write_csv(values, work / "candidates.csv")
     rule = {name: rank(out, agree_below=BELOW_W_MK, n=1_000_000) for name, out in scans.items()}
     names = list(models)

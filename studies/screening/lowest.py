@@ -20,7 +20,8 @@ from scipy.stats import norm
 from kappatune import KappaModel
 from kappatune.model.intervals import INTERVAL_SIGMAS
 from kappatune.screening import RankedCrystal, rank, screen
-from studies.research_data import PHONIX, PHONONDB_POOL, DataOption, research_folder
+from studies.research_data import PHONIX, PHONONDB_POOL, PUBLISHED_SCAN, DataOption, research_folder
+from studies.screening.published_scan import beside_published
 from studies.store import save_result
 
 MODEL = "accurate"
@@ -66,6 +67,9 @@ def main(
             "n_all_members_below": len(rank(scan, n=len(rows), agree_below=BELOW_W_MK)),
             "expected_below": float(np.sum(below)),
             "share_below_in_pool": float((kappa < BELOW_W_MK).mean()),
+            "beside_published": beside_published(
+                {row["id"]: row["kappa_w_mk"] for row in answered}, folder / PUBLISHED_SCAN, BELOW_W_MK, N_LISTED
+            ),
             "showcase": _row(showcase, rows[SHOWCASE]),
             "lowest": [_row(crystal, rows[crystal.id]) for crystal in chosen],
         },
