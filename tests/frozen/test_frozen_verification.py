@@ -44,14 +44,17 @@ def verify(out: Path) -> Verification:
     return Verifier(load_potential("copper.py:copper"), SETTINGS, out).verify(COPPER)
 
 
-def assert_as_before(row: Verification) -> None:
+def assert_as_before(row: Verification, agl_of_today: tuple[str, ...] = ()) -> None:
+    """Compare with the row of 0.1.0; AGL computed today has other weights in the fit of the energies."""
     values = row.model_dump(mode="json")
     assert values.keys() >= EXPECTED.keys()
     assert values["settings"] == EXPECTED["settings"]
     for name, before in EXPECTED.items():
         if name in LATER_FIELDS or name in ("settings", "kappa_tensor_w_mk", "relaxed"):
             continue
-        if isinstance(before, float):
+        if name in agl_of_today:
+            assert values[name] == pytest.approx(before, rel=0.05), name
+        elif isinstance(before, float):
             assert values[name] == pytest.approx(before, rel=1e-6, abs=1e-6), name
         elif name == "kappa_by_temperature_w_mk":
             assert values[name] == pytest.approx(before, rel=1e-6)
@@ -84,7 +87,7 @@ def test_a_run_that_0_1_0_left_unfinished_goes_on(folder):
     missing = sorted(before)[::3]
     for name in missing:
         (folder / "cu-fff85787fb91" / "forces" / name).unlink()
-    assert_as_before(verify(folder))
+    assert_as_before(verify(folder), agl_of_today=("agl_w_mk",))
     after = force_files(folder)
     assert after.keys() == before.keys()
     assert {name for name in before if after[name] != before[name]} == set(missing)
