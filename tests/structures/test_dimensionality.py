@@ -16,7 +16,7 @@ NAMES = sorted(known_crystals())
 TWIN = np.array([[1, 1, 0], [0, 1, 0], [1, 0, 2]])
 
 NARROW = ("GeTe", "I2", "SnS", "Te")
-"""Their longest bonds and shortest gaps differ by little more than the motion of the test below."""
+"""Their longest bonds and shortest gaps differ by little: atoms that move by 0.02 Å can close a gap."""
 
 
 def crystal_of(name: str) -> Crystal:
@@ -38,11 +38,12 @@ def test_a_batch_gives_what_each_crystal_gives_whatever_its_cutoff(cutoff):
 
 
 @settings(max_examples=25, deadline=None)
-@given(name=st.sampled_from([name for name in NAMES if name not in NARROW]), seed=st.integers(0, 2**32 - 1))
+@given(name=st.sampled_from(NAMES), seed=st.integers(0, 2**32 - 1))
 def test_thermal_motion_and_order_change_nothing(name, seed):
     crystal, random = crystal_of(name), np.random.default_rng(seed)
     order = random.permutation(crystal.n_atoms)
-    shaken = crystal.cartesian + random.normal(scale=0.02, size=(crystal.n_atoms, 3))
+    motion_angstrom = 0.005 if name in NARROW else 0.02
+    shaken = crystal.cartesian + random.normal(scale=motion_angstrom, size=(crystal.n_atoms, 3))
     frac_coords = np.linalg.solve(crystal.lattice.T, shaken.T).T
     assert dimension(Crystal(crystal.lattice, crystal.numbers[order], frac_coords[order])) == known_crystals()[name][0]
 

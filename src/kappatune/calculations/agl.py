@@ -26,7 +26,7 @@ from kappatune.structures import Crystal
 if TYPE_CHECKING:
     from ase import Atoms
 
-MAX_ROUGHNESS = 0.01
+UNUSUAL_ROUGHNESS = 0.01
 """Roughness of the curve over the range of the energies above which a warning is given."""
 
 USUAL_POISSON = (0.0, 0.45)
@@ -187,7 +187,7 @@ def _interval(
 
 
 def _curve_warnings(curve: EnergyCurve) -> list[str]:
-    if curve.fit.roughness > MAX_ROUGHNESS * np.ptp(curve.energies):
+    if curve.fit.roughness > UNUSUAL_ROUGHNESS * np.ptp(curve.energies):
         return ["the energies are not smooth: they deviate from a fit by more than 1 % of their range"]
     return []
 
