@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 _CLI = [sys.executable, "-c", "from kappatune.cli import main; main()"]
-_START_TIMEOUT_S = 120
+_START_TIMEOUT_S = 300
 
 
 class Server(NamedTuple):

@@ -65,6 +65,15 @@ def until(page: Any, expression: str, arg: Any = None) -> None:
         page.wait_for_timeout(50)
 
 
+def until_plots_fit(page: Any) -> None:
+    """Wait until plots are drawn as wide as their places, for one that still changes is soon replaced by another."""
+    until(
+        page,
+        "() => [...document.querySelectorAll('.plot')].filter(place => place.clientWidth).every(place => "
+        "place.querySelector('svg')?.viewBox.baseVal.width === Math.round(place.clientWidth))",
+    )
+
+
 def drop(page: Any, *named: tuple[str, str]) -> None:
     """Drop files as a person does with the mouse."""
     transfer = page.evaluate_handle(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from studies.speed.serving import Server, serving
-from tests.web.browsing import CALM_MS, drop, opened
+from tests.web.browsing import CALM_MS, drop, opened, until_plots_fit
 
 playwright_api = pytest.importorskip("playwright.sync_api", reason="needs playwright, of the extra test")
 pytest.importorskip("phono3py", reason="needs kappatune[phonons]")
@@ -117,6 +117,7 @@ def test_agl_is_computed_read_off_and_downloaded(page):
     expect(job.locator(".cost")).to_contain_text("You may close this page", timeout=LONG_MS)
     job.get_by_role("button", name="Start").click()
     expect(job.locator(".kappa")).to_contain_text("by AGL", timeout=LONG_MS)
+    until_plots_fit(page)
     plot = job.locator("figure svg").first
     plot.scroll_into_view_if_needed()
     box = plot.bounding_box()

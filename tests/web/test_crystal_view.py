@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from tests.web import hostile
-from tests.web.browsing import CALM_MS, drop, opened, until
+from tests.web.browsing import CALM_MS, drop, opened, until, until_plots_fit
 
 playwright_api = pytest.importorskip("playwright.sync_api", reason="needs playwright, of the extra test")
 expect = playwright_api.expect
@@ -134,6 +134,7 @@ def test_copied_as_json_csv_and_bibtex(browser, server):
 
 
 def test_curves_are_read_off_and_no_label_lies_on_one(salt):
+    until_plots_fit(salt)
     plot = salt.locator("section[aria-label='Temperature dependence'] svg")
     plot.scroll_into_view_if_needed()
     box = plot.bounding_box()

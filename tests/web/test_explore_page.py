@@ -10,7 +10,7 @@ import pytest
 import kappatune
 from kappatune.storage import SHIPPED_TABLES
 from studies.speed.serving import Server, serving
-from tests.web.browsing import CALM_MS, opened
+from tests.web.browsing import CALM_MS, opened, until_plots_fit
 
 playwright_api = pytest.importorskip("playwright.sync_api", reason="needs playwright, of the extra test")
 expect = playwright_api.expect
@@ -55,7 +55,8 @@ def test_neither_table_nor_plot_moves_when_a_crystal_opens_or_closes(scan):
     scan.locator("#explore .close").evaluate("close => close.click()")  # the mouse would scroll to it
     places.append(row.bounding_box()["y"])
     assert places == pytest.approx([places[0]] * 3, abs=6), "the row that was clicked stays under the pointer"
-    plot = scan.get_by_label("Scatter plot").locator("svg")
+    plot = scan.get_by_label("Scatter plot").locator(".plot")
+    until_plots_fit(scan)
     plot.scroll_into_view_if_needed()
     before = plot.bounding_box()["y"]
     plot.locator(".hit").first.dispatch_event("click")
