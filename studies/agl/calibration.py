@@ -32,7 +32,7 @@ from kappatune.storage import write_text
 from kappatune.structures import LabelledCrystal, read_table
 from studies.agl.engine import aflow_poisson_ratio
 from studies.agl.engine_values import SAMPLE_SEED, VALUES, AglValue, draw, pnictides
-from studies.phonons.calibration_fit import LEVEL, Compared, by_thirds, fit_bias, fit_half_width, judge
+from studies.phonons.calibration_fit import LEVEL, Compared, by_thirds, calibration_fields, judge
 from studies.research_data import AFLOW, DataOption, research_folder
 from studies.store import RecordFile, save_result, today
 
@@ -135,19 +135,8 @@ def calibrate(pairs: list[Pair], potential: str, source: str) -> tuple[AglCalibr
         ln_kappa=np.array([pair.ln_kappa for pair in pairs]),
         ln_dft=np.log([pair.row.kappa for pair in pairs]),
     )
-    bias, judged = fit_bias(compared), judge(compared)
-    calibration = AglCalibration(
-        potential=potential,
-        poisson_source=source,
-        n=len(compared),
-        n_formulas=len(set(compared.formulas)),
-        level=LEVEL,
-        bias_ln=bias.bias,
-        slope=bias.slope,
-        centre_ln=bias.centre,
-        half_width_ln=fit_half_width(compared),
-        coverage=float(judged.held.mean()),
-    )
+    judged = judge(compared)
+    calibration = AglCalibration(potential=potential, poisson_source=source, **calibration_fields(compared, judged))
     measured = {
         "n": len(compared),
         "mean_abs_ln": float(np.abs(compared.error).mean()),

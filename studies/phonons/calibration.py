@@ -39,9 +39,8 @@ from studies.phonons.calibration_fit import (
     SMALLEST,
     Points,
     by_thirds,
+    calibration_fields,
     combine,
-    fit_bias,
-    fit_half_width,
     form_errors,
     judge,
     mean_abs_log10,
@@ -126,18 +125,11 @@ def calibrate(points: Points, asked: dict[str, Any]) -> tuple[PhononCalibration,
         points: Crystals with a value.
         asked: The fields of the calibration that do not come from them.
     """
-    bias, judged = fit_bias(points), judge(points)
+    judged = judge(points)
     combined = combine(points, judged)
     calibration = PhononCalibration(
         **asked,
-        n=len(points),
-        n_formulas=len(set(points.formulas)),
-        level=LEVEL,
-        bias_ln=bias.bias,
-        slope=bias.slope,
-        centre_ln=bias.centre,
-        half_width_ln=fit_half_width(points),
-        coverage=float(judged.held.mean()),
+        **calibration_fields(points, judged),
         correlation=combined.correlation,
         n_shared=len(points),
         best_factor=combined.factor,

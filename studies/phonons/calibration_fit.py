@@ -144,11 +144,17 @@ def fit_half_width(points: Compared) -> float:
     Cross-conformal prediction: Vovk, Ann. Math. Artif. Intell. 74, 9 (2015). A formula counts once, by its largest
     error.
     """
+    remains = _without_bias(points)
+    largest = [np.abs(remains[points.formulas == formula]).max() for formula in np.unique(points.formulas)]
+    return conformal_quantile(np.array(largest), LEVEL)
+
+
+def _without_bias(points: Compared) -> Values:
+    """(n,) what remains of the errors after a bias fitted without the formula of each."""
     remains = np.empty(len(points))
     for known, left_out in _folds(points):
         remains[left_out] = points.error[left_out] - fit_bias(points[known]).of(points[left_out])
-    largest = [np.abs(remains[points.formulas == formula]).max() for formula in np.unique(points.formulas)]
-    return conformal_quantile(np.array(largest), LEVEL)
+    return remains
 
 
 @dataclass(frozen=True)
@@ -171,11 +177,25 @@ class Judged:
 
 def judge(points: Compared) -> Judged:
     """Bias and range of each crystal, fitted without its formula."""
-    remains, half_width = np.empty(len(points)), np.empty(len(points))
+    half_width = np.empty(len(points))
     for known, left_out in _folds(points):
-        remains[left_out] = points.error[left_out] - fit_bias(points[known]).of(points[left_out])
         half_width[left_out] = fit_half_width(points[known])
-    return Judged(remains, half_width)
+    return Judged(_without_bias(points), half_width)
+
+
+def calibration_fields(points: Compared, judged: Judged) -> dict[str, Any]:
+    """Fields of `PotentialCalibration` that come from crystals, which were judged without their formulas."""
+    bias = fit_bias(points)
+    return {
+        "n": len(points),
+        "n_formulas": len(set(points.formulas)),
+        "level": LEVEL,
+        "bias_ln": bias.bias,
+        "slope": bias.slope,
+        "centre_ln": bias.centre,
+        "half_width_ln": fit_half_width(points),
+        "coverage": float(judged.held.mean()),
+    }
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from kappatune.model.intervals import INTERVAL_SIGMAS
+from kappatune.potentials.calibration import PotentialCalibration
 from kappatune.storage import ASSETS
 from kappatune.verification.settings import Quality, VerifySettings
 
@@ -22,28 +23,18 @@ SHIPPED = ASSETS / "verification" / "calibration.json"
 """The calibrations that ship with the package."""
 
 
-class PhononCalibration(BaseModel):
+class PhononCalibration(PotentialCalibration):
     """How values of one potential at one quality lie to DFT values, which are taken to include coherences.
 
-    With k = kappa + `typical_coherences_w_mk`, ln(kappa_DFT / k) is `bias_ln` + `slope` (ln k - `centre_ln`), give or
-    take `half_width_ln`.
+    A value, for its bias, is kappa + `typical_coherences_w_mk`.
 
     Attributes:
-        potential: Name of the potential.
         quality: Quality of the values.
         coherences: Whether the values include the coherences between bands.
         typical_coherences_w_mk: What the coherences of these crystals add in the median, W/(m K), where the values lack
             them; 0 where they include them.
         n_asked: Crystals with a DFT value that were verified.
         n_imaginary: How many of these have imaginary modes in the potential.
-        n: How many have a value.
-        n_formulas: Number of their formulas.
-        level: Fraction of DFT values that the range is to hold.
-        bias_ln: At `centre_ln`.
-        slope: Of the bias with ln k; 0 where it does not help.
-        centre_ln: Mean of ln k, k in W/(m K).
-        half_width_ln: Half of the range of ln kappa_DFT.
-        coverage: Fraction of the n values in ranges that were made without their formula.
         correlation: Of the errors of prediction and phonon value, drawn to zero for lack of crystals.
         n_shared: Crystals that it was estimated on, of formulas the model had not learnt.
         best_factor: Half-width of the interval of the best estimate, in standard deviations.
@@ -51,22 +42,11 @@ class PhononCalibration(BaseModel):
             formula; None if there are none.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    potential: str
     quality: Quality
     coherences: bool
     typical_coherences_w_mk: float = Field(ge=0)
     n_asked: int = Field(ge=1)
     n_imaginary: int = Field(ge=0)
-    n: int = Field(ge=1)
-    n_formulas: int = Field(ge=1)
-    level: float = Field(gt=0, lt=1)
-    bias_ln: float
-    slope: float
-    centre_ln: float
-    half_width_ln: float = Field(gt=0)
-    coverage: float = Field(ge=0, le=1)
     correlation: float = Field(gt=-1, lt=1)
     n_shared: int = Field(ge=0)
     best_factor: float = Field(gt=0)
@@ -74,8 +54,7 @@ class PhononCalibration(BaseModel):
 
     def without_bias(self, kappa: float) -> float:
         """The DFT value to expect, W/(m K), where the potential gives `kappa`, W/(m K)."""
-        ln_kappa = log(kappa + self.typical_coherences_w_mk)
-        return exp(ln_kappa + self.bias_ln + self.slope * (ln_kappa - self.centre_ln))
+        return exp(self.expected_ln(log(kappa + self.typical_coherences_w_mk)))
 
     @property
     def standard_deviation_ln(self) -> float:
