@@ -37,6 +37,8 @@ from studies.phonons.calibration_figure import draw
 from studies.phonons.calibration_fit import (
     LEVEL,
     SMALLEST,
+    Combined,
+    Judged,
     Points,
     by_thirds,
     calibration_fields,
@@ -114,7 +116,14 @@ def main(
     write_text(SHIPPED, json.dumps(shipped.model_dump(mode="json"), indent=1) + "\n")
     model = KappaModel.load(MODEL)
     save_result(
-        "calibration", {"model": MODEL, "weights_sha256": model.card.weights_sha256, "level": LEVEL, "sets": results}
+        "calibration",
+        {
+            "model": MODEL,
+            "weights_sha256": model.card.weights_sha256,
+            "level": LEVEL,
+            "sets": results,
+            "same_crystals": _same_crystals(values, references),
+        },
     )
 
 
@@ -142,21 +151,50 @@ def calibrate(points: Points, asked: dict[str, Any]) -> tuple[PhononCalibration,
         "coverage_by_third": by_thirds(judged.held, points.ln_dft),
     }
     if len(points) >= SMALLEST_SHARED:
-        measured["best"] = {
-            "n": len(points),
-            "mean_abs_log10_prediction": mean_abs_log10(points.ln_dft - points.ln_predicted),
-            "mean_abs_log10_phonons": mean_abs_log10(judged.remains),
-            "mean_abs_log10_best": mean_abs_log10(combined.error),
-            "half_width_ln_prediction": float(np.median(points.sd_predicted) * INTERVAL_SIGMAS),
-            "half_width_ln_phonons": float(np.median(judged.half_width)),
-            "half_width_ln_best": float(np.median(combined.factor * combined.sd)),
-            "coverage_by_third": by_thirds(combined.held, points.ln_dft),
-            "gain_on_phonons": compare(
-                np.abs(judged.remains) / np.log(10), np.abs(combined.error) / np.log(10), points.formulas
-            ).model_dump(mode="json"),
-            "share_disagreeing": float((np.abs(combined.disagreement) > DISAGREEMENT).mean()),
-        }
+        measured["best"] = best_errors(points, judged, combined)
     return calibration, measured
+
+
+def best_errors(points: Points, judged: Judged, combined: Combined) -> dict[str, Any]:
+    """Errors and widths of prediction, phonon value and best estimate.
+
+    Args:
+        points: n crystals.
+        judged: Their phonon values, each judged without its formula.
+        combined: Their best estimates.
+    """
+    return {
+        "n": len(points),
+        "mean_abs_log10_prediction": mean_abs_log10(points.ln_dft - points.ln_predicted),
+        "mean_abs_log10_phonons": mean_abs_log10(judged.remains),
+        "mean_abs_log10_best": mean_abs_log10(combined.error),
+        "half_width_ln_prediction": float(np.median(points.sd_predicted) * INTERVAL_SIGMAS),
+        "half_width_ln_phonons": float(np.median(judged.half_width)),
+        "half_width_ln_best": float(np.median(combined.factor * combined.sd)),
+        "coverage_by_third": by_thirds(combined.held, points.ln_dft),
+        "gain_on_phonons": compare(
+            np.abs(judged.remains) / np.log(10), np.abs(combined.error) / np.log(10), points.formulas
+        ).model_dump(mode="json"),
+        "share_disagreeing": float((np.abs(combined.disagreement) > DISAGREEMENT).mean()),
+    }
+
+
+def _same_crystals(values: list[PhononValue], references: dict[str, Reference]) -> dict[str, dict[str, Any]]:
+    """By potential and quality, errors on the crystals that have a value at each quality of their potential alone."""
+    found: dict[str, dict[str, Any]] = {}
+    for potential in sorted({value.potential for value in values}):
+        own = [value for value in values if value.potential == potential and value.kappa_w_mk is not None]
+        qualities = sorted({value.quality for value in own})
+        of_quality = [{value.reference for value in own if value.quality == quality} for quality in qualities]
+        common = set.intersection(*of_quality)
+        if len(qualities) < 2 or len(common) < SMALLEST:
+            continue
+        found[potential] = {}
+        for quality in qualities:
+            points = _points([v for v in own if v.quality == quality and v.reference in common], references, 0.0)
+            judged = judge(points)
+            found[potential][quality] = best_errors(points, judged, combine(points, judged))
+    return found
 
 
 def stored_values() -> list[PhononValue]:

@@ -47,6 +47,7 @@ def calibration_page(result: Mapping[str, Any]) -> str:
         _forms(calibrated),
         "## Best estimate",
         _best(judged),
+        _same_crystals(result["same_crystals"]),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -191,14 +192,32 @@ def _best(judged: Mapping[str, Set]) -> str:
     )
 
 
+def _same_crystals(by_potential: Mapping[str, Mapping[str, Set]]) -> str:
+    lines = []
+    for potential, by_quality in by_potential.items():
+        n = next(iter(by_quality.values()))["n"]
+        shares = " and ".join(
+            f"{best['mean_abs_log10_best'] / _better(best):.2f} at `{quality}`" for quality, best in by_quality.items()
+        )
+        lines.append(f"- {potential}, {n} crystals: {shares}.")
+    return (
+        "Qualities have different crystals, and those at `standard` are few. On the crystals that have a value at each "
+        "quality of a potential, calibrated on these alone, the error of the best estimate in units of that of the "
+        "better of the two is:\n\n" + "\n".join(lines)
+    )
+
+
+def _better(best: Set) -> float:
+    return float(min(best["mean_abs_log10_prediction"], best["mean_abs_log10_phonons"]))
+
+
 def _finding(judged: Mapping[str, Set]) -> str:
     lines = []
     for name, one in judged.items():
         if not one["coherences"]:
             continue
         best = one["best"]
-        better = min(best["mean_abs_log10_prediction"], best["mean_abs_log10_phonons"])
-        share = best["mean_abs_log10_best"] / better
+        share = best["mean_abs_log10_best"] / _better(best)
         narrower = best["half_width_ln_best"] < min(best["half_width_ln_prediction"], best["half_width_ln_phonons"])
         low, high = best["gain_on_phonons"]["gain_interval"]
         lines.append(

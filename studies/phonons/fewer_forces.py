@@ -190,8 +190,8 @@ def compared(name: str, prototype: str, crystal: Crystal, potential: Potential, 
 
 def settings_for(cell: StandardCell) -> VerifySettings:
     """The settings, with a larger supercell where it would be the conventional cell."""
-    _, repeats, _ = choose_supercells(cell, SETTINGS)
-    if max(repeats) > 1:
+    _, matrix, _ = choose_supercells(cell, SETTINGS)
+    if matrix.max() > 1:
         return SETTINGS
     return SETTINGS.replace(max_atoms=LARGER_CELL, max_harmonic_atoms=LARGER_CELL)
 
