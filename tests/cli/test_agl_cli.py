@@ -67,7 +67,7 @@ def test_one_bad_crystal_never_stops_the_rest(files):
     assert [row["id"] for row in rows] == ["broken", "cu", "si"]
     assert [bool(row["kappa_w_mk"]) for row in rows] == [False, True, False]
     assert [bool(row["reason"]) for row in rows] == [True, False, True]
-    assert "2 of 3 crystals have no answer" in result.stderr
+    assert "2 of 3 rows have no answer" in result.stderr
     assert float(rows[1]["poisson_ratio"]) == 0.3 and rows[1]["shear_modulus_gpa"] == ""
     assert not any("curve" in name or "by_temperature" in name for name in rows[0])
 

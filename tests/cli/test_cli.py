@@ -122,7 +122,7 @@ def test_one_bad_file_keeps_its_row_and_exit_code_says_so(files):
     rows = json.loads(result.stdout)
     assert [Path(row["file"]).name for row in rows] == ["broken.cif", "mgo.cif", "si.vasp"]
     assert rows[0]["kappa_w_mk"] is None and rows[0]["reason"]
-    assert "1 of 3 crystals have no answer" in result.stderr
+    assert "1 of 3 rows has no answer" in result.stderr
 
 
 def test_file_names_of_any_bytes(files, tmp_path):

@@ -5,11 +5,13 @@ import sys
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
+import numpy as np
 import pytest
 from ase.build import bulk
 from ase.calculators.emt import EMT
 
 from kappatune import KappaModel
+from kappatune.errors import BadRequest
 from kappatune.model.prediction import Prediction
 from kappatune.potentials import BadPotential, registry
 from kappatune.results import Results
@@ -73,10 +75,12 @@ def test_settings_replace_the_quality_and_temperatures_replace_those_of_both(mon
     verify(ATOMS, EMT(), settings=SETTINGS, temperatures_k=[600])
     assert seen[0] == VerifySettings.of("standard", temperatures_k=(200, 300, 400, 600, 800, 1000))
     assert seen[1] == VerifySettings.of("quick", temperatures_k=(300, 600))
+    verify(ATOMS, EMT(), "quick", temperatures_k=np.array([400.0, 600.0]))
+    assert seen[4] == VerifySettings.of("quick", temperatures_k=(300, 400, 600))
     assert seen[2] == SETTINGS and seen[3] == SETTINGS.replace(temperatures_k=(300, 600))
 
 
-def test_what_cannot_be_done_is_refused_before_any_work(monkeypatch):
+def test_what_cannot_be_done_is_refused_before_any_work(tmp_path, monkeypatch):
     with pytest.raises(BadBorn, match="for one crystal, not for 2"):
         verify([ATOMS, ATOMS], EMT(), born="BORN")
     with pytest.raises(BadPotential, match="several workers need a potential by name"):
@@ -85,6 +89,9 @@ def test_what_cannot_be_done_is_refused_before_any_work(monkeypatch):
         verify(ATOMS, EMT(), workers=0)
     with pytest.raises(BadSettings, match="there is no quality 'best'"):
         verify(ATOMS, EMT(), "best")
+    (tmp_path / "figures").touch()
+    with pytest.raises(BadRequest, match="figures: nothing can be written there"):
+        verify(ATOMS, EMT(), figures=tmp_path / "figures")
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     for verb in (verify, estimate_cost):
         with pytest.raises(NoPhono3py, match=r"needs phono3py: pip install .*phonons"):
@@ -96,6 +103,13 @@ def test_a_model_in_memory_reaches_the_worker_processes(tmp_path):
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
         there = pool.submit(prediction_of, VerifierSpec(f"{TOY}:copper", SETTINGS, tmp_path, model)).result()
     assert [there] == model.predict([COPPER])
+
+
+def test_a_model_may_be_given_by_its_path(tmp_path):
+    model = KappaModel.load("fast")
+    model.save(tmp_path / "mine")
+    by_path = VerifierSpec(f"{TOY}:copper", SETTINGS, tmp_path, tmp_path / "mine").load().model
+    assert by_path.predict([COPPER]) == model.predict([COPPER])
 
 
 def test_without_a_terminal_progress_is_a_line_per_event(capsys):

@@ -60,16 +60,22 @@ def test_the_pool_keeps_its_space_groups(shared_data):
 def test_supercells_have_about_a_hundred_atoms_and_are_round(crystal):
     standard = standardise(crystal, 1e-3)
     cell, matrix, harmonic = choose_supercells(standard, STANDARD)
-    n_atoms = len(cell) * np.prod(matrix)
-    assert 60 <= n_atoms <= STANDARD.max_atoms and np.all(np.array(harmonic) >= matrix)
-    lengths = cell.cell.lengths() * matrix
+    repeats = np.diag(matrix)
+    assert 60 <= len(cell) * np.prod(repeats) <= STANDARD.max_atoms and np.all(harmonic >= matrix)
+    lengths = cell.cell.lengths() * repeats
     assert lengths.max() / lengths.min() < 1.6
 
 
 def test_a_large_conventional_cell_gives_way_to_the_primitive_one():
+    fluorite = standardise(Crystal.from_ase(bulk("CaF2", "fluorite", 5.46)), 1e-3)
     settings = VerifySettings.of("quick", max_atoms=8, max_harmonic_atoms=8)
-    crystal = Crystal.from_ase(bulk("Si", "diamond", 5.43))
-    assert choose_supercells(standardise(crystal, 1e-3), settings)[1] == [1, 1, 1]
+    small = prepare(fluorite, settings)
+    assert small.supercell_label == small.harmonic_supercell_label == "1x1x1, 3 atoms"
+    for most, label in ((12, "1x1x1, 12 atoms"), (96, "2x2x2, 96 atoms")):
+        large = prepare(fluorite, settings.replace(max_harmonic_atoms=most))
+        assert (large.supercell_label, large.harmonic_supercell_label) == ("1x1x1, 3 atoms", label)
+        wanted = prepare(fluorite, settings.replace(max_atoms=12, max_harmonic_atoms=most)).phono3py.phonon_supercell
+        assert np.allclose(large.phono3py.phonon_supercell.cell, wanted.cell)
     fewer = standardise(supercell(rocksalt(12, 8, 4.21), (2, 1, 1)), 1e-3)
     assert len(fewer.primitive) == 2
 

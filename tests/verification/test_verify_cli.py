@@ -51,7 +51,7 @@ def test_a_folder_becomes_rows_figures_and_labels(tmp_path):
     assert list(copper) == list(Verification.model_fields)
     assert copper["kappa_bte_w_mk"] > 0 and copper["predicted_w_mk"] > 0 and copper["verdict"] == "not judged"
     assert silicon["kappa_bte_w_mk"] is None and silicon["outcome"] == "potential failed"
-    assert "force calculations of 32 atoms" in result.stderr and "1 of 2 crystals have no answer" in result.stderr
+    assert "force calculations of 32 atoms" in result.stderr and "1 of 2 rows has no answer" in result.stderr
     assert len(list((tmp_path / "figures").iterdir())) == 1 and (tmp_path / "l.parquet").is_file()
     assert len(list((tmp_path / "files").glob("cu-*/fc3.hdf5"))) == 1
     again = kappatune(*command, "--csv", cwd=tmp_path)
@@ -77,12 +77,13 @@ def test_estimate_prints_the_cost_and_computes_nothing(tmp_path):
         (["verify", "x.cif", "--quality", "best"], 2, "best"),
         (["verify", "x.cif", "--temperatures", "warm"], 2, "give temperatures above 0 K"),
         (["verify", "x.cif", "--temperatures", "0"], 2, "give temperatures above 0 K"),
-        (["verify", "x.cif", "--pair-cutoff", "1"], 1, "shorter than any bond"),
+        (["verify", "x.cif", "--temperatures", "0.5"], 2, "between 1 and 5000 K"),
+        (["verify", "x.cif", "--pair-cutoff", "1"], 2, "greater than or equal to 1.5"),
         (["verify", "x.cif", "--calculator", "dream"], 1, "known are chgnet"),
         (["verify", "x.cif", "--labels", "mine.csv"], 1, ".parquet"),
         (["verify", "x.cif", "y.cif", "--born", "BORN"], 2, "--born is for one crystal"),
         (["verify", "x.cif", "--labels", "l.parquet", "--boundary", "50"], 2, "use one of them"),
-        (["verify", "x.cif", "--boundary", "-5"], 1, "boundary_nm"),
+        (["verify", "x.cif", "--boundary", "-5"], 2, "greater than or equal to 1"),
     ],
 )
 def test_mistakes_get_a_sentence_and_a_code(tmp_path, arguments, code, message):

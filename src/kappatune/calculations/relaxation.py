@@ -58,8 +58,9 @@ def relax_crystal(
     Raises:
         BadCrystal: The crystal is not valid, or no symmetry can be found.
         NotConverged: As for `relax`.
-        EvaluationError: The potential fails or gives unphysical numbers.
+        EvaluationError: The potential does not know an element, fails or gives unphysical numbers.
     """
+    potential.check_elements(crystal.numbers)
     notes = []
     start, group_before = primitive_cell(check(crystal), symprec)
     relaxed = relax(start, potential, fmax=fmax, max_steps=max_steps, symprec=symprec)

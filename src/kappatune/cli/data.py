@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 data = typer.Typer(
     help="Make tables of crystals: fetched from databases, imported from files, or computed.", no_args_is_help=True
 )
-fetch = typer.Typer(help="Fetch a table from a database.", no_args_is_help=True)
+fetch = typer.Typer(help="Fetch a table from a database, or the weights of a potential.", no_args_is_help=True)
 data.add_typer(fetch, name="fetch")
 from_file = typer.Typer(
-    help="Make a table of a file that a database publishes and you downloaded.", no_args_is_help=True
+    help="Make a table from a file that a database publishes and you downloaded.", no_args_is_help=True
 )
 data.add_typer(from_file, name="import")
 data.command("compute")(compute)
@@ -114,7 +114,7 @@ def phonix(
         ),
     ] = None,
 ) -> None:
-    """Make a table to train on of the DFT conductivities of Phonix (Ohnishi et al., npj Comput. Mater. 12, 150 (2026)).
+    """Make a training table from the DFT conductivities of Phonix (Ohnishi et al., npj Comput. Mater. 12, 150 (2026)).
 
     FILE is `phonix-summary` as its authors publish it (CC BY 4.0), or the earlier `data_all.csv`. Rows have fidelity
     `dft`; kappa at 300 K includes the coherences. Rows without a conductivity, with badly fitted force constants, with

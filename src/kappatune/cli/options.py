@@ -25,8 +25,8 @@ Files = Annotated[
         "or `-` for standard input.",
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON list, one object per crystal.")]
-AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV, one line per crystal.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON list, one object per row.")]
+AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV, one line per row.")]
 AsCsvWithoutCurves = Annotated[bool, typer.Option("--csv", help="Print CSV, one line per crystal, without kappa(T).")]
 PotentialOption = Annotated[
     str,

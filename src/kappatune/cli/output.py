@@ -83,6 +83,7 @@ def note(line: str) -> None:
 def exit_if_unanswered(counts: RowCounts, see: str = "the column 'reason' says why") -> None:
     """Exit with 3 if some rows have no answer."""
     if counts.unanswered:
-        noun = "crystal has" if counts.total == 1 else "crystals have"
-        note(f"{counts.unanswered} of {counts.total} {noun} no answer; {see}")
+        rows = "row" if counts.total == 1 else "rows"
+        have = "has" if counts.unanswered == 1 else "have"
+        note(f"{counts.unanswered} of {counts.total} {rows} {have} no answer; {see}")
         raise typer.Exit(EXIT_SOME_WITHOUT_ANSWER)

@@ -24,7 +24,7 @@ def predict(
         str | None,
         typer.Option(
             help="Rung to predict: `dft`, `agl` (AFLOW's value; the commands `agl` and `verify` compute others: "
-            "docs/agl.md, Three AGL values), ... [default: the model's last rung]"
+            "docs/agl.md, Three AGL values), ... [default: that of the model, `dft` in shipped ones]"
         ),
     ] = None,
     temperature: Annotated[

@@ -23,7 +23,9 @@ def screen(
     ],
     out: Annotated[Path, typer.Option(help="Folder of the result.")],
     model: Annotated[str, typer.Option(help="`fast`, `accurate`, or the folder of your own model.")] = "fast",
-    fidelity: Annotated[str | None, typer.Option(help="Rung to predict. [default: the model's last rung]")] = None,
+    fidelity: Annotated[
+        str | None, typer.Option(help="Rung to predict. [default: that of the model, `dft` in shipped ones]")
+    ] = None,
     labels: Annotated[
         Path | None, typer.Option(help="Table of labelled crystals to find the nearest in. [default: textbook values]")
     ] = None,

@@ -9,13 +9,14 @@ import typer
 
 from kappatune.cli.options import PotentialOption
 from kappatune.cli.output import errors_as_messages, fail, note
+from kappatune.errors import install_hint
 
 
 def serve(
-    host: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 means every address of this machine.")] = (
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 means every address of this machine.")] = (
         "127.0.0.1"
     ),
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen at; 0 takes a free one.")] = 8000,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8000,
     model: Annotated[str, typer.Option(help="`accurate`, `fast`, or the folder of your own model.")] = "accurate",
     scan: Annotated[Path | None, typer.Option(help="Folder of a scan to explore, made by `kappatune screen`.")] = None,
     labels: Annotated[
@@ -38,8 +39,8 @@ def serve(
     jobs: Annotated[Path, typer.Option(metavar="DIR", help="Where computations and their results are kept.")] = Path(
         "runs/jobs"
     ),
-    max_atoms: Annotated[int, typer.Option(min=1, help="Atoms of a cell that is computed.")] = 100,
-    max_forces: Annotated[int, typer.Option(min=1, help="Force calculations of a verification.")] = 4000,
+    max_atoms: Annotated[int, typer.Option(min=1, help="Most atoms of a cell that is computed.")] = 100,
+    max_forces: Annotated[int, typer.Option(min=1, help="Most force calculations of a verification.")] = 4000,
     max_queue: Annotated[int, typer.Option(min=1, help="Computations that may wait.")] = 20,
 ) -> None:
     """Serve a web page that predicts crystals and explores scans, and an HTTP API for programs.
@@ -59,7 +60,7 @@ def serve(
             from kappatune.web.server import run_server
             from kappatune.web.service import Compute
         except ModuleNotFoundError as error:
-            fail(f"the page needs packages that are not installed ({error.name}): pip install 'kappatune[web]'")
+            fail(f"the page needs packages that are not installed ({error.name}): {install_hint('web')}")
         limits = JobLimits(atoms=max_atoms, forces=max_forces, queue=max_queue)
         run_server(
             host,

@@ -32,7 +32,7 @@ def train(
     trust_labels: Annotated[
         bool,
         typer.Option(
-            "--trust-labels", help="Fine-tune also on labels that contradict each other or seem to have another unit."
+            "--trust-labels", help="Fine-tune also on labels that contradict each other or seem to be in another unit."
         ),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
@@ -40,7 +40,7 @@ def train(
     """Train a model stage by stage, on your own values or on published tables.
 
     The result is a folder that `predict --model` takes. The run can be killed and resumed, with the same result as
-    without the interruption. Labels that contradict each other or seem to have another unit stop a fine-tuning with
+    without the interruption. Labels that contradict each other or seem to be in another unit stop a fine-tuning with
     exit code 2.
 
     **Examples**

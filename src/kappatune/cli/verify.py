@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
-from kappatune.cli.options import AsCsvWithoutCurves, AsJson, Files, PotentialOption, check_files, read_files
+from kappatune.cli.options import (
+    AsCsvWithoutCurves,
+    AsJson,
+    Files,
+    PotentialOption,
+    bad_settings_as_usage,
+    check_files,
+    read_files,
+)
 from kappatune.cli.output import answer_only_stdout, chosen_format, errors_as_messages, exit_if_unanswered, note
 from kappatune.cli.ray_option import RayOption
 from kappatune.cli.remarks import RemarkNotes, kinds
@@ -41,13 +49,13 @@ def verify(
     ] = "200,300,400,600,800,1000",
     quality: Annotated[QualityName, typer.Option(help="Accuracy; a higher one takes longer.")] = QualityName.STANDARD,
     pair_cutoff: Annotated[
-        float | None, typer.Option(help="Largest distance of a displaced pair, Å. [default: from the crystal]")
+        float | None, typer.Option(min=1.5, help="Largest distance of a displaced pair, Å. [default: from the crystal]")
     ] = None,
     fewer_forces: Annotated[
         bool,
         typer.Option(
             "--fewer-forces",
-            help="Displace all atoms at random, not pairs, in crystals that need at most half of the forces then.",
+            help="Displace all atoms at random, not pairs, where that takes at most half as many force calculations.",
         ),
     ] = False,
     direct: Annotated[
@@ -59,7 +67,9 @@ def verify(
     wigner: Annotated[bool, typer.Option("--wigner", help="Add the coherences between bands.")] = False,
     boundary: Annotated[
         float | None,
-        typer.Option(metavar="NM", help="Size of grains, or thickness of a film, nm: no phonon flies farther."),
+        typer.Option(
+            min=1.0, metavar="NM", help="Size of grains, or thickness of a film, nm: no phonon flies farther."
+        ),
     ] = None,
     born: Annotated[
         Path | None,
@@ -129,15 +139,16 @@ def verify(
         from kappatune.verification.labels import add_labels, check_labels
         from kappatune.verification.row import NESTED_FIELDS
 
-        settings = VerifySettings.of(
-            quality.value,
-            temperatures_k=temperatures_k,
-            pair_cutoff=pair_cutoff,
-            third_order="fewest forces" if fewer_forces else "pairs",
-            solution="direct" if direct else "rta",
-            wigner=wigner,
-            boundary_nm=boundary,
-        )
+        with bad_settings_as_usage():
+            settings = VerifySettings.of(
+                quality.value,
+                temperatures_k=temperatures_k,
+                pair_cutoff=pair_cutoff,
+                third_order="fewest forces" if fewer_forces else "pairs",
+                solution="direct" if direct else "rta",
+                wigner=wigner,
+                boundary_nm=boundary,
+            )
         spec = VerifierSpec(calculator, settings, out, model, born, plot, phono3py_files)
         entries = read_files(files)
         if born:
@@ -204,8 +215,10 @@ def _write_estimates(
         note(str(row))
         rows.append(row)
     if output_format is OutputFormat.TABLE:
-        total = sum(row.seconds or 0.0 for row in rows)
-        stdout.write(f"{len(rows)} crystals, about {format_duration(total)} in one process\n")
+        seconds = [row.seconds for row in rows if row.seconds is not None]
+        noun = "crystal" if len(seconds) == 1 else "crystals"
+        rest = f"; {len(rows) - len(seconds)} cannot be computed" if len(seconds) < len(rows) else ""
+        stdout.write(f"{len(seconds)} {noun}, about {format_duration(sum(seconds))} in one process{rest}\n")
     else:
         write_rows(rows, Layout(CostEstimate, []), output_format, stdout)
 

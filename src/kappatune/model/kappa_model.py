@@ -146,7 +146,7 @@ class KappaModel:
             structures: One structure or an iterable of them: pymatgen `Structure`s, ASE `Atoms`, `Crystal`s, paths, and
                 what else `kappatune.structures.inputs.as_entries` reads (a file with several crystals gives several
                 rows).
-            fidelity: Rung to predict; by default the last one trained (`dft` in shipped models).
+            fidelity: Rung to predict; by default that of the model, `dft` in shipped ones.
             temperature_k: Temperature of kappa, K, or several of them; see `kappatune.model.temperature`.
             on_progress: Called with the number of finished rows after every 256; by default a bar on stderr shows it,
                 where that is a terminal.
@@ -200,7 +200,7 @@ class KappaModel:
 
         Args:
             structures: As for `predict`.
-            fidelity: The rung whose value is explained; by default the last one trained.
+            fidelity: The rung whose value is explained; by default that of the model.
 
         Returns:
             One row per factor, the most important first, crystal by crystal. A crystal that cannot be explained has
@@ -351,7 +351,7 @@ def predict(
         structures: One structure or an iterable of them: pymatgen `Structure`s, ASE `Atoms`, `Crystal`s, or paths of
             files, folders and globs (a file with several crystals gives several rows).
         model: `accurate`, `fast`, the folder of a model, or a `KappaModel`.
-        fidelity: Rung to predict; by default the last one trained (`dft` in shipped models).
+        fidelity: Rung to predict; by default that of the model, `dft` in shipped ones.
         temperature_k: Temperature of kappa, K, or several of them: kappa falls as 1/T from its value at 300 K.
         device: Where the networks of a named model run: `cpu`, `cuda`, ...; a `KappaModel` stays where it is.
 

@@ -78,7 +78,7 @@ def verify(
     *,
     settings: VerifySettings | None = None,
     temperatures_k: Sequence[float] | None = None,
-    model: str | KappaModel | None = "accurate",
+    model: str | Path | KappaModel | None = "accurate",
     out: str | Path | None = None,
     born: str | Path | None = None,
     figures: str | Path | None = None,
@@ -132,7 +132,8 @@ def verify(
         BadPotential: The potential cannot be loaded.
         BadBundle: The model cannot be loaded.
         BadBorn: A BORN file is given for several crystals.
-        BadRequest: There is no Ray cluster at that address, or its nodes differ or do not see the folders.
+        BadRequest: A folder cannot be written; there is no Ray cluster at that address, or its nodes differ or do not
+            see the folders.
     """
     if workers is not None and workers < 1:
         raise BadSettings(f"workers: {workers} is not at least 1")
@@ -228,7 +229,8 @@ def _chosen_settings(
     quality: Quality, settings: VerifySettings | None, temperatures_k: Sequence[float] | None
 ) -> VerifySettings:
     if settings is None:
-        return VerifySettings.of(quality, temperatures_k=tuple(temperatures_k or DEFAULT_TEMPERATURES_K))
+        wanted = DEFAULT_TEMPERATURES_K if temperatures_k is None else temperatures_k
+        return VerifySettings.of(quality, temperatures_k=tuple(wanted))
     return settings if temperatures_k is None else settings.replace(temperatures_k=tuple(temperatures_k))
 
 

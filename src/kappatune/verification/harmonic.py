@@ -101,7 +101,7 @@ def stable_lowest_frequency(crystal: Phonopy, mesh_length: float, tolerance_thz:
     if interpolated.min() < -tolerance_thz:
         raise ImaginaryModes(
             f"imaginary modes between the wave vectors that fit into the supercell, the lowest at "
-            f"{interpolated.min():.2f} THz: a larger harmonic supercell may remove them"
+            f"{interpolated.min():.2f} THz: a higher quality, which has a larger supercell, may remove them"
         )
     return float(min(exact.min(), interpolated.min()))
 

@@ -137,5 +137,6 @@ def _cutoff_warnings(prepared: PreparedCrystal) -> tuple[str, ...]:
         return ()
     return (
         f"the pair cutoff of {cutoff:.2f} Å is more than half the smallest height of the supercell "
-        f"({half_height:.2f} Å): increase max_atoms",
+        f"({half_height:.2f} Å): a higher quality has a larger one, "
+        "as has a larger `max_atoms` of `VerifySettings`",
     )

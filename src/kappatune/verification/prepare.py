@@ -22,6 +22,7 @@ from kappatune.verification.standard_cell import IDEAL_SYMPREC, StandardCell
 if TYPE_CHECKING:
     from ase import Atoms
     from phono3py import Phono3py
+    from phonopy.structure.atoms import PhonopyAtoms
 
 GAP_WINDOW = 0.1
 """How far, relative to it, the pair cutoff may move to lie in a gap between neighbour distances."""
@@ -83,12 +84,13 @@ class PreparedCrystal:
     @property
     def supercell_label(self) -> str:
         """Repetitions and atoms of the supercell for third order, as `2x2x2, 64 atoms`."""
-        return _label(self.phono3py.supercell_matrix, len(self.phono3py.supercell))
+        return _label(self.phono3py.supercell_matrix, self.phono3py.supercell, self.cell.conventional)
 
     @property
     def harmonic_supercell_label(self) -> str:
         """The same of the harmonic supercell."""
-        return _label(self.phono3py.phonon_supercell_matrix, len(self.phono3py.phonon_supercell))
+        phonons = self.phono3py
+        return _label(phonons.phonon_supercell_matrix, phonons.phonon_supercell, self.cell.conventional)
 
 
 def prepare(cell: StandardCell, settings: VerifySettings) -> PreparedCrystal:
@@ -103,12 +105,12 @@ def prepare(cell: StandardCell, settings: VerifySettings) -> PreparedCrystal:
     """
     from phono3py import Phono3py
 
-    repeated, repeats, harmonic_repeats = choose_supercells(cell, settings)
+    repeated, matrix, harmonic_matrix = choose_supercells(cell, settings)
     phonons = Phono3py(
         ase_to_phonopy(repeated),
-        supercell_matrix=repeats,
+        supercell_matrix=matrix,
         primitive_matrix="P" if repeated is cell.primitive else cell.dataset.international[0],
-        phonon_supercell_matrix=harmonic_repeats,
+        phonon_supercell_matrix=harmonic_matrix,
         symprec=IDEAL_SYMPREC,
         log_level=0,
     )
@@ -154,21 +156,31 @@ def _n_forces(single_cells: tuple[Atoms, ...], displaced_cells: tuple[Atoms | No
     return len({cell_hash(atoms) for atoms in (*single_cells, *displaced_cells) if atoms is not None})
 
 
-def choose_supercells(cell: StandardCell, settings: VerifySettings) -> tuple[Atoms, list[int], list[int]]:
-    """The cell to repeat, and how often along each vector for third and for second order.
+def choose_supercells(
+    cell: StandardCell, settings: VerifySettings
+) -> tuple[Atoms, NDArray[np.int64], NDArray[np.int64]]:
+    """The cell to repeat, and the matrices, (3, 3), that make the supercells for third and for second order of it.
 
-    The repeats make the supercell as round as the symmetry of the lattice and the number of atoms allow (phonopy's
-    `estimate_supercell_matrix`). If the conventional cell alone has more atoms than that, the primitive cell is used.
+    The conventional cell is repeated as often as makes the supercell as round as the symmetry of the lattice and the
+    number of atoms allow (phonopy's `estimate_supercell_matrix`). An order for which the conventional cell alone has
+    more atoms than allowed gets the primitive cell.
     """
+    fits = len(cell.conventional) <= settings.max_atoms
+    if fits or len(cell.primitive) == len(cell.conventional):
+        third, second = (_rounded_repeats(cell, n) for n in (settings.max_atoms, settings.max_harmonic_atoms))
+        return cell.conventional, third, second
+    one = np.eye(3, dtype=np.int64)
+    if len(cell.conventional) > settings.max_harmonic_atoms:
+        return cell.primitive, one, one
+    conventional = np.rint(np.linalg.solve(cell.primitive.cell.T, cell.conventional.cell.T)).astype(np.int64)
+    return cell.primitive, one, conventional @ _rounded_repeats(cell, settings.max_harmonic_atoms)
+
+
+def _rounded_repeats(cell: StandardCell, max_atoms: int) -> NDArray[np.int64]:
+    """(3, 3) diagonal, of the conventional cell."""
     from phonopy.structure.cells import estimate_supercell_matrix
 
-    if len(cell.conventional) > settings.max_atoms and len(cell.primitive) < len(cell.conventional):
-        return cell.primitive, [1, 1, 1], [1, 1, 1]
-    return (
-        cell.conventional,
-        [int(n) for n in estimate_supercell_matrix(cell.dataset, max_num_atoms=settings.max_atoms)],
-        [int(n) for n in estimate_supercell_matrix(cell.dataset, max_num_atoms=settings.max_harmonic_atoms)],
-    )
+    return np.diag(estimate_supercell_matrix(cell.dataset, max_num_atoms=max_atoms)).astype(np.int64)
 
 
 def choose_pair_cutoff(primitive: Atoms, settings: VerifySettings) -> float:
@@ -183,5 +195,8 @@ def choose_pair_cutoff(primitive: Atoms, settings: VerifySettings) -> float:
     return float(edges[widest : widest + 2].mean())
 
 
-def _label(matrix: NDArray[np.int64], n_atoms: int) -> str:
-    return f"{'x'.join(str(int(n)) for n in np.diag(matrix))}, {n_atoms} atoms"
+def _label(matrix: NDArray[np.int64], supercell: PhonopyAtoms, conventional: Atoms) -> str:
+    repeats = np.diag(matrix)
+    if np.count_nonzero(matrix) > len(matrix):  # of the primitive cell, along the conventional vectors
+        repeats = np.rint(np.linalg.norm(supercell.cell, axis=1) / conventional.cell.lengths())
+    return f"{'x'.join(str(int(n)) for n in repeats)}, {len(supercell)} atoms"

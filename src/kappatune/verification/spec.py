@@ -39,7 +39,7 @@ class VerifierSpec:
     calculator: str | Potential | Calculator
     settings: VerifySettings
     out: Path
-    model: str | KappaModel | None = "accurate"
+    model: str | Path | KappaModel | None = "accurate"
     born: Path | None = None
     figures: Path | None = None
     files: Path | None = None
@@ -54,7 +54,7 @@ class VerifierSpec:
         """
         require_phono3py()
         potential = as_potential(self.calculator)
-        model = KappaModel.load(self.model) if isinstance(self.model, str) else self.model
+        model = KappaModel.load(self.model) if isinstance(self.model, str | Path) else self.model
         return Verifier(potential, self.settings, self.out, model, self.born, self.figures, self.files)
 
 

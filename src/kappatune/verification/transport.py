@@ -49,7 +49,7 @@ class Transport:
 
     @property
     def mean(self) -> NDArray[np.float64]:
-        """(n_temperatures,) mean of xx, yy, zz, W/(m K): that of a polycrystal without grain boundaries."""
+        """(n_temperatures,) mean of xx, yy, zz, W/(m K)."""
         return np.asarray(self.kappa[:, :3].mean(axis=1))
 
 
@@ -76,7 +76,8 @@ def converged_transport(phonons: Phono3py, settings: VerifySettings) -> Transpor
         previous, length = kappa, REFINEMENT * length
     raise MeshNotConverged(
         f"mesh not converged: kappa still changes by {change:.0%} at {'x'.join(map(str, transport.mesh))} points, more "
-        f"than {settings.mesh_tolerance:.0%}: increase the mesh length"
+        f"than {settings.mesh_tolerance:.0%}: use a higher quality, or a larger "
+        "`mesh_length` of `VerifySettings`"
     )
 
 
