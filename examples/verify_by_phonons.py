@@ -3,7 +3,8 @@
     python examples/verify_by_phonons.py
 
 The potential is ASE's effective medium theory, which knows copper and is fast. For other crystals leave it out: the
-default is SevenNet-0. Needs phono3py (`pip install '.[phonons]'` in a clone); takes about half a minute on one core.
+default is Nequix once its weights are fetched, and SevenNet-l3i5 until then. Needs phono3py (`pip install '.[phonons]'`
+in a clone); takes about half a minute on one core.
 """
 
 from ase.build import bulk

@@ -27,11 +27,11 @@ from kappatune.model.graphs import build_graphs
 from kappatune.storage import SHIPPED_TABLES
 from kappatune.structures import Crystal, read_table
 from kappatune.structures.dimensionality import dimension
-from studies.research_data import AFLOW, DataOption, research_folder
+from studies.research_data import AFLOW, PHONIX, DataOption, research_folder
 from studies.store import save_result
 from studies.structures.known_crystals import known_crystals
 
-TABLES = {"AFLOW": AFLOW, "L96": "l96.parquet", "HH143": "hh143.parquet"}
+TABLES = {"AFLOW": AFLOW, "Phonix": PHONIX, "L96": "l96.parquet", "HH143": "hh143.parquet"}
 CUTOFF_ANGSTROM = 5.0
 
 
