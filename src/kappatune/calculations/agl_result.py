@@ -20,6 +20,8 @@ CURVES = (
 class AglResult(BaseModel):
     """AGL of one crystal, or why there is none. Cells are primitive; theta is that of the whole primitive cell.
 
+    Theta, gamma, volume and what follows from them are said to be of 300 K; they are of `AglSettings.reference_k`.
+
     Attributes:
         id: Name of the crystal.
         file: File it came from.

@@ -31,7 +31,8 @@ class Cost:
         n_forces: Force calculations in all.
         n_atoms: Atoms of the supercell for third order.
         n_harmonic_atoms: Atoms of the supercell for second order.
-        seconds_per_force: One force calculation of the supercell for third order, measured, s.
+        seconds_per_force: One force calculation of the supercell for third order, s: one of the harmonic supercell is
+            measured, and scaled by the number of atoms.
         seconds: The whole verification, s.
         memory_gb: Peak memory, 10^9 bytes.
         instead_of_pairs: Force calculations that displaced pairs would take, where snapshots are used in their place;
