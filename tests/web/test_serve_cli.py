@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from kappatune.cli import app
+from kappatune.errors import install_hint
 from kappatune.web.security import is_loopback
 from kappatune.web.server import CannotListen, bind_socket
 
@@ -20,7 +21,7 @@ def test_without_the_extra_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     result = serve()
     assert result.exit_code == 1
-    assert "not installed (uvicorn): pip install 'kappatune[web]'" in result.stderr
+    assert f"not installed (uvicorn): {install_hint('web')}" in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
 
 
