@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from kappatune.errors import BadRequest
 
 ASSETS = Path(__file__).parent / "assets"
 """Folder of everything that ships with the package."""
@@ -16,6 +19,21 @@ SHIPPED_TABLES = {
     "shipped:textbook": ASSETS / "textbook" / "values.csv",
 }
 """Tables that ship with the package, under the names recipes give them."""
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder for results, before they are computed; one that is there stays as it is.
+
+    Raises:
+        BadRequest: It cannot be made, or nothing can be written into it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        is_writable = os.access(folder, os.W_OK)
+    except OSError:
+        is_writable = False
+    if not is_writable:
+        raise BadRequest(f"{folder}: nothing can be written there: give another folder, or the right to write into it")
 
 
 @contextmanager

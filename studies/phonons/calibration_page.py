@@ -49,7 +49,7 @@ def calibration_page(result: Mapping[str, Any]) -> str:
         _best(judged),
         _same_crystals(result["same_crystals"]),
     ]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(filter(None, parts)) + "\n"
 
 
 def _state(n: int) -> str:
@@ -193,6 +193,8 @@ def _best(judged: Mapping[str, Set]) -> str:
 
 
 def _same_crystals(by_potential: Mapping[str, Mapping[str, Set]]) -> str:
+    if not by_potential:
+        return ""
     lines = []
     for potential, by_quality in by_potential.items():
         n = next(iter(by_quality.values()))["n"]

@@ -89,6 +89,7 @@ def test_the_table_is_for_people(files):
         (["agl", "x.cif", "--temperatures", "warm"], 2, "give temperatures above 0 K"),
         (["agl", "x.cif", "--poisson", "0.6"], 2, "between -1 and 0.5"),
         (["agl", "x.cif", "--workers", "0"], 2, "workers"),
+        (["agl", "x.cif", "--calculator", COPPER, "--plot", __file__], 1, "nothing can be written there"),
     ],
 )
 def test_mistakes_get_a_sentence_and_a_code(tmp_path, arguments, code, message):

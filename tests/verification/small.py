@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from ase.build import bulk
+from ase.spacegroup import crystal as spacegroup_cell
 
 from kappatune.potentials import Potential, load_potential
 from kappatune.structures import Crystal
@@ -22,6 +23,17 @@ ALLOY = Crystal(
     id="cu3au",
 )
 """Four atoms in the primitive cell, and stable."""
+
+HEUSLER = Crystal.from_ase(
+    spacegroup_cell(
+        ("Al", "Ni", "Cu"),
+        [(0, 0, 0), (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)],
+        spacegroup=225,
+        cellpar=[6.0] * 3 + [90] * 3,
+    ),
+    id="alcu2ni",
+)
+"""Four atoms in the primitive cell, sixteen in the conventional one; not stable."""
 
 
 def potential(name: str = "copper") -> Potential:

@@ -73,11 +73,11 @@ def test_settings_replace_the_quality_and_temperatures_replace_those_of_both(mon
     verify(ATOMS, EMT(), "quick", temperatures_k=[600])
     verify(ATOMS, EMT(), settings=SETTINGS)
     verify(ATOMS, EMT(), settings=SETTINGS, temperatures_k=[600])
+    verify(ATOMS, EMT(), "quick", temperatures_k=np.array([400.0, 600.0]))
     assert seen[0] == VerifySettings.of("standard", temperatures_k=(200, 300, 400, 600, 800, 1000))
     assert seen[1] == VerifySettings.of("quick", temperatures_k=(300, 600))
-    verify(ATOMS, EMT(), "quick", temperatures_k=np.array([400.0, 600.0]))
-    assert seen[4] == VerifySettings.of("quick", temperatures_k=(300, 400, 600))
     assert seen[2] == SETTINGS and seen[3] == SETTINGS.replace(temperatures_k=(300, 600))
+    assert seen[4] == VerifySettings.of("quick", temperatures_k=(300, 400, 600))
 
 
 def test_what_cannot_be_done_is_refused_before_any_work(tmp_path, monkeypatch):

@@ -5,6 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 import spglib
 from ase.build import bulk
+from ase.spacegroup import crystal as spacegroup_cell
 
 from kappatune.structures import Crystal
 from kappatune.structures.table import crystal_of_row
@@ -67,15 +68,24 @@ def test_supercells_have_about_a_hundred_atoms_and_are_round(crystal):
 
 
 def test_a_large_conventional_cell_gives_way_to_the_primitive_one():
-    fluorite = standardise(Crystal.from_ase(bulk("CaF2", "fluorite", 5.46)), 1e-3)
-    settings = VerifySettings.of("quick", max_atoms=8, max_harmonic_atoms=8)
-    small = prepare(fluorite, settings)
-    assert small.supercell_label == small.harmonic_supercell_label == "1x1x1, 3 atoms"
-    for most, label in ((12, "1x1x1, 12 atoms"), (96, "2x2x2, 96 atoms")):
-        large = prepare(fluorite, settings.replace(max_harmonic_atoms=most))
-        assert (large.supercell_label, large.harmonic_supercell_label) == ("1x1x1, 3 atoms", label)
-        wanted = prepare(fluorite, settings.replace(max_atoms=12, max_harmonic_atoms=most)).phono3py.phonon_supercell
-        assert np.allclose(large.phono3py.phonon_supercell.cell, wanted.cell)
+    telluride = spacegroup_cell(
+        ("Bi", "Te", "Te"),
+        [(0, 0, 0.4), (0, 0, 0), (0, 0, 0.21)],
+        spacegroup=166,
+        cellpar=[4.4, 4.4, 30.5, 90, 90, 120],
+    )
+    least = VerifySettings.of("quick", max_atoms=8, max_harmonic_atoms=8)
+    for atoms, n_primitive, n_conventional, largest, label in (
+        (bulk("CaF2", "fluorite", 5.46), 3, 12, 96, "2x2x2, 96 atoms"),
+        (telluride, 5, 15, 60, "2x2x1, 60 atoms"),
+    ):
+        standard, primitive = standardise(Crystal.from_ase(atoms), 1e-3), f"1x1x1, {n_primitive} atoms"
+        small = prepare(standard, least)
+        assert small.supercell_label == small.harmonic_supercell_label == primitive
+        mixed = prepare(standard, least.replace(max_harmonic_atoms=largest))
+        assert (mixed.supercell_label, mixed.harmonic_supercell_label) == (primitive, label)
+        wanted = prepare(standard, least.replace(max_atoms=n_conventional, max_harmonic_atoms=largest))
+        assert np.allclose(mixed.phono3py.phonon_supercell.cell, wanted.phono3py.phonon_supercell.cell)
     fewer = standardise(supercell(rocksalt(12, 8, 4.21), (2, 1, 1)), 1e-3)
     assert len(fewer.primitive) == 2
 

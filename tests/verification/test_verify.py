@@ -18,7 +18,7 @@ from kappatune.verification import Verification, VerifierSpec, iter_verification
 from kappatune.verification.events import CostEstimated, CrystalEvent, CrystalFinished, ForcesProgress
 from kappatune.verification.plot import figure_path
 from tests.builders import supercell
-from tests.verification.small import ALLOY, COPPER, SETTINGS, TOY, potential, verifier
+from tests.verification.small import ALLOY, COPPER, HEUSLER, SETTINGS, TOY, potential, verifier
 
 TIMES = {"seconds": {}, "peak_memory_gb": None}
 
@@ -54,6 +54,16 @@ def test_any_cell_of_the_crystal_gives_the_same(copper, tmp_path):
     other = verifier(tmp_path).verify(replace(supercell(COPPER, (2, 1, 1)), id="cu"))
     assert other.kappa_bte_w_mk == pytest.approx(copper.kappa_bte_w_mk, rel=1e-4)
     assert other.n_forces == copper.n_forces
+
+
+def test_modes_do_not_depend_on_the_cell_that_is_repeated(tmp_path):
+    reasons = set()
+    for max_atoms in (8, 16):  # the primitive cell, or the conventional one
+        settings = SETTINGS.replace(max_atoms=max_atoms, max_harmonic_atoms=16)
+        row = verifier(tmp_path, settings).verify(HEUSLER)
+        assert row.outcome == "imaginary modes"
+        reasons.add(row.reason.partition(", q = ")[0])
+    assert reasons == {"imaginary modes: 6 of 48, the lowest at -0.28 THz"}
 
 
 def test_direct_solution_and_coherences(copper, tmp_path):

@@ -20,7 +20,7 @@ CURVES = (
 class AglResult(BaseModel):
     """AGL of one crystal, or why there is none. Cells are primitive; theta is that of the whole primitive cell.
 
-    Theta, gamma, volume and what follows from them are said to be of 300 K; they are of `AglSettings.reference_k`.
+    Theta, gamma, volume and what follows from them are those at `AglSettings.reference_k`, 300 K by default.
 
     Attributes:
         id: Name of the crystal.
@@ -30,11 +30,11 @@ class AglResult(BaseModel):
         lower_w_mk: Lower end of the interval that is meant to hold nine in ten of AFLOW's AGL values, W/(m K); null
             where potential, source of the Poisson ratio and settings are not calibrated.
         upper_w_mk: Upper end, W/(m K).
-        debye_temperature_k: Debye temperature of the whole primitive cell at 300 K, K.
+        debye_temperature_k: Debye temperature of the whole primitive cell, K.
         acoustic_debye_temperature_k: The same times n^(-1/3), K.
         lowest_reliable_k: A third of that, K: below it kappa no longer falls as 1/T, whatever the list says.
-        gruneisen: Grüneisen parameter at 300 K.
-        bulk_modulus_gpa: Static bulk modulus at the volume of 300 K, GPa: the one theta is made of.
+        gruneisen: Grüneisen parameter.
+        bulk_modulus_gpa: Static bulk modulus at that volume, GPa: the one theta is made of.
         shear_modulus_gpa: Hill's shear modulus from the potential's elastic constants, GPa; null without them.
         poisson_ratio: The one theta is made of.
         poisson_source: Where it comes from.
@@ -43,11 +43,11 @@ class AglResult(BaseModel):
         static_bulk_modulus_gpa: Bulk modulus at the lowest energy, GPa.
         bulk_modulus_derivative: dB/dP at the lowest energy.
         static_volume_a3: Volume of lowest energy, Å^3.
-        volume_a3: Volume at 300 K, Å^3.
+        volume_a3: Volume, Å^3.
         energy_per_atom_ev: Lowest energy per atom, eV.
-        heat_capacity_v: At 300 K, in k_B per primitive cell.
-        heat_capacity_p: At 300 K, in k_B per primitive cell.
-        thermal_expansion_per_k: Of the volume at 300 K, 1/K.
+        heat_capacity_v: In k_B per primitive cell.
+        heat_capacity_p: In k_B per primitive cell.
+        thermal_expansion_per_k: Of the volume, 1/K.
         n_atoms: Atoms in the primitive cell.
         mass_u: Mass of the primitive cell, u.
         space_group: International number, after relaxation.

@@ -104,7 +104,9 @@ def _poisson(text: str) -> Literal["auto", "elastic", "network"] | float:
 
 def _plotted(rows: Iterable[AglResult], folder: Path) -> Iterator[AglResult]:
     from kappatune.agl_workflow.plot import plot_agl
+    from kappatune.storage import make_folder
 
+    make_folder(folder)
     for index, row in enumerate(rows, 1):
         if row.kappa_w_mk is not None:
             plot_agl(row, folder, index)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from multiprocessing import get_context
-from pathlib import Path
 from typing import Any
 
-from kappatune.errors import BadRequest
 from kappatune.potentials import BadPotential
 from kappatune.processes import exit_with_parent, map_in_processes, one_thread
 from kappatune.progress import Event, OnProgress, ignore
@@ -49,8 +46,6 @@ def iter_verifications(
         BadRequest: A folder cannot be written; there is no cluster at that address, or its nodes differ or do not see
             the folders.
     """
-    for folder in filter(None, (spec.out, spec.figures, spec.files)):
-        _make(folder)
     spec = replace(spec, calculator=chosen_potential(spec.calculator, on_progress))
     if ray is not None:
         from kappatune.verification.ray_batch import iter_on_ray
@@ -81,17 +76,6 @@ def iter_verifications(
     finally:
         events.put(None)
         listener.join()
-
-
-def _make(folder: Path) -> None:
-    """Make a folder that results go into, before they are computed."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        is_writable = os.access(folder, os.W_OK)
-    except OSError:
-        is_writable = False
-    if not is_writable:
-        raise BadRequest(f"{folder}: nothing can be written there: give another folder, or the right to write into it")
 
 
 def _by_name(spec: VerifierSpec) -> VerifierSpec:

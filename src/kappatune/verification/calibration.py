@@ -26,7 +26,7 @@ SHIPPED = ASSETS / "verification" / "calibration.json"
 class PhononCalibration(PotentialCalibration):
     """How values of one potential at one quality lie to DFT values, which are taken to include coherences.
 
-    A value, for its bias, is kappa + `typical_coherences_w_mk`.
+    The value that bias and range refer to is kappa + `typical_coherences_w_mk`.
 
     Attributes:
         quality: Quality of the values.

@@ -137,6 +137,5 @@ def _cutoff_warnings(prepared: PreparedCrystal) -> tuple[str, ...]:
         return ()
     return (
         f"the pair cutoff of {cutoff:.2f} Å is more than half the smallest height of the supercell "
-        f"({half_height:.2f} Å): a higher quality has a larger one, "
-        "as has a larger `max_atoms` of `VerifySettings`",
+        f"({half_height:.2f} Å): use a higher quality, or a larger `max_atoms` of `VerifySettings`",
     )

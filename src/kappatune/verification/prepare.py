@@ -167,17 +167,17 @@ def choose_supercells(
     """
     fits = len(cell.conventional) <= settings.max_atoms
     if fits or len(cell.primitive) == len(cell.conventional):
-        third, second = (_rounded_repeats(cell, n) for n in (settings.max_atoms, settings.max_harmonic_atoms))
+        third, second = (_roundest_repeats(cell, n) for n in (settings.max_atoms, settings.max_harmonic_atoms))
         return cell.conventional, third, second
     one = np.eye(3, dtype=np.int64)
     if len(cell.conventional) > settings.max_harmonic_atoms:
         return cell.primitive, one, one
     conventional = np.rint(np.linalg.solve(cell.primitive.cell.T, cell.conventional.cell.T)).astype(np.int64)
-    return cell.primitive, one, conventional @ _rounded_repeats(cell, settings.max_harmonic_atoms)
+    return cell.primitive, one, conventional @ _roundest_repeats(cell, settings.max_harmonic_atoms)
 
 
-def _rounded_repeats(cell: StandardCell, max_atoms: int) -> NDArray[np.int64]:
-    """(3, 3) diagonal, of the conventional cell."""
+def _roundest_repeats(cell: StandardCell, max_atoms: int) -> NDArray[np.int64]:
+    """(3, 3) diagonal: how often the conventional cell is repeated along each vector."""
     from phonopy.structure.cells import estimate_supercell_matrix
 
     return np.diag(estimate_supercell_matrix(cell.dataset, max_num_atoms=max_atoms)).astype(np.int64)

@@ -71,7 +71,8 @@ class Verification(BaseModel):
         lowest_frequency_thz: Lowest frequency, about 0 in a stable crystal, THz.
         space_group: International number, after relaxation.
         n_atoms: Atoms of the primitive cell.
-        supercell: Repetitions of the repeated cell for third order, as `2x2x2`, and atoms.
+        supercell: For third order: how often the conventional cell is repeated, or the primitive one where that is too
+            large, as `2x2x2`, and atoms.
         harmonic_supercell: The same for second order.
         third_order: `pairs` if pairs of atoms were displaced for third order, `snapshots` if all atoms were, at random;
             null in rows of versions before 0.3.

@@ -11,6 +11,7 @@ from kappatune.model.kappa_model import KappaModel
 from kappatune.potentials import BEST, Potential, as_potential, best_available
 from kappatune.processes import use_one_thread
 from kappatune.progress import OnProgress, ignore
+from kappatune.storage import make_folder
 from kappatune.structures import Crystal, Rejection
 from kappatune.verification.events import NequixMissing
 from kappatune.verification.prepare import require_phono3py
@@ -45,16 +46,19 @@ class VerifierSpec:
     files: Path | None = None
 
     def load(self) -> Verifier:
-        """Load potential and model.
+        """Load potential and model, and make the folders that results go into.
 
         Raises:
             NoPhono3py: phono3py is not installed.
             BadPotential: The potential cannot be loaded.
             BadBundle: The model cannot be loaded.
+            BadRequest: A folder cannot be written.
         """
         require_phono3py()
         potential = as_potential(self.calculator)
         model = KappaModel.load(self.model) if isinstance(self.model, str | Path) else self.model
+        for folder in filter(None, (self.out, self.figures, self.files)):
+            make_folder(folder)
         return Verifier(potential, self.settings, self.out, model, self.born, self.figures, self.files)
 
 
