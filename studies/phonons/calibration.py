@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -48,6 +49,7 @@ from studies.phonons.calibration_fit import (
     mean_abs_log10,
 )
 from studies.phonons.calibration_values import VALUES, PhononValue
+from studies.phonons.potentials_compared import compare_potentials
 from studies.research_data import AFLOW, DataOption, research_folder
 from studies.store import RecordFile, load_result, save_result, today
 from studies.transfer.metrics import compare
@@ -123,6 +125,7 @@ def main(
             "level": LEVEL,
             "sets": results,
             "same_crystals": _same_crystals(values, references),
+            "compared": compare_potentials(values, lambda own: _points(own, references, 0.0)),
         },
     )
 
@@ -244,7 +247,7 @@ def _references(values: list[PhononValue], folder: Path, work: Path) -> dict[str
     }
 
 
-def _points(values: list[PhononValue], references: dict[str, Reference], typical: float) -> Points:
+def _points(values: Sequence[PhononValue], references: dict[str, Reference], typical: float) -> Points:
     """The crystals with a value; if `typical` is not 0, it stands in for their coherences, W/(m K)."""
     rows = [
         (

@@ -6,8 +6,9 @@ an order drawn with a seed, one crystal of each kind after the other, at most si
 L96 that `verify_l96` draws.
 
 The draw is cut into stages of 30 crystals. A stage is first computed with Nequix at `quick`, every second crystal with
-SevenNet-0 too, then every third with Nequix at `standard`. Within ten crystals that follow each other the cheapest is
-computed first: whenever the run is stopped, all but a few of the crystals drawn so far are done, dear ones among them.
+SevenNet-0 and every fourth with two more potentials too, then every third with Nequix at `standard`. Within ten
+crystals that follow each other the cheapest is computed first: whenever the run is stopped, all but a few of the
+crystals drawn so far are done, dear ones among them.
 """
 
 from __future__ import annotations
@@ -42,17 +43,22 @@ BINARIES_EACH = 9
 """Crystals of each prototype of L96."""
 
 QUICK = VerifySettings.of("quick", wigner=True)
-PotentialName = Literal["nequix-mp-1-pft", "SevenNet-0"]
+PotentialName = Literal["nequix-mp-1-pft", "nequix-oam-1-pft", "SevenNet-0", "SevenNet-l3i5"]
 NEQUIX: PotentialName = "nequix-mp-1-pft"
+NEQUIX_OAM: PotentialName = "nequix-oam-1-pft"
 SEVENNET: PotentialName = "SevenNet-0"
+SEVENNET_L3I5: PotentialName = "SevenNet-l3i5"
 Source = Literal["phonix", "l96"]
 
 PASSES: tuple[tuple[PotentialName, Quality, int], ...] = (
     (NEQUIX, "quick", 1),
     (SEVENNET, "quick", 2),
+    (NEQUIX_OAM, "quick", 4),
+    (SEVENNET_L3I5, "quick", 4),
     (NEQUIX, "standard", 3),
 )
-"""Potential, quality, and which share of the crystals: all, every second, every third."""
+"""Potential, quality, and which share of the crystals: all, every second, fourth or third. The binaries of L96 are for
+the first two alone."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +93,7 @@ def tasks(folder: Path, work: Path, limit: int) -> Iterator[Task]:
     stages.insert(1, ("l96", [(crystal, 1) for crystal, *_ in chosen_binaries(folder / "l96.parquet", BINARIES_EACH)]))
     for source, stage in stages:
         for potential, quality, share in PASSES:
-            if source == "l96" and (potential, quality) == (NEQUIX, "standard"):
+            if source == "l96" and share > 2:
                 continue
             for k in cheapest_first([cost for _, cost in stage], share):
                 yield Task(stage[k][0], source, potential, quality)

@@ -1,6 +1,6 @@
 """Phonon values of crystals with known DFT values, by several potentials: what `verify` is calibrated on.
 
-    python -m studies.phonons.calibration_values --data FOLDER --nequix PATH/nequix-mp-1-pft.nqx
+    python -m studies.phonons.calibration_values --data FOLDER --nequix FOLDER
 
 Which crystals, and in which order: `calibration_draw`. Coherences are included. Days of work: each value is stored as
 it comes, and the same command goes on. Stored are our own values alone, not those of the tables.
@@ -15,11 +15,14 @@ import typer
 
 from kappatune.potentials.base import torch_device
 from kappatune.verification import Verification, VerifierSpec, VerifySettings, iter_verifications
-from studies.phonons.calibration_draw import SEVENNET, Source, Task, tasks
+from studies.phonons.calibration_draw import SEVENNET, SEVENNET_L3I5, PotentialName, Source, Task, tasks
 from studies.research_data import DataOption, research_folder
 from studies.store import RESULTS, Record, RecordFile, today
 
 VALUES = RESULTS / "calibration_values.jsonl"
+
+SEVENNETS = {SEVENNET: "sevennet", SEVENNET_L3I5: "sevennet-l3i5"}
+"""By what `verify` knows the potentials whose weights come with their package."""
 
 
 class PhononValue(Record):
@@ -75,7 +78,7 @@ class PhononValue(Record):
 
 
 def main(
-    nequix: Annotated[str, typer.Option(help="Path of nequix-mp-1-pft.nqx, or `nequix` once it is downloaded.")],
+    nequix: Annotated[Path, typer.Option(help="Folder of nequix-mp-1-pft.nqx and nequix-oam-1-pft.nqx.")],
     data: DataOption = None,
     work: Path = Path("runs/calibration-values"),
     limit: Annotated[int, typer.Option(min=1, help="Number of crystals of Phonix.")] = 150,
@@ -86,12 +89,16 @@ def main(
         known = {record.name for record in records.read(PhononValue)}
         if f"{task.crystal.id} {task.potential} {task.quality}" in known:
             continue
-        calculator = "sevennet" if task.potential == SEVENNET else nequix
         settings = VerifySettings.of(task.quality, wigner=True)
-        spec = VerifierSpec(calculator, settings, work / task.potential, model=None)
+        spec = VerifierSpec(calculator_of(task.potential, nequix), settings, work / task.potential, model=None)
         for row in iter_verifications([task.crystal], spec):
             records.add(as_record(row, task))
             typer.echo(f"{row.id} {row.formula} {task.potential} {task.quality}: {row.outcome} {row.kappa_bte_w_mk}")
+
+
+def calculator_of(potential: PotentialName, nequix: Path) -> str:
+    """What to pass as `--calculator`; `nequix` is the folder of the Nequix weights."""
+    return SEVENNETS.get(potential) or str(nequix / f"{potential}.nqx")
 
 
 def as_record(row: Verification, task: Task) -> PhononValue:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from time import perf_counter
 
 from kappatune.calculations.symmetry import FIRST_CUBIC_GROUP
 from kappatune.potentials import Potential
+from kappatune.verification.mesh import meshes
 from kappatune.verification.outcomes import TooLarge
-from kappatune.verification.phono3py_time import Phono3pyWork, n_q_points, n_threads
+from kappatune.verification.phono3py_time import Phono3pyWork, n_threads
 from kappatune.verification.prepare import PreparedCrystal
 from kappatune.verification.settings import VerifySettings
 from kappatune.verification.snapshots import fit_cost
@@ -94,7 +96,8 @@ def measure_cost(prepared: PreparedCrystal, potential: Potential, settings: Veri
         + work.transport_seconds / n_threads()
         + fit_seconds
     )
-    n_bands, n_triplets = 3 * len(phonons.primitive), n_q_points(prepared, settings.mesh_length) / 2
+    _, mesh = islice(meshes(phonons, settings.mesh_length), 2)
+    n_bands, n_triplets = 3 * len(phonons.primitive), mesh.n_points / 2
     third_order_bytes = len(phonons.primitive) * n_atoms**2 * 27 * 8
     collision_bytes = (
         len(settings.temperatures_k) * 8 * (n_triplets / 20 * n_bands) ** 2 if settings.solution == "direct" else 0

@@ -9,12 +9,13 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
+from kappatune.verification.mesh import meshes
 from kappatune.verification.prepare import PreparedCrystal
 from kappatune.verification.settings import VerifySettings
-from kappatune.verification.transport import COARSE_MESH, REFINEMENT
 
 SETUP_SECONDS = (0.88, 2.8e-5, 2.8e-5)
 """Of everything but transport, with the preparation of the estimate, s: in any case; per symmetry operation and atom of
@@ -57,8 +58,7 @@ class Phono3pyWork:
         inversion = any((np.asarray(rotation) == -np.eye(3)).all() for rotation in rotations)
         n_rotations = len(rotations) * (1 if inversion else 2)  # a phonon and its time reverse are equivalent
         coarse, usual, finer = (
-            n_triplets(n_q_points(prepared, share * settings.mesh_length), n_rotations)
-            for share in (COARSE_MESH, 1.0, REFINEMENT)
+            n_triplets(mesh.n_points, n_rotations) for mesh in islice(meshes(phonons, settings.mesh_length), 3)
         )
         return cls(
             n_primitive=len(phonons.primitive),
@@ -91,12 +91,6 @@ class Phono3pyWork:
 def n_threads() -> int:
     """Threads that share the triplets."""
     return int(os.environ.get("RAYON_NUM_THREADS") or os.cpu_count() or 1)
-
-
-def n_q_points(prepared: PreparedCrystal, mesh_length: float) -> float:
-    """Points of the mesh of a length, Å."""
-    reciprocal = np.linalg.norm(np.linalg.inv(prepared.phono3py.primitive.cell), axis=0)
-    return float(np.prod(np.maximum(1, np.rint(mesh_length * reciprocal))))
 
 
 def n_triplets(n_points: float, n_rotations: int) -> float:

@@ -78,8 +78,10 @@ class Verification(BaseModel):
             null in rows of versions before 0.3.
         pair_cutoff: Largest distance of a displaced pair, Å; null for snapshots.
         n_forces: Force calculations in all.
-        mesh: Points along each reciprocal vector, as `11x11x11`.
-        mesh_change: Relative change of kappa at 300 K from the previous mesh.
+        mesh: Points along each reciprocal vector of the primitive cell, as `11x11x11`, or of the conventional one where
+            the symmetry asks for it.
+        mesh_change: Change of kappa at 300 K from the previous mesh: that of the mean, relative to it, or of xx, yy or
+            zz, relative to the largest of them, whichever is more.
         born: File of Born charges; null without them.
         peak_memory_gb: Of the process, 10^9 bytes.
         warnings: What is unusual although the numbers are valid.

@@ -36,9 +36,10 @@ class VerifySettings(Settings):
         third_order: `pairs`: from displaced pairs of atoms. `fewest forces`: from snapshots, in which all atoms are
             displaced at random, for crystals for which these take at most half as many force calculations
             (`kappatune.verification.snapshots`), and from pairs for all others.
-        mesh_length: The number of q-points along a lattice vector is this length over that of the vector, Å.
-        mesh_tolerance: The mesh is converged when kappa at 300 K differs by less than this fraction from that of a
-            mesh of 3/4 of its length.
+        mesh_length: The number of q-points along a lattice vector is this length over that of the vector, Å, and at
+            least 3.
+        mesh_tolerance: The mesh is converged when kappa at 300 K changes by no more than this fraction from the mesh
+            before, which is coarser along every vector: the mean, and each of xx, yy and zz relative to the largest.
         max_refinements: How often the mesh length may grow by a quarter before the mesh counts as not converged.
         solution: `rta`, the relaxation-time approximation, or `direct`, the direct solution of the linearised
             Boltzmann equation (Chaput, Phys. Rev. Lett. 110, 265506 (2013)).

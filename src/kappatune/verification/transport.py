@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kappatune.physics.polycrystal import principal_values
+from kappatune.verification.mesh import meshes
 from kappatune.verification.modes import Modes, contributions, lifetimes_of
 from kappatune.verification.outcomes import MeshNotConverged, UnphysicalKappa
 from kappatune.verification.settings import VerifySettings
@@ -18,11 +20,6 @@ if TYPE_CHECKING:
     from phono3py import Phono3py
 
 NM_PER_MICROMETRE = 1000.0
-COARSE_MESH = 0.75
-"""Length of the first mesh, with which that of the settings is compared, in units of it."""
-
-REFINEMENT = 1.25
-"""Factor of the mesh length from one refinement to the next."""
 
 POSSIBLE_KAPPA = (1e-3, 5e3)
 """W/(m K) at 300 K, mean of xx, yy, zz. Diamond has 2,200 and, of one isotope, 3,300; the least of any solid, across
@@ -36,8 +33,8 @@ class Transport:
     Attributes:
         kappa: (n_temperatures, 6) xx, yy, zz, yz, xz, xy in the axes of the standard cell, W/(m K).
         coherences: (n_temperatures, 6) contribution of the coherences; None without them.
-        mesh: Points along each reciprocal vector.
-        mesh_change: Relative change of kappa at 300 K from the previous mesh.
+        mesh: Points along each reciprocal vector, of the primitive or the conventional cell (`Mesh`).
+        mesh_change: Change of kappa at 300 K from the previous mesh (`relative_change`).
         modes: What each mode adds at 300 K.
     """
 
@@ -54,7 +51,7 @@ class Transport:
 
 
 def converged_transport(phonons: Phono3py, settings: VerifySettings) -> Transport:
-    """kappa(T) on a mesh that is refined until kappa at 300 K changes by less than the tolerance.
+    """kappa(T) on a mesh that is refined until kappa at 300 K changes by no more than the tolerance.
 
     Args:
         phonons: With force constants of second and third order.
@@ -64,21 +61,37 @@ def converged_transport(phonons: Phono3py, settings: VerifySettings) -> Transpor
         MeshNotConverged: kappa at 300 K still changes by more than the tolerance.
         UnphysicalKappa: kappa is not a number, negative in a direction, or beyond all that is known.
     """
-    length = settings.mesh_length
-    previous = float(run_transport(phonons, COARSE_MESH * length, settings, (300.0,)).mean[0])
-    for _ in range(settings.max_refinements + 1):
-        transport = run_transport(phonons, length, settings, settings.temperatures_k)
-        check_possible(transport.kappa, settings)
-        kappa = float(transport.mean[settings.index_of_300_k()])
-        change = abs(kappa - previous) / kappa
-        if change <= settings.mesh_tolerance:
-            return replace(transport, mesh_change=change)
-        previous, length = kappa, REFINEMENT * length
+    first, *refined = islice(meshes(phonons, settings.mesh_length), settings.max_refinements + 2)
+    previous = run_transport(phonons, first.grid, settings, (300.0,)).kappa[0]
+    for mesh in refined:
+        found = run_transport(phonons, mesh.grid, settings, settings.temperatures_k)
+        check_possible(found.kappa, settings)
+        kappa = found.kappa[settings.index_of_300_k()]
+        points = (int(mesh.numbers[0]), int(mesh.numbers[1]), int(mesh.numbers[2]))
+        transport = replace(found, mesh=points, mesh_change=relative_change(previous, kappa))
+        if transport.mesh_change <= settings.mesh_tolerance:
+            return transport
+        previous = kappa
     raise MeshNotConverged(
-        f"mesh not converged: kappa still changes by {change:.0%} at {'x'.join(map(str, transport.mesh))} points, more "
-        f"than {settings.mesh_tolerance:.0%}: use a higher quality, or a larger "
-        "`mesh_length` of `VerifySettings`"
+        f"mesh not converged: kappa still changes by {transport.mesh_change:.0%} at "
+        f"{'x'.join(map(str, transport.mesh))} points, more than {settings.mesh_tolerance:.0%}: use a higher quality, "
+        "or a larger `mesh_length` of `VerifySettings`"
     )
+
+
+def relative_change(before: NDArray[np.float64], after: NDArray[np.float64]) -> float:
+    """How much kappa changes from one mesh to the next.
+
+    Args:
+        before: (6,) xx, yy, zz, yz, xz, xy.
+        after: The same on the finer mesh.
+
+    Returns:
+        The relative change of the mean of xx, yy and zz, or the largest change of one of them in units of the largest
+        of them, whichever is more.
+    """
+    change = np.abs(after[:3] - before[:3])
+    return float(max(abs(after[:3].mean() - before[:3].mean()) / after[:3].mean(), change.max() / after[:3].max()))
 
 
 def check_possible(kappa: NDArray[np.float64], settings: VerifySettings) -> None:
@@ -110,13 +123,16 @@ def check_possible(kappa: NDArray[np.float64], settings: VerifySettings) -> None
 
 
 def run_transport(
-    phonons: Phono3py, mesh: float | Sequence[int], settings: VerifySettings, temperatures: tuple[float, ...]
+    phonons: Phono3py,
+    mesh: float | Sequence[int] | NDArray[np.int64],
+    settings: VerifySettings,
+    temperatures: tuple[float, ...],
 ) -> Transport:
     """Conductivity on one mesh.
 
     Args:
         phonons: With force constants of second and third order.
-        mesh: A length, Å, or numbers of points.
+        mesh: A length, Å, numbers of points, or the matrix of a generalised regular grid.
         settings: Solution, coherences, isotopes.
         temperatures: K; 300 is among them.
     """
