@@ -19,6 +19,19 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
+class WorkerProcesses(ProcessPoolExecutor):
+    """Processes whose end is seen in results alone: a call that cannot be submitted any more is one that failed."""
+
+    def submit(self, function: Callable[..., Result], /, *arguments: Any, **named: Any) -> Future[Result]:
+        """Submit a call; its result raises `BrokenProcessPool` if a process has ended or cannot start."""
+        try:
+            return super().submit(function, *arguments, **named)
+        except BrokenProcessPool as error:
+            failed: Future[Result] = Future()
+            failed.set_exception(error)
+            return failed
+
+
 def exit_with_parent() -> None:
     """Make this process exit as soon as the one that started it has; it would otherwise wait for tasks forever."""
     threading.Thread(target=_exit_after_parent, daemon=True).start()
@@ -73,8 +86,8 @@ def map_in_processes(
     waiting: deque[tuple[Item, Future[Result]]] = deque()
     source = iter(items)
 
-    def pool(n: int) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(n, get_context("spawn"), initializer=initializer, initargs=initargs)
+    def pool(n: int) -> WorkerProcesses:
+        return WorkerProcesses(n, get_context("spawn"), initializer=initializer, initargs=initargs)
 
     def alone(item: Item) -> Result:
         with pool(1) as single:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -68,3 +69,15 @@ def test_a_function_of_an_installed_package_is_named_with_its_version():
 def test_what_makes_no_calculator_is_refused_with_its_reason(name, reason):
     with pytest.raises(BadPotential, match=reason):
         load_potential(name)
+
+
+def test_a_module_that_has_changed_is_another_potential(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    found = []
+    for strength in (1, 2):
+        (tmp_path / "springs.py").write_text(
+            f"from ase.calculators.emt import EMT\nSTRENGTH = {strength}\ndef make():\n    return EMT()\n"
+        )
+        monkeypatch.delitem(sys.modules, "springs", raising=False)
+        found.append(load_potential("springs:make").fingerprint)
+    assert found[0] and found[1] and found[0] != found[1]

@@ -17,7 +17,8 @@ import pytest
 from ase import Atoms
 from ase.build import bulk
 
-from kappatune.potentials import BadPotential, load_potential
+from kappatune.potentials import BadPotential, load_potential, nequix
+from kappatune.storage import file_sha256
 from tests.potentials.potential_contract import PotentialContract, distorted
 
 pytest.importorskip("e3nn", reason="e3nn is not installed: pip install '.[mlip]'")
@@ -72,7 +73,18 @@ def test_without_downloaded_weights_the_command_is_named(monkeypatch, tmp_path):
 def test_downloaded_weights_are_found(monkeypatch, tmp_path):
     monkeypatch.setenv("KAPPATUNE_CACHE", str(tmp_path))
     (tmp_path / "nequix-mp-1-pft.nqx").write_bytes(RANDOM.read_bytes())
-    assert load_potential("nequix").name == "nequix-mp-1-pft"
+    monkeypatch.setitem(nequix.PUBLISHED, "nequix-mp-1-pft", file_sha256(RANDOM))
+    assert str(load_potential("nequix")) == "nequix-mp-1-pft (weights by its authors)"
+
+
+def test_only_the_published_weights_have_their_name(monkeypatch, tmp_path):
+    renamed, trained = tmp_path / "download.nqx", tmp_path / "nequix-mp-1-pft.nqx"
+    for path in (renamed, trained):
+        path.write_bytes(RANDOM.read_bytes())
+    assert str(load_potential(str(trained))) == "nequix-mp-1-pft with other weights (Nequix)"
+    assert str(load_potential(str(renamed))) == "download (Nequix)"
+    monkeypatch.setitem(nequix.PUBLISHED, "nequix-oam-1-pft", file_sha256(RANDOM))
+    assert load_potential(str(renamed)).name == "nequix-oam-1-pft"
 
 
 def head_and_arrays() -> tuple[dict, list[np.ndarray]]:

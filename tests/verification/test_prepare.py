@@ -10,7 +10,7 @@ from ase.spacegroup import crystal as spacegroup_cell
 from kappatune.structures import Crystal
 from kappatune.structures.table import crystal_of_row
 from kappatune.verification.outcomes import TooLarge
-from kappatune.verification.prepare import choose_pair_cutoff, choose_supercells, prepare
+from kappatune.verification.prepare import choose_pair_cutoff, choose_supercells, fewest_pairs, prepare
 from kappatune.verification.settings import VerifySettings
 from kappatune.verification.standard_cell import standardise
 from tests.builders import rocksalt, supercell, zincblende
@@ -103,3 +103,22 @@ def test_the_pair_cutoff_lies_in_a_gap_and_scales_with_the_crystal(reach):
 def test_too_many_displacements_are_refused_before_any_force():
     with pytest.raises(TooLarge, match=r"\d+ force calculations of 64 atoms, more than max_forces = 10"):
         prepare(standardise(rocksalt(12, 8, 4.21), 1e-3), VerifySettings.of("quick", max_forces=10))
+
+
+def test_a_large_cell_without_symmetry_is_refused_before_its_pairs_are_made():
+    rng = np.random.default_rng(0)
+    grid = np.stack(np.meshgrid(*[np.arange(5) / 5] * 3), axis=-1).reshape(-1, 3)
+    atoms = Crystal(
+        13.0 * np.eye(3), rng.choice([11, 17], len(grid)), grid + rng.uniform(0, 0.04, grid.shape), id="glass"
+    )
+    with pytest.raises(TooLarge, match=r"at least \d+,\d+ force calculations of 125 atoms"):
+        prepare(standardise(atoms, 1e-3), STANDARD)
+
+
+@pytest.mark.parametrize(
+    "crystal", [rocksalt(12, 8, 4.2), zincblende(30, 16, 5.4), rounded(zincblende(14, 14, 5.43), 0.05)]
+)
+def test_the_lower_bound_of_force_calculations_is_one(crystal):
+    settings = VerifySettings.of("quick", max_atoms=16, max_harmonic_atoms=16)
+    prepared = prepare(standardise(crystal, 1e-3), settings)
+    assert 1 <= fewest_pairs(prepared.phono3py, prepared.pair_cutoff) <= prepared.n_forces_of_pairs

@@ -95,6 +95,20 @@ def test_a_potential_that_is_not_calibrated_gives_no_verdict_and_no_best_estimat
     assert found.kappa_best_w_mk is found.likely_lower_w_mk is found.agl_agrees is None
 
 
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"max_atoms": 8, "max_harmonic_atoms": 8}, "max_atoms"),
+        ({"pair_cutoff": 2.5}, "pair_cutoff"),
+        ({"isotopes": False}, "isotopes"),
+    ],
+)
+def test_a_value_computed_with_less_than_was_calibrated_is_not_judged(settings, named):
+    found = assessed(10.0, predicted(), **settings)
+    assert found.verdict == "not judged" and named in found.because and found.kappa_best_w_mk is None
+    assert assessed(10.0, predicted(), mesh_length=40.0, max_refinements=5).verdict == "agrees"
+
+
 def test_a_value_of_small_grains_is_not_compared_with_the_prediction_of_a_large_crystal():
     found = assessed(10.0, predicted(), boundary_nm=100.0)
     assert found.verdict == "not judged" and "boundaries" in found.because and found.kappa_best_w_mk is None

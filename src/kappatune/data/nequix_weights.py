@@ -9,7 +9,7 @@ import requests
 
 from kappatune.data.fetching import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, new_session
 from kappatune.errors import BadSource
-from kappatune.potentials.nequix import DEFAULT_MODEL, weights_path
+from kappatune.potentials.nequix import DEFAULT_MODEL, PUBLISHED, weights_path
 from kappatune.storage import atomic_path
 
 URL = (
@@ -18,7 +18,7 @@ URL = (
 )
 """The address in version 0.4.5 of the package `nequix`."""
 
-SHA256 = "a88aeaed71fd447572dc57af21d469207d7737b85a6dbb66f8c38156f175c5f1"
+SHA256 = PUBLISHED[DEFAULT_MODEL]
 
 NOTICE = (
     f"{DEFAULT_MODEL}: T. Koker, A. Gangan, M. Kotak, J. Marian and T. Smidt (arXiv:2601.07742), "

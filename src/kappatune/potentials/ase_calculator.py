@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -31,9 +32,13 @@ def from_factory(import_path: str) -> Potential:
         raise BadPotential(f"the potential '{import_path}' cannot be made ({type(error).__name__}: {error})") from error
     if not _is_calculator(calculator):
         raise BadPotential(f"the potential '{import_path}': {function}() does not return an ASE calculator")
-    fingerprint = file_sha256(Path(where).expanduser()) if where.endswith(".py") else ""
-    label = f"({import_path}{_package_version(where)})"
-    return Potential(type(calculator).__name__, label, calculator, fingerprint=fingerprint)
+    package = _package_version(where)
+    return Potential(
+        type(calculator).__name__,
+        f"({import_path}{package})",
+        calculator,
+        fingerprint="" if package else _source_sha256(where),
+    )
 
 
 def from_calculator(calculator: Any) -> Potential:
@@ -56,6 +61,12 @@ def from_calculator(calculator: Any) -> Potential:
 
 def _is_calculator(candidate: object) -> bool:
     return hasattr(candidate, "calculate") and hasattr(candidate, "get_property")
+
+
+def _source_sha256(where: str) -> str:
+    """SHA-256 of the file that a factory is defined in; empty if it has none."""
+    file = where if where.endswith(".py") else sys.modules[where].__file__
+    return file_sha256(Path(file).expanduser()) if file else ""
 
 
 def _imported(where: str) -> Any:

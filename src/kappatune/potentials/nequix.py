@@ -25,6 +25,13 @@ if TYPE_CHECKING:
     from kappatune.potentials.nequix_network import Neighbours, NequixNetwork
 
 DEFAULT_MODEL = "nequix-mp-1-pft"
+PUBLISHED = {
+    "nequix-mp-1-pft": "a88aeaed71fd447572dc57af21d469207d7737b85a6dbb66f8c38156f175c5f1",
+    "nequix-oam-1-pft": "4ce693d68886512aab50c84ea2400efd68163e11155f7c7babe98e695177e809",
+}
+"""SHA-256 of the weights that its authors fine-tuned on phonons, by name. Others do not get such a name, to which
+calibrations belong."""
+
 WEIGHTS_SUFFIX = ".nqx"
 
 _LONGEST_HEAD = 1_000_000
@@ -52,7 +59,12 @@ def load(weights: Path | None = None) -> Potential:
             f"the weights of {DEFAULT_MODEL} are not on this machine: `kappatune data fetch nequix` downloads them "
             "(3 MB, CC BY 4.0); or give the path of a .nqx file instead of the name"
         )
-    return NequixPotential(path.stem, NequixCalculator(read_weights(path)), file_sha256(path))
+    calculator, fingerprint = NequixCalculator(read_weights(path)), file_sha256(path)
+    for name, known in PUBLISHED.items():
+        if fingerprint == known:
+            return NequixPotential(name, "(weights by its authors)", calculator, fingerprint)
+    name = f"{path.stem} with other weights" if path.stem in PUBLISHED else path.stem
+    return NequixPotential(name, "(Nequix)", calculator, fingerprint)
 
 
 def read_weights(path: Path) -> NequixNetwork:
@@ -174,10 +186,10 @@ class NequixCalculator(Calculator):
 class NequixPotential(Potential):
     """Nequix, which evaluates several cells in one pass; energies alone need no gradient."""
 
-    def __init__(self, name: str, calculator: NequixCalculator, fingerprint: str) -> None:
+    def __init__(self, name: str, label: str, calculator: NequixCalculator, fingerprint: str) -> None:
         super().__init__(
             name,
-            "(weights by its authors)",
+            label,
             calculator,
             soft_in_shear=True,
             elements=frozenset(calculator.index),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from multiprocessing import get_context
@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from kappatune.errors import UserError
-from kappatune.processes import exit_with_parent
+from kappatune.processes import WorkerProcesses, exit_with_parent
 from kappatune.screening.parts import ScanCounts
 from kappatune.screening.settings import BadRequest, ScanSettings
 from kappatune.screening.unit import Unit
@@ -177,9 +177,9 @@ class LocalWorkerPool(WorkerPool):
         """A process of its own."""
         return _IsolatedProcess(self.new_pool(1))
 
-    def new_pool(self, workers: int) -> ProcessPoolExecutor:
+    def new_pool(self, workers: int) -> WorkerProcesses:
         """Processes that load the model when they start."""
-        return ProcessPoolExecutor(
+        return WorkerProcesses(
             workers, mp_context=get_context("spawn"), initializer=_load, initargs=(self.settings, self.out)
         )
 
@@ -200,7 +200,7 @@ class LocalWorkerPool(WorkerPool):
 
 
 class _IsolatedProcess(IsolatedWorker):
-    def __init__(self, pool: ProcessPoolExecutor) -> None:
+    def __init__(self, pool: WorkerProcesses) -> None:
         self.pool = pool
         try:
             pool.submit(_model_info).result()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
-from kappatune.errors import UserError
+from kappatune.errors import UserError, unexpected
 from kappatune.model.kappa_model import KappaModel
 from kappatune.potentials import Potential, as_potential
 from kappatune.processes import one_thread
@@ -224,6 +224,8 @@ def _estimate(entry: Crystal | Rejection, potential: Potential, settings: Verify
         return CostEstimate(id=entry.id, potential=str(potential), **vars(measure_cost(prepared, potential, settings)))
     except UserError as error:
         return CostEstimate(id=entry.id, reason=str(error))
+    except Exception as error:
+        return CostEstimate(id=entry.id, reason=f"the estimate failed unexpectedly ({unexpected(error)})")
 
 
 def _chosen_settings(

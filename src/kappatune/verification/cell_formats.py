@@ -19,11 +19,17 @@ def crystal_to_ase(crystal: Crystal) -> Atoms:
 
 
 def ase_to_phonopy(atoms: Atoms) -> PhonopyAtoms:
-    """A cell of ASE for phonopy."""
+    """A cell of ASE for phonopy, with ASE's masses of elements for which phonopy has none, as plutonium."""
+    from phonopy.structure.atomic_data import get_atomic_data
     from phonopy.structure.atoms import PhonopyAtoms
 
+    known = [row[3] for row in get_atomic_data().atom_data]
+    masses = [known[number] or mass for number, mass in zip(atoms.numbers, atoms.get_masses(), strict=True)]
     return PhonopyAtoms(
-        numbers=atoms.numbers, cell=atoms.cell.array, scaled_positions=atoms.get_scaled_positions(wrap=False)
+        numbers=atoms.numbers,
+        masses=masses,
+        cell=atoms.cell.array,
+        scaled_positions=atoms.get_scaled_positions(wrap=False),
     )
 
 

@@ -93,6 +93,11 @@ class Modes:
         """(n_q, n_bands) the same without coherences."""
         return np.asarray(self.populations[..., :3].mean(axis=-1))
 
+    @property
+    def lowest_frequency_thz(self) -> float:
+        """The lowest frequency on the mesh, Gamma left out."""
+        return float(self.frequencies[np.any(self.qpoints != 0.0, axis=1)].min())
+
     @cached_property
     def by_frequency(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Curve of kappa by frequency, THz."""

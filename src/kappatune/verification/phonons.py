@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import constants
 
 from kappatune.potentials import Potential
 from kappatune.progress import OnProgress
@@ -29,8 +30,9 @@ from kappatune.verification.relaxed_cell import relax_standard_cell
 from kappatune.verification.settings import VerifySettings
 from kappatune.verification.snapshots import fit_third_order
 from kappatune.verification.standard_cell import StandardCell
-from kappatune.verification.transport import Transport, converged_transport
+from kappatune.verification.transport import Transport, converged_transport, without_natural_isotopes
 
+KELVIN_PER_THZ = constants.h / constants.k * 1e12
 NOTED_UNSCATTERED_SHARE = 1e-3
 """Of the heat capacity: less in modes for which no scattering is found is not worth a warning."""
 
@@ -117,7 +119,13 @@ def compute_phonons(
         dispersion = compute_dispersion(harmonic, settings.mesh_length)
         gruneisen = mode_gruneisen(prepared.phono3py, harmonic, transport.modes.qpoints)
         displacement = largest_displacement(harmonic)
-    warnings = (*warnings, *_cutoff_warnings(prepared), *_unscattered_warnings(transport))
+    warnings = (
+        *warnings,
+        *_cutoff_warnings(prepared),
+        *_unscattered_warnings(transport),
+        *_isotope_warnings(prepared, settings),
+        *_cold_warnings(transport, settings),
+    )
     return PhononResult(prepared, lowest_frequency, transport, dispersion, gruneisen, displacement, warnings)
 
 
@@ -128,6 +136,23 @@ def _unscattered_warnings(transport: Transport) -> tuple[str, ...]:
     return (
         f"modes with {share:.1%} of the heat capacity find no three-phonon process on the mesh, so kappa is without "
         "them: what limits them is not computed",
+    )
+
+
+def _isotope_warnings(prepared: PreparedCrystal, settings: VerifySettings) -> tuple[str, ...]:
+    pure = without_natural_isotopes(prepared.phono3py.primitive) if settings.isotopes else ()
+    return (f"no natural isotopes of {', '.join(pure)} are known: none scatter phonons here",) if pure else ()
+
+
+def _cold_warnings(transport: Transport, settings: VerifySettings) -> tuple[str, ...]:
+    """Temperatures at which the phonons that carry heat are slower than all on the mesh but those at Gamma."""
+    lowest_k = transport.modes.lowest_frequency_thz * KELVIN_PER_THZ
+    cold = [f"{temperature:g}" for temperature in settings.temperatures_k if temperature < lowest_k]
+    if not cold:
+        return ()
+    return (
+        f"kappa at {', '.join(cold)} K is not to be trusted: below {lowest_k:.0f} K phonons between Gamma and the "
+        "points of the mesh next to it carry much of the heat",
     )
 
 

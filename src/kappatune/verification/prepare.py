@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -115,6 +116,8 @@ def prepare(cell: StandardCell, settings: VerifySettings) -> PreparedCrystal:
         log_level=0,
     )
     cutoff = choose_pair_cutoff(cell.primitive, settings)
+    if settings.third_order == "pairs" and (n_least := fewest_pairs(phonons, cutoff)) > settings.max_forces:
+        raise _too_large(f"at least {n_least:,}", phonons, settings)
     phonons.generate_displacements(distance=settings.displacement, cutoff_pair_distance=cutoff)
     single_cells = tuple(
         phonopy_to_ase(single) for single in (phonons.phonon_supercell, *phonons.phonon_supercells_with_displacements)
@@ -129,10 +132,7 @@ def prepare(cell: StandardCell, settings: VerifySettings) -> PreparedCrystal:
         displaced_cells = _displaced_cells(phonons)
         n_forces = _n_forces(single_cells, displaced_cells)
     if n_forces > settings.max_forces:
-        raise TooLarge(
-            f"{n_forces} force calculations of {len(phonons.supercell)} atoms, more than max_forces = "
-            f"{settings.max_forces}: use a shorter pair cutoff or a lower quality"
-        )
+        raise _too_large(f"{n_forces:,}", phonons, settings)
     return PreparedCrystal(
         cell,
         phonons,
@@ -142,6 +142,32 @@ def prepare(cell: StandardCell, settings: VerifySettings) -> PreparedCrystal:
         displaced_cells,
         n_forces,
         n_forces_of_pairs,
+    )
+
+
+def fewest_pairs(phonons: Phono3py, cutoff: float) -> int:
+    """A lower bound of the displaced pairs, known long before they are: of a thousand atoms there may be millions.
+
+    Each displacement of a first atom has at least one pair for the second atoms within the cutoff that the symmetry of
+    the first atom's site makes equivalent.
+
+    Args:
+        phonons: With the supercell for third order.
+        cutoff: Of the pairs, Å.
+    """
+    from phonopy.harmonic.displacement import get_least_displacements
+
+    supercell, symmetry = phonons.supercell, phonons.symmetry
+    pairs = np.unique(neighbour_pairs(Crystal.from_ase(phonopy_to_ase(supercell)), cutoff)[:2], axis=1)
+    n_near = 1 + np.bincount(pairs[0, pairs[0] != pairs[1]], minlength=len(supercell))
+    first_atoms = [displacement[0] for displacement in get_least_displacements(symmetry, is_diagonal=False)]
+    return sum(math.ceil(n_near[atom] / len(symmetry.get_site_symmetry(atom))) for atom in first_atoms)
+
+
+def _too_large(n_forces: str, phonons: Phono3py, settings: VerifySettings) -> TooLarge:
+    return TooLarge(
+        f"{n_forces} force calculations of {len(phonons.supercell)} atoms, more than max_forces = "
+        f"{settings.max_forces:,}: use a lower quality or a shorter pair cutoff, or allow more in `VerifySettings`"
     )
 
 

@@ -116,6 +116,16 @@ class VerifySettings(Settings):
         allowed: list[Quality] = [name for name in QUALITIES if self.max_atoms >= self.of(name).max_atoms]
         return allowed[-1] if allowed else "quick"
 
+    @property
+    def less_than_quick(self) -> tuple[str, ...]:
+        """Names of the settings with which kappa is computed with less than at `quick`, or not as at any quality."""
+        quick = self.of("quick")
+        smaller = [
+            name for name in ("max_atoms", "max_harmonic_atoms", "reach") if getattr(self, name) < getattr(quick, name)
+        ]
+        others = {"pair_cutoff": self.pair_cutoff is not None, "isotopes": not self.isotopes}
+        return (*smaller, *(name for name, differs in others.items() if differs))
+
     def index_of_300_k(self) -> int:
         """Position of 300 K among the temperatures."""
         return next(k for k, t in enumerate(self.temperatures_k) if math.isclose(t, 300.0))

@@ -18,6 +18,7 @@ from kappatune.verification.settings import VerifySettings
 
 if TYPE_CHECKING:
     from phono3py import Phono3py
+    from phonopy.structure.atoms import PhonopyAtoms
 
 NM_PER_MICROMETRE = 1000.0
 
@@ -122,6 +123,22 @@ def check_possible(kappa: NDArray[np.float64], settings: VerifySettings) -> None
         )
 
 
+def without_natural_isotopes(cell: PhonopyAtoms) -> tuple[str, ...]:
+    """Elements of a cell that have no natural isotopes, as technetium."""
+    from phonopy.structure.atomic_data import get_atomic_data
+
+    known = get_atomic_data().isotope_data
+    return tuple(sorted({symbol for symbol in cell.symbols if not known.get(symbol)}))
+
+
+def natural_mass_variances(cell: PhonopyAtoms) -> NDArray[np.float64]:
+    """(n_atoms,) relative variances of the masses; zero for an element without natural isotopes."""
+    from phono3py.other.isotope import get_mass_variances
+
+    pure = dict.fromkeys(without_natural_isotopes(cell), ((0, 1.0, 1.0),))
+    return np.asarray(get_mass_variances(cell, isotope_data=pure))
+
+
 def run_transport(
     phonons: Phono3py,
     mesh: float | Sequence[int] | NDArray[np.int64],
@@ -142,6 +159,7 @@ def run_transport(
         temperatures=list(temperatures),
         is_LBTE=settings.solution == "direct",
         is_isotope=settings.isotopes,
+        mass_variances=natural_mass_variances(phonons.primitive) if settings.isotopes else None,
         boundary_mfp=None if settings.boundary_nm is None else settings.boundary_nm / NM_PER_MICROMETRE,
         transport_type="SMM19" if settings.wigner else None,
     )

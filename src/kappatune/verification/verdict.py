@@ -71,7 +71,8 @@ def assess(
     from their calibrated ranges, and their errors a correlation; the best estimate is the weighted mean (see
     `best_estimate`). They agree unless they differ by more than two standard deviations. Without a prediction, or with
     one whose interval is not calibrated, the best estimate is the phonon value without its bias. A potential that is
-    not calibrated gives no verdict and no best estimate, and neither does a value with scattering by boundaries.
+    not calibrated gives no verdict and no best estimate, and neither does a value with scattering by boundaries, nor
+    one computed with less than at `quick`.
 
     Args:
         kappa: Phonon value at 300 K, W/(m K).
@@ -83,6 +84,9 @@ def assess(
     """
     if settings.boundary_nm is not None:
         return Assessment("not judged", "boundaries scatter the phonons here, and the prediction is of a large crystal")
+    if settings.less_than_quick:
+        differing = " and ".join(settings.less_than_quick)
+        return Assessment("not judged", f"no calibration is of values with this {differing}: use that of a quality")
     calibration = calibrations.find(potential.name, settings)
     if calibration is None:
         return Assessment("not judged", _not_calibrated(potential, settings))

@@ -99,7 +99,7 @@ class Verifier:
 
     def agl(self, crystal: Crystal) -> AglResult | None:
         """AGL of a crystal that `verify` has answered; None if it failed, or if an older version kept only kappa."""
-        step = StepCache(self.out, crystal, self.potential, self.settings).load("agl")
+        step = StepCache(self.out, crystal, self.potential, self.settings).load(_agl_step())
         result = None if step is None else step.get("result")
         return None if result is None else AglResult.model_validate(result)
 
@@ -133,7 +133,7 @@ class Verifier:
             "potential_srd": PUBLISHED_SRD.get(self.potential.name),
             "solution": self.settings.solution,
             "settings": self.settings.model_dump(mode="json"),
-            "versions": {name: version(name) for name in VERSIONED},
+            "versions": _versions(),
         }
         if self.model is None:
             return given | dict.fromkeys(PREDICTED)
@@ -175,10 +175,10 @@ class Verifier:
         )
         on_progress(StepStarted(crystal.id, "AGL"))
         with clock("agl"):
-            agl = cache.load("agl")
+            agl = cache.load(_agl_step())
             if agl is None:
                 agl = self._agl(crystal, phonons.prepared.cell)
-                cache.save("agl", agl)
+                cache.save(_agl_step(), agl)
         row = Verification(
             **given,
             **_phonon_fields(phonons, self.settings),
@@ -206,6 +206,8 @@ class Verifier:
             return {"kappa": result.kappa_w_mk, "reason": None, "result": result.model_dump(mode="json")}
         except UserError as error:
             return {"kappa": None, "reason": str(error)}
+        except Exception as error:
+            return {"kappa": None, "reason": f"AGL failed unexpectedly ({unexpected(error)})"}
 
     def _complete(self, row: Verification, curves: Curves) -> Verification:
         """Add the verdict, which depends on the model and is therefore not on disk, and draw the figure."""
@@ -230,6 +232,15 @@ def _prediction(row: Verification) -> Prediction | None:
         upper_w_mk=row.upper_w_mk,
         interval=row.interval,
     )
+
+
+def _versions() -> dict[str, str]:
+    return {name: version(name) for name in VERSIONED}
+
+
+def _agl_step() -> str:
+    """Name of the step that holds the AGL value of these settings and versions."""
+    return f"agl-{digest(AglSettings().model_dump(mode='json'), _versions())}"
 
 
 def _answer_key(given: dict[str, Any], born: Path | None) -> str:
