@@ -94,11 +94,13 @@ def _intervals(cards: Sequence[ModelCard], results: PhonixResults) -> str:
             measured = _measured(calibration, stored.get(rung))
             widths = (f"{calibration.factor:.2f}", number(calibration.factor_outside))
             rows.append([card.name, rung, *measured[:2], *widths, measured[2]])
-    columns = ("model", "rung", "coverage (n)", "median factor", "factor inside", "outside", "error out / in")
+    columns = ("model", "rung", "coverage (n)", "median half-width", "multiple inside", "outside", "error out / in")
     return (
         "## Intervals and domain\n\nSplit conformal 90 % intervals, normalised by the spread that the model estimates, "
         "with one factor inside the domain and one outside ([coverage](accuracy.md#intervals), "
-        "[domain](architecture.md#intervals-and-domain)).\n\n" + table(columns, rows)
+        "[domain](architecture.md#intervals-and-domain)). *Median half-width* is the factor by which intervals reach "
+        "up and down; it comes from the spread of each prediction, times the *multiple* inside or outside the domain."
+        "\n\n" + table(columns, rows)
     )
 
 

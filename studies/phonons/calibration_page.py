@@ -131,15 +131,16 @@ def _compared(compared: Mapping[str, Any]) -> str:
 
 def _default(compared: Mapping[str, Any]) -> str:
     default, potentials = compared["default"], compared["potentials"]
-    parts = []
-    for measure, words in (("mean_abs_log10", "as it is"), ("mean_abs_log10_without_bias", "without its bias")):
-        best = min(potentials, key=lambda name: potentials[name][measure])
-        parts.append(f"{best} is nearest to DFT {words}")
+    nearest, without_bias = (
+        min(potentials, key=lambda name: potentials[name][measure])
+        for measure in ("mean_abs_log10", "mean_abs_log10_without_bias")
+    )
+    also = "and without its bias" if nearest == without_bias else f"and {without_bias} without its bias"
     seen = [n for n, one in potentials.items() if n != default and one["gain_by_default"]["gain_interval"][0] > 0]
     worse = [n for n, one in potentials.items() if n != default and one["gain_by_default"]["gain_interval"][1] < 0]
     told = f"a gain by {default} is seen over {' and '.join(seen)}" if seen else f"no gain by {default} is seen"
     lost = f"; it is worse than {' and '.join(worse)}" if worse else ""
-    return f"{parts[0]}, {parts[1]}; {told}{lost}."
+    return f"Nearest to DFT is {nearest} as it is {also}; {told}{lost}."
 
 
 def _ranges(calibrated: Mapping[str, Set]) -> str:

@@ -137,7 +137,7 @@ def test_the_page_on_verify_quotes_what_born_charges_do():
         f"{abs(changes[largest]):.1f} % at most ({largest})"
     ) in page
     others = max(abs(change) for crystal, change in changes.items() if crystal != largest)
-    assert f"in the others by no more than {others:.0f} %" in page
+    assert f"in the others by no more than {others:.1f} %" in page
     assert max(record.date for record in records) in page
 
 

@@ -49,7 +49,8 @@ def _page(card: ModelCard, evidence: Evidence | None) -> str:
         lines.append(f"  {table.stage:10s} {table.file}: {table.n_rows} crystals, {table.fidelity}{left_out}{doubts}")
     lines += [
         "",
-        "mean |ln kappa| error on the validation part of each stage (it chose the epoch, so it is not a test)",
+        "mean |ln kappa| error of each stage, which is no test: on its validation part, which chose the epoch, or,",
+        "where trees or a Gaussian process learn, in five folds by formula",
     ]
     for stage, results in card.metrics.items():
         errors = [r["validation_error"] for r in results if r["validation_error"] is not None]

@@ -48,7 +48,9 @@ def _interval(card: ModelCard, rung: str, evidence: Evidence | None) -> str:
         nearest = min(range(len(measured[0].nominal)), key=lambda k: abs(measured[0].nominal[k] - 0.9))
         parts.append(f"held {measured[0].observed[nearest]:.0%} of values not learnt")
     elif calibration and calibration.coverage is not None:
-        parts.append(f"held {_fraction(calibration.coverage, calibration.n)} values, each left out in turn")
+        parts.append(
+            f"held {_fraction(calibration.coverage, calibration.n)} values, each predicted without its formula"
+        )
     if calibration and calibration.width:
         parts.append(f"for them typically a factor of {calibration.width:.2f} up and down")
     return ", ".join(parts)
@@ -63,7 +65,7 @@ def _domain(card: ModelCard, rung: str) -> str:
     else:
         calibration = card.calibration.get(rung)  # type: ignore[call-overload]
         part = _fraction(share, calibration.n if calibration else None)
-        inside = f", {part} labelled crystals inside, each left out in turn"
+        inside = f", {part} labelled crystals inside, each without its formula"
     return f"domain reaches {limit:.2f} from its labelled crystals{inside}"
 
 

@@ -31,8 +31,8 @@ def predict(
         str,
         typer.Option(
             metavar=TEMPERATURES_METAVAR,
-            help=f"Temperatures, K: {TEMPERATURES_HELP}. From 300 K, kappa is taken to fall as 1/T; where that "
-            "fails, the row says so.",
+            help=f"Temperatures, K: {TEMPERATURES_HELP}. kappa is that at 300 K times 300/T; a row below a "
+            "third of the acoustic Debye temperature says so, errors at high temperature are not flagged.",
         ),
     ] = "300",
     as_json: AsJson = False,

@@ -64,8 +64,9 @@ def suggest(
     """Suggest which crystals of a scan to compute next: a varied batch with the most to gain.
 
     The gain is the expected improvement of ln kappa on a target that 5 % of the scan is predicted to reach. It favours
-    uncertain crystals and those far from every labelled one; after each choice, crystals of similar composition count
-    less. Known formulas and repeated structures are left out.
+    uncertain crystals, by their calibrated interval or, without one, by the members' spread and the distance to the
+    nearest labelled crystal. After each choice, crystals of similar composition count less. Known formulas and repeated
+    structures are left out.
 
     Exit code: 0 suggested, even if no crystal is left, 1 could not run, 2 usage.
 

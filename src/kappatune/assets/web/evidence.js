@@ -80,7 +80,7 @@ function card(m) {
   return [
     folded("What it was trained on", table("Training data", ["stage", "table", "kind", "crystals used", "left out", "source"], m.data.map((d) => [d.stage, d.file, d.fidelity, count(d.n_rows), count(d.n_left_out), sources(d.sources)])),
       h("h3", {}, "Training errors"),
-      h("p", { class: "small muted" }, "Mean absolute error on the validation part of each stage. It chose the epoch, so it is optimistic and not a test."),
+      h("p", { class: "small muted" }, "Mean absolute error of each stage: on its validation part, which chose the epoch, or, where trees or a Gaussian process learn, in five folds by formula. Both are optimistic and not a test."),
       table("Errors of the stages", ["stage", "error of", "mean over members", "as a factor", "members"], m.stages.map((one) => [one.stage, one.what, one.mean === null ? "no validation part" : one.mean.toFixed(3), one.factor === null ? "–" : `× ${one.factor.toFixed(2)}`, one.errors.map((e) => e.toFixed(3)).join(", ")]))),
     folded("The model",
       h("dl", { class: "facts" }, fact("name", m.name), fact("made", m.created), fact("members", String(m.n_members)), fact("neighbours within", `${number(m.cutoff_angstrom)} Å`),
