@@ -9,6 +9,7 @@ from typing import Any
 from studies.markdown import note, number, table
 from studies.phonons.calibration_draw import MAX_ATOMS, MAX_FORCES, SEED
 from studies.phonons.calibration_fit import CORRELATION_WEIGHT, SMALLEST
+from studies.phonons.potentials_compared import DEFAULT
 
 GOAL = 120
 """Crystals of Phonix with a value at `quick` that the calibration is meant to rest on."""
@@ -90,57 +91,54 @@ def _potentials(sets: Mapping[str, Set]) -> str:
     )
 
 
-def _compared(compared: Mapping[str, Any]) -> str:
-    potentials: Mapping[str, Set] = compared["potentials"]
+def _compared(by_name: Mapping[str, Mapping[str, Any]]) -> str:
     rows = []
-    for name, one in potentials.items():
+    for name, one in by_name.items():
+        sides = [one["other"], one["default"]]
         low, high = one["gain_by_default"]["gain_interval"]
-        gain = f"{one['gain_by_default']['gain']:+.3f} ({low:+.3f} to {high:+.3f})"
         rows.append(
             [
                 name,
-                str(one["n_answered"]),
-                str(one["n_imaginary"]),
-                number(one["mean_abs_log10"]),
-                f"{one['bias_log10']:+.2f}",
-                number(one["mean_abs_log10_without_bias"]),
-                f"{one['spearman']:.2f}",
-                "–" if name == compared["default"] else gain,
+                str(one["n_asked"]),
+                *(", ".join(str(side[key]) for side in sides) for key in ("n_answered", "n_imaginary")),
+                str(one["n"]),
+                ", ".join(f"{side['mean_abs_log10']:.2f}" for side in sides),
+                ", ".join(f"{side['bias_log10']:+.2f}" for side in sides),
+                ", ".join(f"{side['mean_abs_log10_without_bias']:.2f}" for side in sides),
+                f"{one['gain_by_default']['gain']:+.3f} ({low:+.3f} to {high:+.3f})",
             ]
         )
     columns = (
         "potential",
+        "asked",
         "with a value",
         "imaginary modes",
+        "value by both",
         "mean abs log10",
         "bias (log10)",
         "without bias",
-        "rank correlation",
         "gain by the default",
     )
     return (
-        f"Every potential was asked, at `quick`, for the same {compared['n_asked']} crystals, and {compared['n']} of "
-        "them have a value by all: the errors are of these, *without bias* after a bias that was found without the "
-        f"formula. The default of `verify` is {compared['default']}; *gain* is how much smaller its error without bias "
-        "is, with the 95 % interval by bootstrap over formulas.\n\n"
+        f"Other potentials beside {DEFAULT}, the default of `verify`, at `quick` and on the same crystals: of two "
+        "numbers the first is of the other potential, the second of the default. Errors are of the crystals with a "
+        "value by both, *without bias* after a bias that was found without the formula; *gain* is how much smaller the error "
+        "of the default then is, with the 95 % interval by bootstrap over formulas.\n\n"
         + table(columns, rows)
         + "\n\n"
-        + _default(compared)
+        + _default(by_name)
     )
 
 
-def _default(compared: Mapping[str, Any]) -> str:
-    default, potentials = compared["default"], compared["potentials"]
-    nearest, without_bias = (
-        min(potentials, key=lambda name: potentials[name][measure])
-        for measure in ("mean_abs_log10", "mean_abs_log10_without_bias")
-    )
-    also = "and without its bias" if nearest == without_bias else f"and {without_bias} without its bias"
-    seen = [n for n, one in potentials.items() if n != default and one["gain_by_default"]["gain_interval"][0] > 0]
-    worse = [n for n, one in potentials.items() if n != default and one["gain_by_default"]["gain_interval"][1] < 0]
-    told = f"a gain by {default} is seen over {' and '.join(seen)}" if seen else f"no gain by {default} is seen"
-    lost = f"; it is worse than {' and '.join(worse)}" if worse else ""
-    return f"Nearest to DFT is {nearest} as it is {also}; {told}{lost}."
+def _default(by_name: Mapping[str, Mapping[str, Any]]) -> str:
+    lines = []
+    for name, one in by_name.items():
+        low, high = one["gain_by_default"]["gain_interval"]
+        seen = "a gain is seen" if low > 0 else "a loss is seen" if high < 0 else "no difference is seen"
+        nearer = DEFAULT if one["default"]["mean_abs_log10"] <= one["other"]["mean_abs_log10"] else name
+        lines.append(f"beside {name} {seen} by {DEFAULT}, and {nearer} is nearer to DFT as it is")
+    text = "; ".join(lines)
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def _ranges(calibrated: Mapping[str, Set]) -> str:

@@ -1,4 +1,4 @@
-"""Potentials beside each other on the same crystals: which one should `verify` use?"""
+"""Other potentials beside the default one, on the same crystals: which one should `verify` use?"""
 
 from __future__ import annotations
 
@@ -6,48 +6,61 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from scipy.stats import spearmanr
 
 from studies.phonons.calibration_draw import NEQUIX
-from studies.phonons.calibration_fit import SMALLEST, Compared, judge, mean_abs_log10
+from studies.phonons.calibration_fit import Compared, judge, mean_abs_log10
 from studies.phonons.calibration_values import PhononValue
 from studies.transfer.metrics import compare
 
 DEFAULT = NEQUIX
 """What `verify` uses where it has the weights."""
 
+FEWEST = 5
+"""Crystals with a value by both potentials below which they are not compared."""
+
+Values = dict[str, PhononValue]
+"""By table and crystal."""
+
 
 def compare_potentials(
     values: Sequence[PhononValue], points_of: Callable[[Sequence[PhononValue]], Compared]
 ) -> dict[str, Any]:
-    """Errors at `quick` on the crystals that have a value by every potential that was asked for enough of them.
+    """Each other potential beside the default one at `quick`, on the crystals that both were asked for.
 
     Args:
         values: Phonon values, coherences included.
         points_of: Puts DFT values beside them, in their order.
 
     Returns:
-        How many crystals all potentials were asked for, how many have a value by all of them, and under `potentials`
-        by name: outcomes of those asked for, errors of those with a value, each judged without its formula.
+        By name of the other potential: how many crystals both were asked for and how many have a value by both, the
+        outcomes and errors of `default` and `other`, and how much smaller the error of the default is. Errors are of
+        the crystals with a value by both, each judged without its formula.
     """
-    quick = sorted((value for value in values if value.quality == "quick"), key=lambda value: value.reference)
-    by_name = {name: [v for v in quick if v.potential == name] for name in sorted({v.potential for v in quick})}
-    enough = {name: own for name, own in by_name.items() if sum(v.kappa_w_mk is not None for v in own) >= SMALLEST}
-    asked = set.intersection(*({value.reference for value in own} for own in enough.values()))
-    answered = {name: {v.reference for v in own if v.kappa_w_mk is not None} for name, own in enough.items()}
-    common = asked.intersection(*answered.values())
-    points = {name: points_of([value for value in own if value.reference in common]) for name, own in enough.items()}
-    size = {name: np.abs(judge(own).remains) / np.log(10) for name, own in points.items()}
-    potentials = {
-        name: {
-            "n_answered": len(asked & answered[name]),
-            "n_imaginary": sum(v.outcome == "imaginary modes" for v in enough[name] if v.reference in asked),
-            "mean_abs_log10": mean_abs_log10(own.error),
-            "bias_log10": float(-own.error.mean() / np.log(10)),
-            "mean_abs_log10_without_bias": float(size[name].mean()),
-            "spearman": float(spearmanr(own.ln_kappa, own.ln_dft).statistic),
-            "gain_by_default": compare(size[name], size[DEFAULT], own.formulas).model_dump(mode="json"),
+    by_name: dict[str, Values] = {}
+    for value in values:
+        if value.quality == "quick":
+            by_name.setdefault(value.potential, {})[value.reference] = value
+    default = by_name.pop(DEFAULT)
+    found = {name: _compared(default, other, points_of) for name, other in sorted(by_name.items())}
+    return {name: one for name, one in found.items() if one["n"] >= FEWEST}
+
+
+def _compared(default: Values, other: Values, points_of: Callable[[Sequence[PhononValue]], Compared]) -> dict[str, Any]:
+    asked = sorted(default.keys() & other.keys())
+    common = [name for name in asked if default[name].kappa_w_mk and other[name].kappa_w_mk]
+    result: dict[str, Any] = {"n_asked": len(asked), "n": len(common)}
+    if len(common) < FEWEST:
+        return result
+    sizes = []
+    for side, own in (("default", default), ("other", other)):
+        points = points_of([own[name] for name in common])
+        sizes.append(np.abs(judge(points).remains) / np.log(10))
+        result[side] = {
+            "n_answered": sum(own[name].kappa_w_mk is not None for name in asked),
+            "n_imaginary": sum(own[name].outcome == "imaginary modes" for name in asked),
+            "mean_abs_log10": mean_abs_log10(points.error),
+            "bias_log10": float(-points.error.mean() / np.log(10)),
+            "mean_abs_log10_without_bias": float(sizes[-1].mean()),
         }
-        for name, own in points.items()
-    }
-    return {"default": DEFAULT, "n_asked": len(asked), "n": len(common), "potentials": potentials}
+    of_default, of_other = sizes
+    return result | {"gain_by_default": compare(of_other, of_default, points.formulas).model_dump(mode="json")}
