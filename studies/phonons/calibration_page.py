@@ -122,8 +122,8 @@ def _compared(by_name: Mapping[str, Mapping[str, Any]]) -> str:
     return (
         f"Other potentials beside {DEFAULT}, the default of `verify`, at `quick` and on the same crystals: of two "
         "numbers the first is of the other potential, the second of the default. Errors are of the crystals with a "
-        "value by both, *without bias* after a bias that was found without the formula; *gain* is how much smaller the error "
-        "of the default then is, with the 95 % interval by bootstrap over formulas.\n\n"
+        "value by both, *without bias* after a bias that was found without the formula; *gain* is how much smaller the "
+        "error of the default then is, with the 95 % interval by bootstrap over formulas.\n\n"
         + table(columns, rows)
         + "\n\n"
         + _default(by_name)
