@@ -15,8 +15,8 @@ from kappatune.training.conformal import Errors, Widths, blended_widths, conform
 from kappatune.verification.best_estimate import Measurement, best_estimate
 
 LEVEL = 0.9
-SMALLEST = 10
-"""Formulas below which a potential is not calibrated: no quantile of nine in ten can be had from fewer."""
+SMALLEST = 20
+"""Formulas below which a potential is not calibrated: the range for nine in ten of fewer would be the largest error."""
 
 BIAS_PRIOR, SLOPE_PRIOR = 0.5, 0.25
 """Standard deviations of the bias of ln kappa, and of the coefficients of what it depends on, before a value is known.
