@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from math import sqrt
 
+import numpy as np
 from ase.data import covalent_radii
 from pymatgen.core import Element, Species
 
@@ -86,17 +87,20 @@ def _shuffled(name: str, found: Iterator[CandidateComposition]) -> list[Candidat
 def balanced(composition: Mapping[int, int]) -> bool:
     """Whether some choice of common oxidation states, one per element, adds up to zero.
 
-    The most electronegative element is negative, the least electronegative one positive.
+    The most electronegative element is negative, the least electronegative one positive; of several such one is enough.
 
     Args:
         composition: Atoms per formula unit of each atomic number.
     """
-    order = sorted(composition, key=electronegativity)
-    choices = [Element.from_Z(z).common_oxidation_states for z in order]
-    choices[0] = tuple(s for s in choices[0] if s > 0)
-    choices[-1] = tuple(s for s in choices[-1] if s < 0)
-    amounts = [composition[z] for z in order]
-    return any(sum(map(operator.mul, states, amounts)) == 0 for states in itertools.product(*choices))
+    values = [electronegativity(z) for z in composition]
+    low, high = (np.flatnonzero(np.equal(values, end)) for end in (min(values), max(values)))
+    amounts = list(composition.values())
+    return any(
+        sum(map(operator.mul, states, amounts)) == 0
+        and any(states[k] > 0 for k in low)
+        and any(states[k] < 0 for k in high)
+        for states in itertools.product(*(Element.from_Z(z).common_oxidation_states for z in composition))
+    )
 
 
 def perovskite_fits(a: int, b: int, x: int) -> bool:
