@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import islice
+
 import numpy as np
 import pytest
 from ase.build import bulk
@@ -9,6 +11,7 @@ from kappatune.verification import VerifySettings
 from kappatune.verification.force_constants import set_second_order, set_third_order
 from kappatune.verification.forces import ForceCache
 from kappatune.verification.harmonic import compute_dispersion, harmonic_crystal, stable_lowest_frequency
+from kappatune.verification.mesh import meshes
 from kappatune.verification.outcomes import ImaginaryModes
 from kappatune.verification.prepare import prepare
 from kappatune.verification.standard_cell import standardise
@@ -49,6 +52,14 @@ def test_acoustic_modes_are_not_imaginary_and_the_density_of_states_counts_all_m
     assert np.trapezoid(curves.dos, curves.dos_frequencies) == pytest.approx(12.0, rel=0.03)
     assert len(curves.labels) == len(curves.label_distances) and curves.labels[0] == "G"
     assert np.all(np.diff(curves.distance) >= 0) and curves.frequencies.shape == (len(curves.distance), 12)
+
+
+def test_imaginary_modes_are_looked_for_on_the_mesh_of_kappa(tmp_path):
+    phonons, _ = phonons_of(ALLOY, tmp_path, third=False)
+    crystal = harmonic_crystal(phonons)
+    stable_lowest_frequency(crystal, 8.0, 0.05)
+    _, mesh = islice(meshes(phonons, 8.0), 2)
+    assert crystal.mesh.mesh_numbers.tolist() == mesh.numbers.tolist() == [4, 4, 4]
 
 
 def test_an_unstable_crystal_is_stopped_at_the_gate(tmp_path):

@@ -16,7 +16,7 @@ from kappatune.verification.transport import relative_change
 from tests.verification.small import SETTINGS, verifier
 
 LAYERED = Crystal(np.diag([2.8, 2.8, 3.7]), np.array([79, 29]), np.array([[0.0, 0.0, 0.0], [0.5, 0.5, 0.5]]), id="aucu")
-"""CuAu of type L1_0: tetragonal, and stable with EMT."""
+"""CuAu of type L1_0: tetragonal."""
 
 
 def cell(lengths, numbers, positions) -> Crystal:
@@ -62,7 +62,7 @@ def test_a_mesh_along_the_conventional_cell_has_its_points():
 
 
 def test_heat_flows_along_a_vector_that_a_short_mesh_length_hardly_resolves(tmp_path):
-    settings = SETTINGS.model_copy(update={"mesh_length": 8.0})
+    settings = SETTINGS.replace(mesh_length=8.0, imaginary_tolerance_thz=0.3)  # interpolation dips to -0.17 THz
     row = verifier(tmp_path, settings).verify(LAYERED)
     assert row.outcome == "answered", row.reason
     xx, _, zz = row.kappa_tensor_w_mk[settings.index_of_300_k()][:3]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kappatune.verification.cell_formats import phonopy_to_ase
+from kappatune.verification.mesh import meshes
 from kappatune.verification.outcomes import ImaginaryModes
 
 if TYPE_CHECKING:
@@ -68,9 +70,9 @@ def harmonic_crystal(phonons: Phono3py) -> Phonopy:
 def stable_lowest_frequency(crystal: Phonopy, mesh_length: float, tolerance_thz: float) -> float:
     """The lowest frequency of a crystal without imaginary modes.
 
-    Checked are the wave vectors that fit into the supercell, where the frequencies are those of the potential, then a
-    mesh, where they are interpolated. The three acoustic modes at Gamma count like all others; they are zero within
-    the tolerance.
+    Checked are the wave vectors that fit into the supercell, where the frequencies are those of the potential, then the
+    mesh of this length on which kappa is computed, where they are interpolated. The three acoustic modes at Gamma count
+    like all others; they are zero within the tolerance.
 
     Args:
         crystal: With force constants.
@@ -96,7 +98,8 @@ def stable_lowest_frequency(crystal: Phonopy, mesh_length: float, tolerance_thz:
             f"{exact.min():.2f} THz, q = ({', '.join(f'{x:.3g}' for x in q)}): with this potential the structure is "
             "not a minimum, so it has no conductivity"
         )
-    crystal.run_mesh(mesh_length, is_gamma_center=True)
+    _, mesh = islice(meshes(crystal, mesh_length), 2)
+    crystal.run_mesh(mesh.grid, is_gamma_center=True)
     interpolated = crystal.mesh.frequencies
     if interpolated.min() < -tolerance_thz:
         raise ImaginaryModes(
